@@ -1,0 +1,338 @@
+"""One side of one HTTP/1.1 connection, without I/O: `ServerEngine` and `ClientEngine`.
+
+Theory of operation
+-------------------
+A connection carries exchanges, one after the other. An exchange is two messages, one each way, and each message goes
+through the same states, IDLE -> BODY -> DONE. The engine holds both:
+
+* ``peer``: what the peer sent. `feed` moves it: a head takes it to BODY, the end of the body to DONE. Bytes behind a finished
+  message wait in the engine, unread, until the next exchange begins: that is how pipelined requests stay in order.
+* ``own``: what we sent. `send_head` takes it to BODY, `send_end` to DONE.
+
+=====  ======  ======================================================================
+peer   own     what may happen next
+=====  ======  ======================================================================
+IDLE   IDLE    `feed` looks for a head (server); `send_head` (client)
+BODY   any     `feed` reads the body
+DONE   any     `feed` only stores; at most ``max_head_bytes`` more should be fed
+any    IDLE    `send_head`
+any    BODY    `send_body`, `send_end`
+DONE   DONE    `next_exchange`: back to IDLE, IDLE, or the connection has to be closed
+=====  ======  ======================================================================
+
+After a head which has a body, `feed` stops, so that the caller can settle the limit (`limit_body`) before any of it is read;
+``feed(b"")`` goes on. It also stops after `body.MAX_CHUNKS_PER_FEED` chunks: ``has_more`` tells that another ``feed(b"")`` is due.
+
+The parser behind the engine sees whole heads and nothing else. Everything on which two parsers could disagree is decided by
+`framing` and `body`, once for all of them.
+"""
+
+from collections.abc import Iterable
+from enum import IntEnum
+from typing import Protocol
+
+from tornadolike._http1 import framing, serialize
+from tornadolike._http1.body import BodyReader, ChunkedReader, FixedReader, UntilCloseReader
+from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IncompleteMessage, PeerError
+from tornadolike._http1.events import END, BodyChunk, Event, Pairs, RequestHead, ResponseHead
+
+
+class HeadParser(Protocol):
+    """What a parser of heads offers; one instance may serve any number of heads, in any order, within one thread."""
+
+    def request(self, head: bytes) -> tuple[str, str, str, Pairs]:
+        """Method, target, version ("HTTP/1.1") and fields of a whole request head. Raises `PeerError`."""
+        ...
+
+    def response(self, head: bytes) -> tuple[str, int, str, Pairs]:
+        """Version, status, reason and fields of a whole response head. Raises `PeerError`."""
+        ...
+
+
+class Progress(IntEnum):
+    """How far one message of the exchange has come."""
+
+    IDLE = 0
+    BODY = 1
+    DONE = 2
+
+
+IDLE, BODY, DONE = Progress.IDLE, Progress.BODY, Progress.DONE
+NO_EVENTS: list[Event] = []
+
+
+class Engine:
+    """What both sides share: buffering, bodies in both directions, the states of the exchange."""
+
+    __slots__ = (
+        "_chunked_output",
+        "_parser",
+        "_reader",
+        "_scanned",
+        "_stash",
+        "_stash_bytes",
+        "_tail",
+        "_unsent_bytes",
+        "has_more",
+        "keep_alive",
+        "max_chunk_bytes",
+        "max_head_bytes",
+        "own",
+        "peer",
+    )
+
+    def __init__(self, parser: HeadParser, max_head_bytes: int = 65536, max_chunk_bytes: int = 65536) -> None:
+        self._parser = parser
+        self.max_head_bytes = max_head_bytes
+        self.max_chunk_bytes = max_chunk_bytes
+        self.peer = IDLE
+        self.own = IDLE
+        self.keep_alive = True
+        self.has_more = False
+        self._tail: bytes | bytearray = b""
+        self._scanned = 0
+        self._reader: BodyReader | None = None
+        # Body pieces smaller than max_chunk_bytes which wait for more of the same input.
+        self._stash: list[bytes] = []
+        self._stash_bytes = 0
+        self._chunked_output = False
+        self._unsent_bytes: int | None = None
+
+    # -- receiving
+
+    @property
+    def waiting_bytes(self) -> int:
+        """How many bytes are stored, unread."""
+        return len(self._tail)
+
+    def take_waiting(self) -> bytes:
+        """Hand over the stored bytes, for another protocol that takes the connection over."""
+        waiting, self._tail = bytes(self._tail), b""
+        return waiting
+
+    def feed(self, data: bytes = b"") -> list[Event]:
+        """Bytes from the peer; b"" goes on with what is stored. Raises `PeerError`, after which the connection is lost."""
+        if self._tail:
+            if data:
+                if type(self._tail) is bytes:
+                    self._tail = bytearray(self._tail)
+                self._tail += data
+        else:
+            self._tail = data
+        if self.peer is BODY:
+            return self._read_body()
+        if self.peer is IDLE and self._tail:
+            return self._read_head()
+        return NO_EVENTS
+
+    def feed_eof(self) -> list[Event]:
+        """The peer will send nothing more. Raises `IncompleteMessage` in the middle of a message."""
+        if self.peer is BODY and isinstance(self._reader, UntilCloseReader):
+            self._reader.finished = True
+            return self._read_body()
+        if self.peer is BODY or (self.peer is IDLE and self._tail):
+            raise IncompleteMessage("connection closed in the middle of a message")
+        return NO_EVENTS
+
+    def limit_body(self, max_body_bytes: int) -> None:
+        """The largest body that is accepted for the message whose head came last. Raises `PeerError` if it is known to be larger."""
+        reader = self._reader
+        if isinstance(reader, FixedReader):
+            if reader.remaining > max_body_bytes:
+                raise PeerError("Content-Length too long", 413)
+        elif isinstance(reader, (ChunkedReader, UntilCloseReader)):
+            reader.max_body_bytes = max_body_bytes
+
+    def _take_head(self) -> bytes | None:
+        """Cut one whole head off the stored bytes, or None while it is incomplete."""
+        tail = self._tail
+        if tail[0] in b"\r\n":
+            # Empty lines before a start line are ignored (RFC 9112 §2.2).
+            tail = self._tail = tail.lstrip(b"\r\n")
+        end = tail.find(b"\r\n\r\n", self._scanned) + 4
+        if end == 3 or tail.count(b"\n", 0, end) != tail.count(b"\r\n", 0, end):
+            end = framing.find_head_end(tail, self._scanned)
+        if end > self.max_head_bytes or (end < 0 and len(tail) > self.max_head_bytes):
+            raise HeadTooLarge(self.max_head_bytes)
+        if end < 0:
+            self._scanned = max(0, len(tail) - 3)
+            return None
+        self._scanned = 0
+        if end == len(tail):
+            self._tail = b""
+            return bytes(tail)
+        self._tail = tail[end:]
+        return bytes(tail[:end])
+
+    def _read_head(self) -> list[Event]:
+        head = self._take_head()
+        return NO_EVENTS if head is None else self._on_head(head)
+
+    def _on_head(self, head: bytes) -> list[Event]:
+        raise NotImplementedError
+
+    def _start_body(self, body: int) -> bool:
+        """Prepare for the body that the framing announced; whether there is one to read."""
+        if body == 0:
+            self.peer = DONE
+            return False
+        self.peer = BODY
+        if body > 0:
+            self._reader = FixedReader(body)
+        else:
+            self._reader = (ChunkedReader if body == framing.CHUNKED else UntilCloseReader)(1 << 62)
+        return True
+
+    def _read_body(self) -> list[Event]:
+        reader = self._reader
+        assert reader is not None
+        pieces, used = reader.read(self._tail)
+        if used == len(self._tail):
+            self._tail = b""
+        elif used:
+            self._tail = self._tail[used:]
+        self.has_more = bool(self._tail) and used > 0 and not reader.finished
+        events = self._pieces_to_events(pieces)
+        if reader.finished:
+            self._reader = None
+            self.peer = DONE
+            events.append(END)
+        return events
+
+    def _pieces_to_events(self, pieces: list[bytes]) -> list[Event]:
+        """Pieces of a chunked body as few, larger chunks; all that is there is given out as soon as the input runs dry."""
+        if self._stash:
+            pieces = [*self._stash, *pieces]
+            self._stash = []
+        if not pieces:
+            return []
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        size = self.max_chunk_bytes
+        if self.has_more and len(data) < size:
+            self._stash = [data]
+            return []
+        if len(data) <= size:
+            return [BodyChunk(data)]
+        return [BodyChunk(data[start : start + size]) for start in range(0, len(data), size)]
+
+    # -- sending
+
+    def _begin_output(self, start_line: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
+        head = serialize.head(start_line, fields)
+        self.own = BODY
+        self._chunked_output = chunked
+        self._unsent_bytes = content_bytes
+        return head
+
+    def send_body(self, data: bytes) -> bytes:
+        """Body bytes as they go on the wire. Raises `BodyTooLong` beyond the announced length."""
+        if self._unsent_bytes is not None:
+            self._unsent_bytes -= len(data)
+            if self._unsent_bytes < 0:
+                raise BodyTooLong
+        if self._chunked_output and data:
+            return b"%x\r\n%b\r\n" % (len(data), data)
+        return data
+
+    def send_end(self) -> bytes:
+        """The end of our message. Raises `BodyTooShort`."""
+        if self._unsent_bytes:
+            raise BodyTooShort(self._unsent_bytes)
+        self.own = DONE
+        return b"0\r\n\r\n" if self._chunked_output else b""
+
+    def next_exchange(self) -> bool:
+        """Both messages are done: back to the beginning. False: this connection must be closed instead."""
+        if not self.keep_alive or self.peer is not DONE or self.own is not DONE:
+            return False
+        self.peer = self.own = IDLE
+        self._chunked_output = False
+        self._unsent_bytes = None
+        return True
+
+
+class ServerEngine(Engine):
+    """Reads requests, writes responses."""
+
+    __slots__ = ("_answers_keep_alive", "_head_only", "_version")
+
+    def __init__(self, parser: HeadParser, max_head_bytes: int = 65536, max_chunk_bytes: int = 65536) -> None:
+        super().__init__(parser, max_head_bytes, max_chunk_bytes)
+        self._version = "HTTP/1.1"
+        self._head_only = False
+        self._answers_keep_alive = False
+
+    def _on_head(self, head: bytes) -> list[Event]:
+        framing.check_head(head)
+        method, target, version, pairs = self._parser.request(head)
+        body, keep_alive, expects_continue, _ = framing.decide_request(pairs, version, method)
+        self.keep_alive = keep_alive
+        self._version = version
+        self._head_only = method == "HEAD"
+        self._answers_keep_alive = keep_alive and version == "HTTP/1.0"
+        event = RequestHead(method, target, version, pairs, keep_alive, expects_continue)
+        if self._start_body(body):
+            return [event]
+        return [event, END]
+
+    def connection_field(self) -> str | None:
+        """The Connection field that the response must have: "close" (1.1), "Keep-Alive" (1.0) or none (RFC 9112 §9.3)."""
+        if self._version == "HTTP/1.1":
+            return None if self.keep_alive else "close"
+        return "Keep-Alive" if self._answers_keep_alive else None
+
+    def chunks_response(self, status: int, has_length: bool) -> bool:
+        """Whether a response of unknown length goes out chunked (RFC 9112 §6.1)."""
+        return not has_length and self._version == "HTTP/1.1" and not self._head_only and status >= 200 and status not in (204, 304)
+
+    def send_head(self, status: int, reason: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
+        """A response head. ``content_bytes`` is the Content-Length among ``fields``, None without one. Raises `IllegalHeader`."""
+        if self._head_only or status == 304:
+            content_bytes = 0
+        return self._begin_output(f"HTTP/1.1 {status} {reason}\r\n", fields, content_bytes, chunked)
+
+
+class ClientEngine(Engine):
+    """Writes requests, reads responses."""
+
+    __slots__ = ("_method",)
+
+    def __init__(self, parser: HeadParser, max_head_bytes: int = 65536, max_chunk_bytes: int = 65536) -> None:
+        super().__init__(parser, max_head_bytes, max_chunk_bytes)
+        self._method = ""
+
+    def send_head(self, method: str, target: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
+        """A request head; parameters as for a response. Raises `IllegalHeader`."""
+        self._method = method
+        return self._begin_output(f"{method} {target} HTTP/1.1\r\n", fields, content_bytes, chunked)
+
+    def _on_head(self, head: bytes) -> list[Event]:
+        framing.check_head(head)
+        version, status, reason, pairs = self._parser.response(head)
+        decided = framing.decide_response(pairs, version)
+        event = ResponseHead(version, status, reason, pairs, decided.keep_alive)
+        if 100 <= status < 200:
+            return self._interim(event, decided)
+        self.keep_alive = decided.keep_alive
+        body = self._body_of_response(status, decided)
+        if body == framing.UNTIL_CLOSE:
+            self.keep_alive = False
+        if self._start_body(body):
+            return [event]
+        return [event, END]
+
+    def _interim(self, event: ResponseHead, decided: framing.Framing) -> list[Event]:
+        if decided.body != framing.UNTIL_CLOSE:
+            raise PeerError(f"Response code {event.status} cannot have body")
+        # Peer stays IDLE: the final head follows. The caller goes on with feed(b"").
+        self.has_more = bool(self._tail)
+        return [event]
+
+    def _body_of_response(self, status: int, decided: framing.Framing) -> int:
+        if self._method == "HEAD" or status == 304:
+            return 0
+        if status == 204:
+            if decided.body not in (0, framing.UNTIL_CLOSE):
+                raise PeerError("Response with code 204 should not have body")
+            return 0
+        return decided.body

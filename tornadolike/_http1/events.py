@@ -1,0 +1,63 @@
+"""What a peer said: the events that `engine.Engine.feed` returns, in wire order."""
+
+Pairs = list[tuple[bytes, bytes]]
+"""Header fields as on the wire: name in the sender's spelling, value without surrounding SP and TAB."""
+
+
+class RequestHead:
+    """A request line and its header fields (RFC 9112 §3)."""
+
+    __slots__ = ("expects_continue", "headers", "keep_alive", "method", "target", "version")
+
+    def __init__(self, method: str, target: str, version: str, headers: Pairs, keep_alive: bool, expects_continue: bool) -> None:
+        self.method = method
+        self.target = target
+        self.version = version
+        self.headers = headers
+        self.keep_alive = keep_alive
+        self.expects_continue = expects_continue
+
+    def __repr__(self) -> str:
+        return f"RequestHead({self.method} {self.target} {self.version}, {self.headers})"
+
+
+class ResponseHead:
+    """A status line and its header fields (RFC 9112 §4); ``status`` 1xx heads are interim, another head follows."""
+
+    __slots__ = ("headers", "keep_alive", "reason", "status", "version")
+
+    def __init__(self, version: str, status: int, reason: str, headers: Pairs, keep_alive: bool) -> None:
+        self.version = version
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+        self.keep_alive = keep_alive
+
+    def __repr__(self) -> str:
+        return f"ResponseHead({self.version} {self.status} {self.reason}, {self.headers})"
+
+
+class BodyChunk:
+    """A piece of the body after transfer decoding, never empty, never longer than the engine's ``max_chunk_bytes``."""
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+
+    def __repr__(self) -> str:
+        return f"BodyChunk({self.data!r})"
+
+
+class MessageEnd:
+    """The message is complete; trailers, if any, were read and dropped."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "MessageEnd()"
+
+
+END = MessageEnd()
+
+Event = RequestHead | ResponseHead | BodyChunk | MessageEnd

@@ -1,0 +1,219 @@
+"""The strictness that every engine shares: which heads are refused, and where a message's body ends.
+
+An engine's parser splits a head into its parts. What may stand in them, how long the body is and whether the connection
+lives on is decided here, over the raw bytes and the parsed pairs, so that all parsers give the same verdict on the same bytes
+(RFC 9112 §2.2, §3, §5, §6, §9.3; RFC 9110 §5.5).
+"""
+
+import re
+from typing import NamedTuple
+
+from tornadolike._http1.errors import PeerError, UnsupportedVersion
+from tornadolike._http1.events import Pairs
+
+# SP, TAB, VCHAR, obs-text and the line ends: all that a head may hold (RFC 9110 §5.5).
+_ALLOWED_BYTES = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)])
+_HEAD_END = re.compile(rb"\r?\n\r?\n")
+_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])")
+_STATUS_LINE = re.compile(rb"HTTP/([0-9])\.([0-9]) ([0-9]{3})(?: ([\t\x20-\x7e\x80-\xff]*))?")
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.vV]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(?::[0-9]*)?")
+_DIGITS = re.compile(rb"[0-9]+")
+_LIST_COMMA = re.compile(rb",[ \t]*")
+
+_OTHER, _LENGTH, _CODING, _CONNECTION, _EXPECT, _HOSTNAME = range(6)
+_FRAMING_FIELDS = {
+    b"content-length": _LENGTH,
+    b"transfer-encoding": _CODING,
+    b"connection": _CONNECTION,
+    b"expect": _EXPECT,
+    b"host": _HOSTNAME,
+}
+# Spelling on the wire -> which framing field it is. Peers use few spellings, so a dictionary saves one lower() a field;
+# it takes no more than this many entries, whatever peers send.
+_MAX_SPELLINGS = 1024
+_spellings: dict[bytes, int] = dict(_FRAMING_FIELDS)
+
+CHUNKED = -1
+UNTIL_CLOSE = -2
+
+
+class Framing(NamedTuple):
+    """What the header fields of one message say about its body and its connection."""
+
+    body: int
+    """Bytes that follow, or `CHUNKED`, or `UNTIL_CLOSE` (no framing fields)."""
+    keep_alive: bool
+    expects_continue: bool
+    content_length_given: bool
+
+
+def find_head_end(data: bytes | bytearray, start: int) -> int:
+    """Index behind the empty line that ends the head, or -1. A bare LF counts as a line end (RFC 9112 §2.2)."""
+    match = _HEAD_END.search(data, start)
+    return match.end() if match else -1
+
+
+def has_bare_line_end(head: bytes) -> bool:
+    """Whether a LF stands without its CR; such heads take the slow way."""
+    return head.count(b"\n") != head.count(b"\r\n")
+
+
+def check_head(head: bytes) -> None:
+    """Refuse what no header section may hold: control characters, a CR that ends no line, folded lines."""
+    if head.translate(None, _ALLOWED_BYTES) or head.count(b"\r") != head.count(b"\r\n") or b"\n " in head or b"\n\t" in head:
+        raise PeerError(fault_in_head(head) or "Malformed HTTP header section")
+
+
+def fault_in_head(head: bytes) -> str:
+    """What is wrong with a head that was refused, as one short line for the log; "" where only the parser knows."""
+    first, *lines = (line.removesuffix(b"\r") for line in head.strip(b"\r\n").split(b"\n"))
+    is_response = first.startswith(b"HTTP/")
+    if (_STATUS_LINE if is_response else _REQUEST_LINE).fullmatch(first) is None:
+        return f"Malformed HTTP {'status' if is_response else 'request'} line"
+    pairs: Pairs = []
+    for line in lines:
+        fault = _fault_in_field(line)
+        if fault:
+            return fault
+        name, _, value = line.partition(b":")
+        pairs.append((name, value.strip(b" \t")))
+    try:
+        decide_response(pairs, "HTTP/1.1") if is_response else decide_request(pairs, "HTTP/1.1", "GET")
+    except PeerError as error:
+        return str(error)
+    return ""
+
+
+def _fault_in_field(line: bytes) -> str | None:
+    if line[:1] in (b" ", b"\t"):
+        return "line folding is not supported (RFC 9112 §5.2)"
+    name, colon, value = line.partition(b":")
+    if not colon:
+        return "no colon in header line"
+    if _TOKEN.fullmatch(name) is None:
+        return f"Invalid header name {name.decode('latin-1')!r}"
+    if value.translate(None, _ALLOWED_BYTES) or b"\r" in value:
+        return f"Invalid header value {value.strip().decode('latin-1')!r}"
+    return None
+
+
+def request_line(head: bytes) -> tuple[bytes, bytes, bytes]:
+    """Method, target and version ("1.0" or "1.1") of a head; raises `PeerError` where the line is not exactly RFC 9112 §3."""
+    end = head.find(b"\n")
+    match = _REQUEST_LINE.fullmatch(head[:end].removesuffix(b"\r"))
+    if match is None:
+        raise PeerError("Malformed HTTP request line")
+    method, target, major, minor = match.groups()
+    if major != b"1":
+        raise UnsupportedVersion(f"HTTP/{major.decode()}.{minor.decode()}")
+    # A higher minor version is served as the highest that we speak (RFC 9110 §2.5).
+    return method, target, b"1.0" if minor == b"0" else b"1.1"
+
+
+def status_line(head: bytes) -> tuple[str, int, str]:
+    """Version, status and reason of a response head."""
+    end = head.find(b"\n")
+    match = _STATUS_LINE.fullmatch(head[:end].removesuffix(b"\r"))
+    if match is None:
+        raise PeerError("Malformed HTTP status line")
+    major, minor, status, reason = match.groups()
+    if major != b"1":
+        raise UnsupportedVersion(f"HTTP/{major.decode()}.{minor.decode()}")
+    return "HTTP/1.0" if minor == b"0" else "HTTP/1.1", int(status), (reason or b"").decode("latin-1")
+
+
+def _spelled(name: bytes) -> int:
+    kind = _FRAMING_FIELDS.get(name.lower(), _OTHER)
+    if len(_spellings) < _MAX_SPELLINGS:
+        _spellings[name] = kind
+    return kind
+
+
+def decide_request(pairs: Pairs, version: str, method: str) -> Framing:
+    """Body length and connection fate of a request; raises `PeerError` where its framing fields are ambiguous."""
+    known = _spellings
+    found: dict[int, bytes] | None = None
+    host: bytes | None = None
+    for name, value in pairs:
+        kind = known.get(name)
+        if kind is None:
+            kind = _spelled(name)
+        if kind == _OTHER:
+            continue
+        if kind == _HOSTNAME:
+            host = _one_host(host, value)
+        elif found is None:
+            found = {kind: value}
+        else:
+            found[kind] = found[kind] + b"," + value if kind in found else value
+    if host is None and version == "HTTP/1.1":
+        raise PeerError("Missing Host header")
+    if found is None:
+        return _PLAIN_11 if version == "HTTP/1.1" else _PLAIN_10
+    return _decide(found, version, method in ("GET", "HEAD"), False)
+
+
+def _one_host(before: bytes | None, value: bytes) -> bytes:
+    if before is not None:
+        raise PeerError(f"Multiple host headers not allowed: {(before + b',' + value).decode('latin-1')!r}")
+    if _HOST.fullmatch(value) is None:
+        raise PeerError(f"Invalid Host header: {value.decode('latin-1')!r}")
+    return value
+
+
+def decide_response(pairs: Pairs, version: str) -> Framing:
+    """The same for a response; whether its status or request forbid a body is the engine's business."""
+    found: dict[int, bytes] = {}
+    for name, value in pairs:
+        kind = _FRAMING_FIELDS.get(name.lower(), _OTHER)
+        if kind != _OTHER:
+            found[kind] = found[kind] + b"," + value if kind in found else value
+    return _decide(found, version, False, True)
+
+
+def _decide(found: dict[int, bytes], version: str, bodyless_method: bool, is_response: bool) -> Framing:
+    body = UNTIL_CLOSE if is_response else 0
+    length = found.get(_LENGTH)
+    coding = found.get(_CODING)
+    if coding is not None:
+        body = _chunked(coding, length)
+    elif length is not None:
+        body = content_length(length)
+    tokens = _tokens(found[_CONNECTION]) if _CONNECTION in found else ()
+    if version == "HTTP/1.1":
+        keep_alive = b"close" not in tokens
+    else:
+        # HTTP/1.0 has no transfer codings: such framing is not to be trusted beyond this message (RFC 9112 §6.1).
+        framed = coding is None and (length is not None or bodyless_method)
+        keep_alive = framed and b"keep-alive" in tokens and b"close" not in tokens
+    expects = version == "HTTP/1.1" and found.get(_EXPECT, b"").lower() == b"100-continue"
+    return Framing(body, keep_alive, expects, length is not None)
+
+
+def _tokens(value: bytes) -> list[bytes]:
+    return [token.strip(b" \t") for token in value.lower().split(b",")]
+
+
+def _chunked(coding: bytes, length: bytes | None) -> int:
+    if length is not None:
+        raise PeerError("Message with both Transfer-Encoding and Content-Length")
+    if coding.lower() != b"chunked":
+        raise PeerError(f"Unsupported Transfer-Encoding {coding.decode('latin-1')}")
+    return CHUNKED
+
+
+def content_length(value: bytes) -> int:
+    """One length from a Content-Length value, which may repeat itself as a list (RFC 9112 §6.3)."""
+    if b"," in value:
+        pieces = _LIST_COMMA.split(value)
+        if any(piece != pieces[0] for piece in pieces):
+            raise PeerError(f"Multiple unequal Content-Lengths: {value.decode('latin-1')!r}")
+        value = pieces[0]
+    if _DIGITS.fullmatch(value) is None or len(value) > 18:
+        raise PeerError(f"Only integer Content-Length is allowed: {value.decode('latin-1')}")
+    return int(value)
+
+
+_PLAIN_11 = Framing(0, True, False, False)
+_PLAIN_10 = Framing(0, False, False, False)

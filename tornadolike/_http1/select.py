@@ -1,0 +1,62 @@
+"""HTTP engines by name: "h11", "httptools", or "auto" for the fastest that is installed."""
+
+import importlib.util
+import os
+
+from tornadolike._http1.engine import HeadParser
+
+_MODULES = {"httptools": "httptools", "h11": "h11"}
+_default: str | None = None
+
+
+class UnknownEngine(ValueError):
+    """No engine of this name, or its package is not installed; the message says what there is."""
+
+
+def names() -> list[str]:
+    """The engines that can be used here, fastest first."""
+    return [name for name, module in _MODULES.items() if importlib.util.find_spec(module) is not None]
+
+
+def set_default(name: str | None) -> None:
+    """Make ``name`` the engine of all connections that are made from now on; None: TORNADOLIKE_HTTP, else "auto"."""
+    global _default
+    if name is not None:
+        resolve(name)
+    _default = name
+
+
+def resolve(name: str | None = None) -> str:
+    """The name of the engine that a new connection uses. Raises `UnknownEngine`."""
+    name = name or _default or os.environ.get("TORNADOLIKE_HTTP") or "auto"
+    available = names()
+    if name == "auto":
+        return available[0]
+    if name in available:
+        return name
+    choice = f"available: auto, {', '.join(available)}"
+    if name in _MODULES:
+        raise UnknownEngine(f"HTTP engine {name!r} is not installed ({choice}); install it with: pip install {name}")
+    raise UnknownEngine(f"unknown HTTP engine {name!r} ({choice})")
+
+
+_parsers: dict[str, HeadParser] = {}
+
+
+def parser(name: str | None = None) -> HeadParser:
+    """The parser for new connections. Parsers keep nothing between heads, so all connections share one."""
+    name = name or _default or os.environ.get("TORNADOLIKE_HTTP") or "auto"
+    found = _parsers.get(name)
+    if found is None:
+        found = _parsers[name] = _make(resolve(name))
+    return found
+
+
+def _make(name: str) -> HeadParser:
+    if name == "httptools":
+        from tornadolike._http1.httptools_engine import HttptoolsHeadParser
+
+        return HttptoolsHeadParser()
+    from tornadolike._http1.h11_engine import H11HeadParser
+
+    return H11HeadParser()
