@@ -1,0 +1,87 @@
+"""Event loops by name, made without touching the loop policy.
+
+``asyncio`` is always there. The others are packages which offer ``new_event_loop()`` and are looked for only when named.
+"""
+
+import asyncio
+import functools
+import importlib
+import importlib.util
+import os
+import sys
+from collections.abc import Callable
+
+
+ENVIRONMENT_VARIABLE = "TORNADOLIKE_LOOP"
+BUILT_IN = "asyncio"
+PACKAGES = ("uvloop", "winloop", "rloop", "zuvloop")
+
+# asyncio's accessor that answers None instead of raising (it is in asyncio.events.__all__): the cheapest way to ask.
+running_event_loop = asyncio._get_running_loop
+
+_default: str | None = None
+
+
+class UnknownLoop(ValueError):
+    """The named event loop does not exist or is not installed. The message says what is available and how to get it."""
+
+
+def names() -> list[str]:
+    """The event loops that can be made here: ``asyncio`` first, then the installed packages."""
+    return [BUILT_IN, *filter(importlib.util.find_spec, PACKAGES)]
+
+
+def set_default(name: str | None) -> None:
+    """Choose the loop that ``new_event_loop()`` makes from now on; ``None`` gives the choice back to the environment.
+
+    Raises `UnknownLoop` at once where ``name`` cannot be made.
+    """
+    global _default
+    if name is not None:
+        _maker(name)
+    _default = name
+
+
+def new_event_loop(name: str | None = None) -> asyncio.AbstractEventLoop:
+    """A new event loop, which the caller has to close.
+
+    ``name`` is one of `names`. By default it is what `set_default` chose, else the environment's ``TORNADOLIKE_LOOP``,
+    else ``asyncio``, which means asyncio's own choice: an application that installed a loop policy gets that policy's loop.
+    Raises `UnknownLoop`.
+    """
+    return _maker(name or _default or os.environ.get(ENVIRONMENT_VARIABLE) or BUILT_IN)()
+
+
+@functools.cache
+def _maker(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
+    if name == BUILT_IN:
+        return asyncio.new_event_loop
+    if name not in PACKAGES:
+        raise UnknownLoop(f"unknown event loop {name!r}: available are {', '.join(names())}; `pip install uvloop` adds a faster one")
+    try:
+        maker: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module(name).new_event_loop
+    except ImportError as error:
+        raise UnknownLoop(
+            f"event loop {name!r} is not installed: available are {', '.join(names())}; `pip install {name}` adds it"
+        ) from error
+    return maker
+
+
+def current_event_loop() -> asyncio.AbstractEventLoop | None:
+    """The loop that runs in this thread, else the one that was set for this thread, else ``None``; never makes one.
+
+    Up to Python 3.13 ``asyncio.get_event_loop()`` may make a loop on its own, which would be asyncio's and not the one that was
+    asked for by name, and would warn about it. So with a policy that looks its loop up as asyncio's does, its slot is read.
+    """
+    loop = running_event_loop()
+    if loop is not None:
+        return loop
+    if sys.version_info < (3, 14):
+        policy = asyncio.get_event_loop_policy()
+        if type(policy).get_event_loop is asyncio.events.BaseDefaultEventLoopPolicy.get_event_loop:
+            found: asyncio.AbstractEventLoop | None = getattr(getattr(policy, "_local", None), "_loop", None)
+            return found
+    try:
+        return asyncio.get_event_loop()
+    except RuntimeError:
+        return None
