@@ -1,0 +1,90 @@
+"""The idle connections of a client: which to reuse, which to let go.
+
+A connection is either *lent* (the pool knows nothing of it) or *idle* (in the pool). ``put`` makes it idle, ``take`` lends the one idle
+for the shortest time (the others may so grow old and leave), ``discard`` forgets one that died. The pool closes nothing itself: what
+falls out of it is returned, for the caller to close. It has no clock either: ``now`` is an argument, in seconds.
+"""
+
+from collections import OrderedDict
+from collections.abc import Hashable
+from typing import Generic, TypeVar
+
+Connection = TypeVar("Connection", bound=Hashable)
+
+
+class IdlePool(Generic[Connection]):
+    """Idle connections by key (everything two requests must share to use one connection), at most ``max_idle`` of them, and at most
+    ``max_idle_per_key`` with the same key, each for at most ``idle_seconds``."""
+
+    __slots__ = ("_by_key", "_idle", "_idle_seconds", "_max_idle", "_max_idle_per_key")
+
+    def __init__(self, max_idle: int, max_idle_per_key: int, idle_seconds: float) -> None:
+        self._max_idle = max_idle
+        self._max_idle_per_key = max_idle_per_key
+        self._idle_seconds = idle_seconds
+        # Both in the order of becoming idle; as the time to live is the same for all, that is the order of expiry too.
+        self._idle: OrderedDict[Connection, tuple[Hashable, float]] = OrderedDict()
+        self._by_key: dict[Hashable, list[Connection]] = {}
+
+    def __len__(self) -> int:
+        return len(self._idle)
+
+    def take(self, key: Hashable) -> Connection | None:
+        """Lend an idle connection for ``key``. The caller checks that it is still alive."""
+        same_key = self._by_key.get(key)
+        if not same_key:
+            return None
+        connection = same_key[-1]
+        self.discard(connection)
+        return connection
+
+    def put(self, key: Hashable, connection: Connection, now: float) -> list[Connection]:
+        """Make a connection idle. Returns the connections that have no place any more, maybe this one."""
+        if not self._max_idle or not self._max_idle_per_key:
+            return [connection]
+        evicted = []
+        same_key = self._by_key.get(key, ())
+        if len(same_key) >= self._max_idle_per_key:
+            evicted.append(same_key[0])
+        elif len(self._idle) >= self._max_idle:
+            evicted.append(next(iter(self._idle)))
+        for oldest in evicted:
+            self.discard(oldest)
+        self._idle[connection] = (key, now + self._idle_seconds)
+        self._by_key.setdefault(key, []).append(connection)
+        return evicted
+
+    def discard(self, connection: Connection) -> bool:
+        """Forget a connection; False when it was not idle."""
+        entry = self._idle.pop(connection, None)
+        if entry is None:
+            return False
+        same_key = self._by_key[entry[0]]
+        same_key.remove(connection)
+        if not same_key:
+            del self._by_key[entry[0]]
+        return True
+
+    def expire(self, now: float) -> list[Connection]:
+        """Let go of the connections that were idle long enough, and return them."""
+        expired = []
+        for connection, (_, deadline) in self._idle.items():
+            if deadline > now:
+                break
+            expired.append(connection)
+        for connection in expired:
+            self.discard(connection)
+        return expired
+
+    def next_deadline(self) -> float | None:
+        """When `expire` will have something to do next; None while nothing is idle."""
+        for _, deadline in self._idle.values():
+            return deadline
+        return None
+
+    def drain(self) -> list[Connection]:
+        """Let go of everything, and return it."""
+        connections = list(self._idle)
+        self._idle.clear()
+        self._by_key.clear()
+        return connections

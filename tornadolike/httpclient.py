@@ -1,0 +1,462 @@
+"""HTTP clients, blocking and asynchronous, with one interface over two implementations.
+
+`AsyncHTTPClient` makes an instance of the configured implementation: ``simple_httpclient`` (the default, nothing to install) or
+``curl_httpclient`` (needs pycurl; speaks to proxies, Digest authentication, network interfaces by name)::
+
+    AsyncHTTPClient.configure("tornado.curl_httpclient.CurlAsyncHTTPClient")
+
+Run as a program (``python -m tornado.httpclient URL...``), the module fetches URLs and prints what they answer.
+"""
+
+import functools
+import ssl
+import time
+import weakref
+from collections.abc import Awaitable, Callable, MutableMapping
+from datetime import datetime
+from io import BytesIO
+from typing import Any, cast
+
+from tornadolike import httputil
+from tornadolike.concurrent import Future, future_set_exception_unless_cancelled, future_set_result_unless_cancelled
+from tornadolike.escape import native_str, utf8
+from tornadolike.ioloop import IOLoop
+from tornadolike.util import Configurable
+
+
+class HTTPClient:
+    """A client that blocks until the response is there, for programs without an event loop::
+
+        client = HTTPClient()
+        try:
+            print(client.fetch("http://www.example.com/").body)
+        finally:
+            client.close()
+
+    It runs an `.IOLoop` of its own, so a thread whose loop is already running must use `AsyncHTTPClient`. ``async_client_class``
+    (default `AsyncHTTPClient`) is the client used inside, and ``kwargs`` go to its constructor.
+    """
+
+    def __init__(self, async_client_class: "type[AsyncHTTPClient] | None" = None, **kwargs: Any) -> None:
+        self._closed = True  # should a line below fail: __del__ calls close() on half an object
+        client_class = AsyncHTTPClient if async_client_class is None else async_client_class
+
+        async def make_client() -> AsyncHTTPClient:
+            return client_class(**kwargs)
+
+        # A client belongs to the loop that is current when it is made, and only inside of run_sync that loop is ours.
+        self._io_loop = IOLoop(make_current=False)
+        self._async_client = self._io_loop.run_sync(make_client)
+        self._closed = False
+
+    def __del__(self) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the client and its loop. Closing twice does no harm."""
+        if not self._closed:
+            self._closed = True
+            self._async_client.close()
+            self._io_loop.close()
+
+    def fetch(self, request: "HTTPRequest | str", **kwargs: Any) -> "HTTPResponse":
+        """Send a request and wait for its `HTTPResponse`.
+
+        Takes and raises what `AsyncHTTPClient.fetch` does: an `HTTPError` for a status outside 200-299 unless ``raise_error=False``.
+        """
+        return self._io_loop.run_sync(functools.partial(self._async_client.fetch, request, **kwargs))
+
+
+class AsyncHTTPClient(Configurable):
+    """A client whose `fetch` returns an awaitable::
+
+        response = await AsyncHTTPClient().fetch("http://www.example.com/")
+
+    Calling the class returns the one client of the current `.IOLoop`, made at the first call by the configured implementation (see
+    `configure`); arguments belong into ``configure`` then. ``force_instance=True`` makes a separate client instead, with arguments of its
+    own, which the caller must `close`.
+
+    Every implementation takes ``defaults``, a dict of values for those `HTTPRequest` options that a request leaves at None::
+
+        AsyncHTTPClient.configure(None, defaults={"user_agent": "MyUserAgent"})
+    """
+
+    _instance_cache: "MutableMapping[IOLoop, AsyncHTTPClient] | None"
+
+    @classmethod
+    def configurable_base(cls) -> type[Configurable]:
+        return AsyncHTTPClient
+
+    @classmethod
+    def configurable_default(cls) -> type[Configurable]:
+        from tornadolike.simple_httpclient import SimpleAsyncHTTPClient
+
+        return SimpleAsyncHTTPClient
+
+    @classmethod
+    def _async_clients(cls) -> "MutableMapping[IOLoop, AsyncHTTPClient]":
+        """The shared clients of this very class, by loop: asking a subclass never returns what its base class made."""
+        attribute = f"_async_client_dict_{cls.__name__}"
+        clients = cls.__dict__.get(attribute)
+        if clients is None:
+            clients = weakref.WeakKeyDictionary()
+            setattr(cls, attribute, clients)
+        return cast("MutableMapping[IOLoop, AsyncHTTPClient]", clients)
+
+    def __new__(cls, force_instance: bool = False, **kwargs: Any) -> "AsyncHTTPClient":
+        cache = None if force_instance else cls._async_clients()
+        if cache is not None:
+            shared = cache.get(IOLoop.current())
+            if shared is not None:
+                return shared
+        client = cast("AsyncHTTPClient", super().__new__(cls, **kwargs))
+        # close() cannot ask _async_clients(): the cache may be the one of a base class, through which the client was made.
+        client._instance_cache = cache
+        if cache is not None:
+            cache[client.io_loop] = client
+        return client
+
+    def initialize(self, defaults: dict[str, Any] | None = None) -> None:
+        self.io_loop = IOLoop.current()
+        self.defaults: dict[str, Any] = {**HTTPRequest._DEFAULTS, **(defaults or {})}
+        self._closed = False
+
+    def close(self) -> None:
+        """Free what the client holds. Nothing else may be called afterwards.
+
+        Needed for clients made with ``force_instance=True``, and for the shared client before its loop is closed.
+        """
+        if self._closed:
+            return
+        self._closed = True
+        if self._instance_cache is None:
+            return
+        # Nothing there is normal when a finaliser closes us: weak references die first.
+        if self._instance_cache.pop(self.io_loop, self) is not self:
+            raise RuntimeError("inconsistent AsyncHTTPClient cache")
+
+    def fetch(self, request: "str | HTTPRequest", raise_error: bool = True, **kwargs: Any) -> "Future[HTTPResponse]":
+        """Send a request; the returned future gives its `HTTPResponse`.
+
+        ``request`` is an `HTTPRequest`, or a URL from which one is made with the remaining keyword arguments. A response whose status is
+        not 200-299 becomes an `HTTPError` (its ``response`` attribute holds the response) unless ``raise_error`` is False. Failures to
+        get any response at all are always raised: an `HTTPError` with code 599 for time-outs and lost connections, `OSError` and the
+        like otherwise.
+
+        The headers of ``request`` are replaced with a copy, to which the client adds its own fields. Cancelling the future does not stop
+        the request. Raises `RuntimeError` after `close`, `ValueError` for keyword arguments beside an `HTTPRequest`.
+        """
+        if self._closed:
+            raise RuntimeError("fetch() called on closed AsyncHTTPClient")
+        if not isinstance(request, HTTPRequest):
+            request = HTTPRequest(url=request, **kwargs)
+        elif kwargs:
+            raise ValueError("kwargs can't be used if request is an HTTPRequest object")
+        request.headers = httputil.HTTPHeaders(request.headers)
+        future: Future[HTTPResponse] = Future()
+        proxy = cast("HTTPRequest", _RequestProxy(request, self.defaults))
+        self.fetch_impl(proxy, functools.partial(_deliver, future, raise_error))
+        return future
+
+    def fetch_impl(self, request: "HTTPRequest", callback: "Callable[[HTTPResponse], None]") -> None:
+        """Where an implementation does its work: send ``request``, call ``callback`` exactly once with the response.
+
+        ``request`` reads like an `HTTPRequest` with the client's defaults filled in. Errors go into ``HTTPResponse.error``.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def configure(cls, impl: "str | type[Configurable] | None", **kwargs: Any) -> None:
+        """Choose the implementation of clients made from now on: a class, its dotted name, or None for the default.
+
+        ``kwargs`` are passed to each client's constructor. ``max_clients``, which all implementations take, is the number of requests a
+        client has in flight at a time.
+        """
+        super().configure(impl, **kwargs)
+
+
+def _deliver(future: "Future[HTTPResponse]", raise_error: bool, response: "HTTPResponse") -> None:
+    if response.error and (raise_error or not response._error_is_response_code):
+        future_set_exception_unless_cancelled(future, response.error)
+    else:
+        future_set_result_unless_cancelled(future, response)
+
+
+class HTTPRequest:
+    """What to send, and how. Every parameter is an attribute of the same name (``use_gzip`` excepted); None means the client's default.
+
+    What is sent:
+
+    * ``url``: absolute http or https URL. A user name and password in it are used for Basic authentication.
+    * ``method``: ``"GET"`` etc. Other methods than the well-known ones need ``allow_nonstandard_methods=True``, which also permits a body
+      with methods that have none, and none with POST, PUT and PATCH.
+    * ``headers``: dict or `.HTTPHeaders`.
+    * ``body``: bytes, or str, which is sent as UTF-8.
+    * ``body_producer``: function called with a ``write`` function, to send a body piece by piece; may return an awaitable. ``write``
+      returns a future to await for flow control. Give a ``Content-Length`` header, else the body is sent in chunks, which some servers
+      do not understand. Not with ``body``, not with ``curl_httpclient``.
+    * ``if_modified_since``: `datetime.datetime` or POSIX time for the header field of that name.
+    * ``user_agent``: wins over a ``User-Agent`` in ``headers``.
+    * ``expect_100_continue``: send the body only when the server asks for it. ``simple_httpclient`` only.
+    * ``auth_username``, ``auth_password``, ``auth_mode``: ``"basic"`` (default) or, with ``curl_httpclient``, ``"digest"``.
+
+    How long and how far:
+
+    * ``connect_timeout``, ``request_timeout``: seconds (default 20) for connecting, and for the whole request. 0 means for ever.
+    * ``follow_redirects`` (default True), ``max_redirects`` (default 5). Credentials do not follow to another origin.
+
+    What comes back:
+
+    * ``decompress_response`` (default True): ask for gzip, hand out the plain body. ``use_gzip`` is its old name.
+    * ``streaming_callback``: called with each piece of the body, which then is not in the response. With ``simple_httpclient`` it may
+      return an awaitable; nothing more is read before that is done.
+    * ``header_callback``: called with the status line, each header line and an empty line, all ending in CRLF, of the final response.
+
+    The connection:
+
+    * ``ssl_options``: an `ssl.SSLContext` (or dict, see `.netutil.ssl_options_to_context`) which replaces the next four.
+      ``simple_httpclient`` only.
+    * ``validate_cert`` (default True), ``ca_certs``, ``client_cert``, ``client_key``: the last three are names of PEM files.
+    * ``allow_ipv6``: False restricts to IPv4.
+    * ``network_interface``: source address, or with ``curl_httpclient`` the name of an interface.
+    * ``proxy_host``, ``proxy_port``, ``proxy_username``, ``proxy_password``, ``proxy_auth_mode``: ``curl_httpclient`` only.
+    * ``prepare_curl_callback``: called with the ``pycurl.Curl`` object just before it starts, to set more options.
+    """
+
+    _headers: dict[str, str] | httputil.HTTPHeaders
+
+    # What a client uses when neither the request nor its own `defaults` say anything.
+    _DEFAULTS: dict[str, Any] = {
+        "connect_timeout": 20.0,
+        "request_timeout": 20.0,
+        "follow_redirects": True,
+        "max_redirects": 5,
+        "decompress_response": True,
+        "proxy_password": "",
+        "allow_nonstandard_methods": False,
+        "validate_cert": True,
+    }
+
+    def __init__(
+        self,
+        url: str,
+        method: str = "GET",
+        headers: dict[str, str] | httputil.HTTPHeaders | None = None,
+        body: bytes | str | None = None,
+        auth_username: str | None = None,
+        auth_password: str | None = None,
+        auth_mode: str | None = None,
+        connect_timeout: float | None = None,
+        request_timeout: float | None = None,
+        if_modified_since: float | datetime | None = None,
+        follow_redirects: bool | None = None,
+        max_redirects: int | None = None,
+        user_agent: str | None = None,
+        use_gzip: bool | None = None,
+        network_interface: str | None = None,
+        streaming_callback: Callable[[bytes], Awaitable[None] | None] | None = None,
+        header_callback: Callable[[str], None] | None = None,
+        prepare_curl_callback: Callable[[Any], None] | None = None,
+        proxy_host: str | None = None,
+        proxy_port: int | None = None,
+        proxy_username: str | None = None,
+        proxy_password: str | None = None,
+        proxy_auth_mode: str | None = None,
+        allow_nonstandard_methods: bool | None = None,
+        validate_cert: bool | None = None,
+        ca_certs: str | None = None,
+        allow_ipv6: bool | None = None,
+        client_key: str | None = None,
+        client_cert: str | None = None,
+        body_producer: Callable[[Callable[[bytes], None]], "Future[None]"] | None = None,
+        expect_100_continue: bool = False,
+        decompress_response: bool | None = None,
+        ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
+    ) -> None:
+        self.url = url
+        self.method = method
+        self._headers = httputil.HTTPHeaders() if headers is None else headers
+        if if_modified_since:
+            self._headers["If-Modified-Since"] = httputil.format_timestamp(if_modified_since)
+        self._body = utf8(body)
+        self.body_producer = body_producer
+        self.expect_100_continue = expect_100_continue
+        self.allow_nonstandard_methods = allow_nonstandard_methods
+        self.user_agent = user_agent
+        self.auth_username = auth_username
+        self.auth_password = auth_password
+        self.auth_mode = auth_mode
+        self.connect_timeout = connect_timeout
+        self.request_timeout = request_timeout
+        self.follow_redirects = follow_redirects
+        self.max_redirects = max_redirects
+        self.decompress_response: bool | None = use_gzip if decompress_response is None else decompress_response
+        self.streaming_callback = streaming_callback
+        self.header_callback = header_callback
+        self.prepare_curl_callback = prepare_curl_callback
+        self.network_interface = network_interface
+        self.allow_ipv6 = allow_ipv6
+        self.ssl_options = ssl_options
+        self.validate_cert = validate_cert
+        self.ca_certs = ca_certs
+        self.client_key = client_key
+        self.client_cert = client_cert
+        self.proxy_host = proxy_host
+        self.proxy_port = proxy_port
+        self.proxy_username = proxy_username
+        self.proxy_password = proxy_password
+        self.proxy_auth_mode = proxy_auth_mode
+        self.start_time = time.time()
+
+    @property
+    def headers(self) -> httputil.HTTPHeaders:
+        """As given to the constructor (maybe a plain dict), until `AsyncHTTPClient.fetch` makes `.HTTPHeaders` of it."""
+        return cast("httputil.HTTPHeaders", self._headers)
+
+    @headers.setter
+    def headers(self, value: dict[str, str] | httputil.HTTPHeaders | None) -> None:
+        self._headers = httputil.HTTPHeaders() if value is None else value
+
+    @property
+    def body(self) -> bytes | None:
+        """The body as bytes, None when there is none. A str assigned to it is encoded as UTF-8."""
+        return self._body
+
+    @body.setter
+    def body(self, value: bytes | str | None) -> None:
+        self._body = utf8(value)
+
+
+class HTTPResponse:
+    """What a server answered, or why it did not.
+
+    * ``request``: the `HTTPRequest` of the application, not the one made for a redirect.
+    * ``code``, ``reason``: status, and the phrase beside it. Code 599 stands for "no response".
+    * ``headers``: `.HTTPHeaders`.
+    * ``buffer``, ``body``: the body as `io.BytesIO` (or None) and as bytes; empty with a ``streaming_callback``.
+    * ``effective_url``: the URL that answered, after redirects.
+    * ``error``: the exception that `rethrow` raises. None for codes 200-299.
+    * ``request_time``: seconds from the start of the (last) request to its end, without waiting in the client's queue.
+    * ``start_time``: when that request started, as of `time.time`. None if it never did.
+    * ``time_info``: dict of further durations in seconds. ``curl_httpclient`` fills it with libcurl's timings and ``queue``, the time
+      spent waiting for one of the client's slots.
+    """
+
+    error: BaseException | None = None
+    _error_is_response_code = False
+    request: HTTPRequest
+
+    def __init__(
+        self,
+        request: HTTPRequest,
+        code: int,
+        headers: httputil.HTTPHeaders | None = None,
+        buffer: BytesIO | None = None,
+        effective_url: str | None = None,
+        error: BaseException | None = None,
+        request_time: float | None = None,
+        time_info: dict[str, float] | None = None,
+        reason: str | None = None,
+        start_time: float | None = None,
+    ) -> None:
+        self.request = request.request if isinstance(request, _RequestProxy) else request
+        self.code = code
+        self.reason = reason or httputil.responses.get(code, "Unknown")
+        self.headers = httputil.HTTPHeaders() if headers is None else headers
+        self.buffer = buffer
+        self._body: bytes | None = None
+        self.effective_url = request.url if effective_url is None else effective_url
+        self.error = error
+        if error is None and not 200 <= code < 300:
+            self.error = HTTPClientError(code, message=self.reason, response=self)
+            self._error_is_response_code = True
+        self.start_time = start_time
+        self.request_time = request_time
+        self.time_info = time_info or {}
+
+    @property
+    def body(self) -> bytes:
+        if self._body is None:
+            if self.buffer is None:
+                return b""
+            self._body = self.buffer.getvalue()
+        return self._body
+
+    def rethrow(self) -> None:
+        """Raise ``error``, if there is one."""
+        if self.error:
+            raise self.error
+
+    def __repr__(self) -> str:
+        fields = ",".join([f"{name}={value!r}" for name, value in sorted(vars(self).items())])
+        return f"{type(self).__name__}({fields})"
+
+
+class HTTPClientError(Exception):
+    """A request that did not succeed: ``code`` (599 when there was no response), ``message``, and the ``response`` if there is one.
+
+    With ``follow_redirects=False`` a redirect is an error too; its target is in ``response.headers["Location"]``.
+    ``HTTPError`` is an alias.
+    """
+
+    def __init__(self, code: int, message: str | None = None, response: HTTPResponse | None = None) -> None:
+        super().__init__(code, message, response)
+        self.code = code
+        self.message = message or httputil.responses.get(code, "Unknown")
+        self.response = response
+
+    def __str__(self) -> str:
+        return f"HTTP {self.code}: {self.message}"
+
+    # Not Exception's, which would show the response, which shows its error, which would show the response...
+    def __repr__(self) -> str:
+        return str(self)
+
+
+HTTPError = HTTPClientError
+
+
+class _RequestProxy:
+    """An `HTTPRequest` seen through a client's defaults: an option that is None there is looked up in ``defaults``."""
+
+    def __init__(self, request: HTTPRequest, defaults: dict[str, Any] | None) -> None:
+        self.request = request
+        self.defaults = defaults
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self.request, name)
+        if value is None and self.defaults is not None:
+            return self.defaults.get(name)
+        return value
+
+
+def main() -> None:
+    """The command line: fetch each URL given, and print its body (``--print_headers``: its headers too)."""
+    from tornadolike.options import define, options, parse_command_line
+
+    define("print_headers", type=bool, default=False)
+    define("print_body", type=bool, default=True)
+    for name in ("follow_redirects", "validate_cert"):
+        define(name, type=bool, default=True)
+    define("proxy_host", type=str)
+    define("proxy_port", type=int)
+    urls = parse_command_line()
+    settings = {name: options[name] for name in ("follow_redirects", "validate_cert", "proxy_host", "proxy_port")}
+    client = HTTPClient()
+    try:
+        for url in urls:
+            _print_page(client, url, settings, options.print_headers, options.print_body)
+    finally:
+        client.close()
+
+
+def _print_page(client: HTTPClient, url: str, settings: dict[str, Any], with_headers: bool, with_body: bool) -> None:
+    response = client.fetch(url, raise_error=False, **settings)
+    if with_headers:
+        print(response.headers)  # noqa: T201 - the program's output
+    if with_body:
+        print(native_str(response.body))  # noqa: T201 - the program's output
+
+
+if __name__ == "__main__":
+    main()
