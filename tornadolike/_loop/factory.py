@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Callable
 
-
 ENVIRONMENT_VARIABLE = "TORNADOLIKE_LOOP"
 BUILT_IN = "asyncio"
 PACKAGES = ("uvloop", "winloop", "rloop", "zuvloop")
