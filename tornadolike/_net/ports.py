@@ -1,0 +1,64 @@
+"""The port between a stream and what carries its bytes.
+
+A *source* moves bytes; its *owner* (a stream, or the TLS layer between the two) decides what they mean. Two kinds of source exist:
+``transport_source.TransportSource`` on an asyncio transport, and ``fd_source.FdSource`` on the readiness of a file descriptor.
+
+How a server gets streams from transports::
+
+    def on_connection(source: TransportSource) -> None:            # synchronous, inside connection_made
+        stream = IOStream._from_transport(source, max_buffer_size=..., read_chunk_size=..., max_write_buffer_size=...)
+        # or SSLIOStream._from_transport(source, ssl_options=context, server_side=True, max_buffer_size=..., ...)
+        handle_stream(stream, source.peer_address())
+
+    server = await loop.create_server(transport_source.protocol_factory(on_connection), sock=listening_socket)
+
+``source.peer_address()`` is what ``socket.accept`` would have said. On loops where a transport is not faster than readiness,
+``transport_source.suits(loop)`` is False and ``IOStream(connection)`` from an accepted socket is the cheaper way.
+"""
+
+from typing import Protocol
+
+
+class SourceOwner(Protocol):
+    """What a source tells. Each call comes from the event loop, except ``_on_blocked``, which may come from inside ``write``."""
+
+    def _on_data(self, data: bytes, /) -> None:
+        """Bytes arrived (never empty). May come even though reading is paused: the owner keeps them."""
+
+    def _on_eof(self) -> None:
+        """The other end will send nothing more. Writing still works."""
+
+    def _on_lost(self, error: BaseException | None, /) -> None:
+        """The connection is gone. Comes once, and not after ``close``."""
+
+    def _on_blocked(self) -> None:
+        """The kernel takes no more for now."""
+
+    def _on_drained(self) -> None:
+        """All that was written is in the kernel, or (readiness) the kernel takes more."""
+
+
+class ByteSource(Protocol):
+    """What a stream asks of its source."""
+
+    @property
+    def blocked(self) -> bool:
+        """Bytes are waiting for the kernel; ``_on_drained`` will follow."""
+
+    def deliver(self, receiver: object, /) -> None:
+        """Hand arriving bytes to the callable ``receiver`` instead of ``owner._on_data``."""
+
+    def pause(self) -> None:
+        """Stop reading, idempotent. What is already under way may still be delivered."""
+
+    def resume(self) -> None:
+        """Read again, idempotent."""
+
+    def send(self, data: memoryview, /) -> int:
+        """Take as many bytes as make sense now and return their number; 0 while blocked. Keeps no reference to ``data``.
+
+        A source on readiness raises OSError; one on a transport reports the error through ``_on_lost``.
+        """
+
+    def close(self) -> None:
+        """Let go of the connection at once, idempotent. Bytes that the kernel has not taken are dropped. The owner hears nothing more."""
