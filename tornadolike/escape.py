@@ -1,0 +1,297 @@
+"""Text in and out of other notations: HTML, JSON, URLs, UTF-8.
+
+Most functions here take `str` and `bytes` alike, which is what they have over their relatives in the standard library.
+"""
+
+import codecs
+import html
+import json
+import re
+import urllib.parse
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, overload
+
+
+@overload
+def utf8(value: bytes) -> bytes: ...
+@overload
+def utf8(value: str) -> bytes: ...
+@overload
+def utf8(value: None) -> None: ...
+def utf8(value: str | bytes | None) -> bytes | None:
+    """``value`` as bytes: text is encoded as UTF-8, bytes and None are returned as they are.
+
+    Raises `TypeError` for anything else.
+    """
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, str):
+        return value.encode()
+    if value is None:
+        return None
+    raise TypeError(f"Expected bytes, unicode, or None; got {type(value)!r}")
+
+
+@overload
+def to_unicode(value: str) -> str: ...
+@overload
+def to_unicode(value: bytes) -> str: ...
+@overload
+def to_unicode(value: None) -> None: ...
+def to_unicode(value: str | bytes | None) -> str | None:
+    """``value`` as text: bytes are decoded as UTF-8, text and None are returned as they are.
+
+    Raises `UnicodeDecodeError` for bytes that are not UTF-8, `TypeError` for anything but text, bytes and None.
+    """
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode()
+    if value is None:
+        return None
+    raise TypeError(f"Expected bytes, unicode, or None; got {type(value)!r}")
+
+
+_unicode = to_unicode
+native_str = to_unicode
+to_basestring = to_unicode
+
+
+def xhtml_escape(value: str | bytes) -> str:
+    """``value`` as text in HTML or XML; within quotes also as the value of an attribute.
+
+    >>> xhtml_escape("<a title='1 & 2'>")
+    '&lt;a title=&#x27;1 &amp; 2&#x27;&gt;'
+    """
+    text = value if isinstance(value, str) else to_unicode(value)
+    # The ampersand comes first: it is part of what the others become.
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return text.replace('"', "&quot;").replace("'", "&#x27;")
+
+
+def xhtml_unescape(value: str | bytes) -> str:
+    """The inverse of `xhtml_escape`; resolves every character reference that HTML 5 knows."""
+    return html.unescape(to_unicode(value))
+
+
+def json_encode(value: Any) -> str:
+    """``value`` as JSON which may stand in an HTML ``<script>``: it never contains ``</``."""
+    # "\/" is another spelling of "/" in a JSON string (RFC 8259 §7), and "</" occurs nowhere but in strings.
+    return json.dumps(value).replace("</", "<\\/")
+
+
+def json_decode(value: str | bytes) -> Any:
+    """The value which this JSON text describes; `json.JSONDecodeError`, a `ValueError`, when it is none."""
+    return json.loads(value)
+
+
+_BLANKS = re.compile(r"[\x00-\x20]+")
+
+
+def squeeze(value: str) -> str:
+    """``value`` without blanks and control characters at both ends, and one space for each run of them between."""
+    return _BLANKS.sub(" ", value).strip()
+
+
+def url_escape(value: str | bytes, plus: bool = True) -> str:
+    """``value`` percent-encoded; text is encoded as UTF-8 first.
+
+    The default suits query strings and forms: a space becomes ``+``, a slash ``%2F``. With ``plus=False``, which suits
+    a path, a space becomes ``%20`` and slashes remain.
+    """
+    return urllib.parse.quote_plus(value) if plus else urllib.parse.quote(value)
+
+
+@overload
+def url_unescape(value: str | bytes, encoding: None, plus: bool = True) -> bytes: ...
+@overload
+def url_unescape(value: str | bytes, encoding: str = "utf-8", plus: bool = True) -> str: ...
+def url_unescape(value: str | bytes, encoding: str | None = "utf-8", plus: bool = True) -> str | bytes:
+    """``value`` without its percent-encoding.
+
+    The result is text in the given encoding, with U+FFFD for whatever that cannot decode; with ``encoding=None`` it is
+    bytes. ``+`` stands for a space unless ``plus=False``, which suits a path. Escapes that are none remain as they are.
+    """
+    text = to_unicode(value)
+    if plus:
+        text = text.replace("+", " ")
+    if encoding is None:
+        return _unquote_to_bytes(text.encode())
+    if "%" not in text:
+        return text
+    if text.isascii():
+        return _unquote_to_bytes(text.encode()).decode(encoding, "replace")
+    # Characters which should have been escaped pass unchanged, and only what stands between them is decoded.
+    return urllib.parse.unquote(text, encoding)
+
+
+# A percent sign which begins no escape, and how much is searched for those at a time: the search makes objects.
+_STRAY_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_STRAY_WINDOW = 16384
+
+
+def _unquote_to_bytes(data: bytes) -> bytes:
+    """The same as `urllib.parse.unquote_to_bytes`, without its objects for every escape."""
+    if b"%" not in data:
+        return data
+    try:
+        return _unquote_strictly(data)
+    except ValueError:
+        return b"".join(map(_unquote_leniently, _windows(data)))
+
+
+def _unquote_strictly(data: bytes) -> bytes:
+    # Rewritten to an escape of Python's literals, which the standard library decodes in C.
+    return codecs.escape_decode(data.replace(b"\\", b"\\\\").replace(b"%", b"\\x"))[0]
+
+
+def _unquote_leniently(data: bytes) -> bytes:
+    # Runs of signs are the cheapest to send, so they are not left to the slower expression. One replacement is not
+    # enough for them: of three signs it sees the first two.
+    data = data.replace(b"%%", b"%25%").replace(b"%%", b"%25%")
+    return _unquote_strictly(_STRAY_PERCENT.sub(b"%25", data))
+
+
+def _windows(data: bytes) -> Iterator[bytes]:
+    """``data`` in pieces of limited size, none of which ends within an escape."""
+    start = 0
+    while start < len(data):
+        # Before a sign no escape can be open. Where no sign is near, none is open either.
+        end = data.rfind(b"%", start + 1, start + _STRAY_WINDOW)
+        if end < 0:
+            end = start + _STRAY_WINDOW
+        yield data[start:end]
+        start = end
+
+
+def parse_qs_bytes(
+    qs: str | bytes,
+    keep_blank_values: bool = False,
+    strict_parsing: bool = False,
+    *,
+    max_num_fields: int | None = None,
+) -> dict[str, list[bytes]]:
+    """The arguments of a query string or form: for each name its values, in order of appearance.
+
+    Names are decoded as latin-1, values remain bytes. Arguments with an empty value are left out unless
+    ``keep_blank_values``. Raises `ValueError` for more than ``max_num_fields`` arguments and, with ``strict_parsing``,
+    for one without ``=``.
+
+    >>> parse_qs_bytes("a=1&b=%C3%A9&a=2+3")
+    {'a': [b'1', b'2 3'], 'b': [b'\\xc3\\xa9']}
+    """
+    if not qs:
+        return {}
+    data = qs.encode("latin1") if isinstance(qs, str) else qs
+    if max_num_fields is not None and data.count(b"&") >= max_num_fields:
+        raise ValueError("Max number of fields exceeded")
+    escaped = b"%" in data
+    arguments: dict[str, list[bytes]] = {}
+    for field in data.replace(b"+", b" ").split(b"&"):
+        name, equals, value = field.partition(b"=")
+        if not equals and strict_parsing:
+            raise ValueError(f"bad query field: {field!r}")
+        if not (value or (keep_blank_values and field)):
+            continue
+        if escaped:
+            name, value = _unquote_to_bytes(name), _unquote_to_bytes(value)
+        key = name.decode("latin1")
+        if key in arguments:
+            arguments[key].append(value)
+        else:
+            arguments[key] = [value]
+    return arguments
+
+
+def recursive_unicode(obj: Any) -> Any:
+    """A copy of ``obj`` with every `bytes` in its dicts, lists and tuples, keys included, decoded as UTF-8."""
+    match obj:
+        case bytes():
+            return obj.decode()
+        case dict():
+            return {recursive_unicode(key): recursive_unicode(item) for key, item in obj.items()}
+        case list():
+            return [recursive_unicode(item) for item in obj]
+        case tuple():
+            return tuple(map(recursive_unicode, obj))
+    return obj
+
+
+# A link in text that is HTML-escaped already. It ends before trailing punctuation; parentheses belong to it in pairs.
+# A protocol is looked for once in each run of name characters (the lookbehind), which keeps the search linear.
+_LINK = re.compile(
+    r"""
+    (?:
+        (?<![\w-]) (?P<before>-*+) (?P<scheme>(?P<protocol>[\w-]++) : (?P<slashes>/{1,3}))
+    |
+        \b www\.
+    )
+    (?:
+        (?: [^\s&()] | &amp; | &quot; )*  [^\s!"\#$%&'()*+,.:;<=>?@\[\]^`{|}~]
+    |
+        \( (?: [^\s&()] | &amp; | &quot; )* \)
+    )+
+    """,
+    re.VERBOSE,
+)
+_SHORT_LINK = 30
+
+
+def linkify(
+    text: str | bytes,
+    shorten: bool = False,
+    extra_params: str | Callable[[str], str] = "",
+    require_protocol: bool = False,
+    permitted_protocols: list[str] = ["http", "https"],  # noqa: B006 - Tornado's signature; it is only read
+) -> str:
+    """Plain text as HTML, with its URLs as links.
+
+    :arg shorten: show long URLs abridged; the whole one is then the link's title.
+    :arg extra_params: attributes for the link, or a function which is given its target and returns them.
+    :arg require_protocol: leave alone what starts with ``www.`` and no protocol.
+    :arg permitted_protocols: those that become links. ``javascript`` must never be among them.
+
+    >>> linkify("See www.example.com!")
+    'See <a href="http://www.example.com">www.example.com</a>!'
+    """
+
+    def link(match: re.Match[str]) -> str:
+        protocol, before = match["protocol"], match["before"] or ""
+        url = match[0][len(before) :]
+        if not _is_linkable(protocol, require_protocol, permitted_protocols):
+            return match[0]
+        target = url if protocol else "http://" + url
+        attributes = extra_params(target) if callable(extra_params) else extra_params
+        if attributes:
+            attributes = " " + attributes.strip()
+        label = _shortened(url, len(match["scheme"] or "")) if shorten else url
+        if label != url:
+            attributes += f' title="{target}"'
+        return f'{before}<a href="{target}"{attributes}>{label}</a>'
+
+    return _LINK.sub(link, xhtml_escape(text))
+
+
+def _is_linkable(protocol: str | None, require_protocol: bool, permitted: Collection[str]) -> bool:
+    return protocol in permitted if protocol else not require_protocol
+
+
+def _shortened(url: str, scheme_length: int) -> str:
+    """``url``, or its host with the beginning of its path and an ellipsis where that is shorter."""
+    if len(url) <= _SHORT_LINK:
+        return url
+    host, slash, path = url[scheme_length:].partition("/")
+    short = url
+    if slash:
+        directory = path.partition("/")[0][:8].partition("?")[0].partition(".")[0]
+        short = f"{url[:scheme_length]}{host}/{directory}"
+    if len(short) > _SHORT_LINK * 1.5:
+        short = short[:_SHORT_LINK]
+    if short == url:
+        return url
+    # Do not cut a character reference in two.
+    ampersand = short.rfind("&")
+    if ampersand > _SHORT_LINK - 5:
+        short = short[:ampersand]
+    short += "..."
+    return short if len(short) < len(url) else url
