@@ -1,0 +1,37 @@
+"""The ``Cookie`` field as browsers mean it, which is not what RFC 6265 says."""
+
+import re
+
+_ESCAPE = re.compile(r"\\([0-3][0-7]{2}|.)")
+
+
+def parse_cookie_pairs(text: str) -> dict[str, str]:
+    """Names and values of a ``Cookie`` field; of two cookies with one name the last counts.
+
+    Nothing is refused: a piece without ``=`` is a value with the empty name, as in browsers. One odd cookie takes no
+    other with it, because a semicolon ends a cookie even between quotes.
+    """
+    cookies: dict[str, str] = {}
+    for piece in text.split(";"):
+        name, equals, value = piece.partition("=")
+        if not equals:
+            name, value = "", name
+        name, value = name.strip(), value.strip()
+        if name or value:
+            cookies[name] = unquote(value)
+    return cookies
+
+
+def unquote(value: str) -> str:
+    r"""Undo the quoting of `http.cookies`: ``"a\"b\073"`` stands for ``a"b;``. A value not in quotes is itself.
+
+    One pass from left to right, so the cost is linear (CVE-2024-52804 was not).
+    """
+    if len(value) < 2 or value[0] != '"' or value[-1] != '"':
+        return value
+    return _ESCAPE.sub(_unescape, value[1:-1])
+
+
+def _unescape(found: re.Match[str]) -> str:
+    escaped = found[1]
+    return chr(int(escaped, 8)) if len(escaped) == 3 else escaped

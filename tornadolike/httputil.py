@@ -1,0 +1,887 @@
+"""What clients and servers share about HTTP: header fields, start lines, requests, form bodies, and the interfaces
+through which connections and applications talk to each other.
+
+The syntax itself is judged in the private ``_http`` modules; here are the objects that applications hold.
+"""
+
+from __future__ import annotations
+
+import calendar
+import collections.abc
+import dataclasses
+import datetime as dt
+import http.client
+import http.cookies
+import math
+import time
+import typing
+import unicodedata
+import urllib.parse
+import warnings
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
+from functools import lru_cache
+from ssl import SSLError
+
+from tornadolike._http import cookies as _cookie_syntax
+from tornadolike._http import grammar as _ABNF  # noqa: N812 - Tornado's name for it, which its tests import
+from tornadolike._http import header_values, multipart, ranges
+from tornadolike._http.dates import http_date
+from tornadolike.escape import native_str, parse_qs_bytes, to_unicode, utf8
+from tornadolike.util import ObjectDict
+
+if typing.TYPE_CHECKING:
+    import unittest
+    from asyncio import Future
+
+_T = typing.TypeVar("_T")
+
+#: Status codes and their reason phrases, as in `http.client`.
+responses = http.client.responses
+
+#: The characters that may surround a field value (OWS in RFC 9110 §5.6.3), made for `str.strip`.
+HTTP_WHITESPACE = " \t"
+
+_FORBIDDEN_HEADER_CHARS_RE = _ABNF.control_chars
+_SPELLINGS = _ABNF.SPELLINGS
+_WIRE_SPELLINGS = _ABNF.WIRE_SPELLINGS
+
+
+class HTTPInputError(Exception):
+    """The other side sent something that is not HTTP, or not allowed here. A server answers it with 400."""
+
+
+class HTTPOutputError(Exception):
+    """This side was about to send something that is not HTTP, such as more body than its Content-Length."""
+
+
+class _Lazy(typing.Generic[_T]):
+    """An attribute which is computed when first read, and an ordinary instance attribute ever after.
+
+    Unlike `functools.cached_property` it takes no lock (Python 3.11) and does not look like a property, which these
+    attributes are not in Tornado: they can be assigned and deleted.
+    """
+
+    def __init__(self, compute: Callable[[typing.Any], _T]) -> None:
+        self._compute = compute
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @typing.overload
+    def __get__(self, instance: None, owner: type) -> _Lazy[_T]: ...
+    @typing.overload
+    def __get__(self, instance: object, owner: type) -> _T: ...
+    def __get__(self, instance: object | None, owner: type) -> _T | _Lazy[_T]:
+        if instance is None:
+            return self
+        value = instance.__dict__[self._name] = self._compute(instance)
+        return value
+
+
+def _normalize_header(name: str) -> str:
+    """The spelling under which `HTTPHeaders` keeps a field.
+
+    >>> _normalize_header("x-forwarded-FOR")
+    'X-Forwarded-For'
+    """
+    return _SPELLINGS[name]
+
+
+class HTTPHeaders(collections.abc.MutableMapping[str, str]):
+    """Header fields: a dictionary whose keys do not depend on case, and which can hold several values for one name.
+
+    As a dictionary it shows one value for each name; where a field was sent several times, the values joined with
+    commas (RFC 9110 §5.3). `get_list` and `get_all` show them apart, as ``Set-Cookie`` needs. Names are kept as
+    ``Content-Type``, whichever way they were written.
+
+    Made from nothing, from a mapping, from (name, value) pairs, from keyword arguments, or from another `HTTPHeaders`,
+    which is copied.
+
+    >>> headers = HTTPHeaders({"etag": '"1"'})
+    >>> headers.add("vary", "Cookie")
+    >>> headers.add("Vary", "Accept")
+    >>> headers["VARY"]
+    'Cookie,Accept'
+    >>> headers.get_list("vary")
+    ['Cookie', 'Accept']
+    >>> list(headers.get_all())
+    [('Etag', '"1"'), ('Vary', 'Cookie'), ('Vary', 'Accept')]
+    """
+
+    # Headers off the wire know only their raw pairs until somebody reads them. Then `_index` finds them by name, if no
+    # name repeats, and values are decoded one by one. Whoever wants more than that gets `_lists`, which from then on
+    # is all there is. `_joined` remembers the strings already shown, so that n values are joined once, not n times.
+    _pairs: list[tuple[bytes, bytes]] | None = None
+    _index: dict[str, bytes] | None = None
+
+    @typing.overload
+    def __init__(self, arg: Mapping[str, list[str]], /) -> None: ...
+    @typing.overload
+    def __init__(self, arg: Mapping[str, str], /) -> None: ...
+    @typing.overload
+    def __init__(self, *args: Iterable[tuple[str, str]]) -> None: ...
+    @typing.overload
+    def __init__(self, **kwargs: str) -> None: ...
+    def __init__(self, *args: typing.Any, **kwargs: str) -> None:
+        self._lists = {}
+        self._joined = {}
+        if len(args) == 1 and not kwargs and isinstance(args[0], HTTPHeaders):
+            self._copy_from(args[0])
+        elif args or kwargs:
+            self.update(*args, **kwargs)
+
+    @classmethod
+    def _from_wire(cls, pairs: list[tuple[bytes, bytes]]) -> HTTPHeaders:
+        """Headers from raw pairs that the framing has checked; nothing is decoded until it is read. ``pairs`` is kept."""
+        headers = cls.__new__(cls)
+        headers._pairs = pairs
+        return headers
+
+    def _copy_from(self, other: HTTPHeaders) -> None:
+        if other._pairs is not None:
+            self._pairs = other._pairs
+            del self._lists, self._joined
+            return
+        for name, value in other.get_all():
+            self.add(name, value)
+
+    @_Lazy
+    def _lists(self: HTTPHeaders) -> dict[str, list[str]]:
+        lists: dict[str, list[str]] = {}
+        for raw_name, raw_value in self._pairs or ():
+            lists.setdefault(_WIRE_SPELLINGS[raw_name], []).append(raw_value.decode("latin-1"))
+        self._pairs = self._index = None
+        self._joined = {}
+        return lists
+
+    @_Lazy
+    def _joined(self: HTTPHeaders) -> dict[str, str]:
+        self._names()
+        return {}
+
+    def _names(self) -> Mapping[str, object]:
+        """Something that knows which fields there are, at the least cost that answers it."""
+        if self._pairs is None:
+            return self._lists
+        if self._index is not None:
+            return self._index
+        index = {_WIRE_SPELLINGS[name]: value for name, value in self._pairs}
+        if len(index) < len(self._pairs):
+            return self._lists
+        self._index = index
+        return index
+
+    def _join(self, name: str) -> str:
+        self._names()
+        if self._index is not None:
+            joined = self._index[name].decode("latin-1")
+        else:
+            values = self._lists[name]
+            joined = values[0] if len(values) == 1 else ",".join(values)
+        self._joined[name] = joined
+        return joined
+
+    def _get(self, name: str) -> str | None:
+        """``get(name)`` without the exception behind its back; for the request path."""
+        name = _SPELLINGS[name]
+        return self._join(name) if name in self._names() else None
+
+    def add(self, name: str, value: str, *, _chars_are_bytes: bool = True) -> None:
+        """Add one more value for ``name``; those that are there stay.
+
+        Raises `HTTPInputError` unless the name is a token and the value has no control characters and no white space
+        around it (RFC 9110 §5.5).
+        """
+        if not _ABNF.field_name.fullmatch(name):
+            raise HTTPInputError(f"Invalid header name {name!r}")
+        # In a form's part header characters are characters; elsewhere each stands for one byte.
+        if not _ABNF.field_value.fullmatch(to_unicode(value)) if _chars_are_bytes else _ABNF.control_chars.search(value):
+            raise HTTPInputError(f"Invalid header value {value!r}")
+        name = _SPELLINGS[name]
+        values = self._lists.get(name)
+        if values is None:
+            self[name] = value
+        else:
+            values.append(value)
+            self._joined.pop(name, None)
+
+    def get_list(self, name: str) -> list[str]:
+        """All values of ``name`` in the order they came; an empty list where there are none."""
+        return self._lists.get(_SPELLINGS[name], [])
+
+    def get_all(self) -> Iterable[tuple[str, str]]:
+        """Yield every (name, value) pair; the values of one name follow each other."""
+        for name, values in self._lists.items():
+            for value in values:
+                yield name, value
+
+    def parse_line(self, line: str, *, _chars_are_bytes: bool = True) -> None:
+        r"""Add the field of one header line, with or without its line end. An empty line adds nothing.
+
+        Raises `HTTPInputError` where the line is no field. A line that continues the one before it (``obs-fold``) is
+        refused too, as RFC 9112 §5.2 allows.
+
+        >>> headers = HTTPHeaders()
+        >>> headers.parse_line("Server:  none \r\n")
+        >>> headers["server"]
+        'none'
+        """
+        if line.endswith("\n"):
+            line = line[: -2 if line.endswith("\r\n") else -1]
+        if not line:
+            return
+        if line[0] in HTTP_WHITESPACE:
+            raise HTTPInputError("header line cannot start with whitespace, folding not supported")
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise HTTPInputError("no colon in header line")
+        self.add(name, value.strip(HTTP_WHITESPACE), _chars_are_bytes=_chars_are_bytes)
+
+    @classmethod
+    def parse(cls, headers: str, *, _chars_are_bytes: bool = True) -> HTTPHeaders:
+        r"""Read a header block, its lines ended by CRLF or a lone LF.
+
+        Raises `HTTPInputError` as `parse_line` does.
+
+        >>> HTTPHeaders.parse("Age: 4\r\nVia: a\r\n").get("age")
+        '4'
+        """
+        parsed = cls()
+        # Not splitlines(): it knows a dozen more line ends, and all of them may occur in a value.
+        for line in headers.split("\n"):
+            parsed.parse_line(line + "\n", _chars_are_bytes=_chars_are_bytes)
+        return parsed
+
+    def __setitem__(self, name: str, value: str) -> None:
+        name = _SPELLINGS[name]
+        self._lists[name] = [value]
+        self._joined[name] = value
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and _SPELLINGS[name] in self._names()
+
+    def __getitem__(self, name: str) -> str:
+        name = _SPELLINGS[name]
+        joined = self._joined.get(name)
+        return self._join(name) if joined is None else joined
+
+    def __delitem__(self, name: str) -> None:
+        name = _SPELLINGS[name]
+        del self._lists[name]
+        self._joined.pop(name, None)
+
+    def __len__(self) -> int:
+        return len(self._names())
+
+    def __iter__(self) -> Iterator[typing.Any]:
+        return iter(self._names())
+
+    def copy(self) -> HTTPHeaders:
+        """Independent headers with the same fields."""
+        return HTTPHeaders(self)
+
+    # copy.copy() would share the inside.
+    __copy__ = copy
+
+    def __str__(self) -> str:
+        return "".join([f"{name}: {value}\n" for name, value in self.get_all()])
+
+    __unicode__ = __str__
+
+
+def _host_name(host: str) -> str:
+    """The host without its port, in lower case, if ``host`` may stand in a Host field; else `HTTPInputError`."""
+    if not _ABNF.host.fullmatch(host):
+        raise HTTPInputError(f"Invalid Host header: {host!r}")
+    # A comma means several Host fields, perhaps joined by a proxy (RFC 9112 §3.2 demands 400). The grammar alone would
+    # let it pass, but no DNS name has one.
+    if "," in host:
+        raise HTTPInputError(f"Multiple host headers not allowed: {host!r}")
+    return split_host_and_port(host.lower())[0]
+
+
+_known_host_name = lru_cache(maxsize=256)(_host_name)
+_MAX_KNOWN_HOST = 255
+
+
+class HTTPServerRequest:
+    """One HTTP request, as handlers see it in ``self.request``.
+
+    Strings are `str`, bodies and argument values `bytes`. Attributes that need parsing are parsed when first read.
+
+    * ``method``, ``uri``, ``version``: the request line; ``path`` and ``query`` are the parts of ``uri`` around its
+      first question mark.
+    * ``headers``: `HTTPHeaders`.
+    * ``body``: the whole body, or what of it was not streamed.
+    * ``remote_ip``, ``protocol``: the client's address and ``http`` or ``https``, from the connection's ``context``.
+      With ``HTTPServer(xheaders=True)`` they are what the load balancer said.
+    * ``host``: the Host field (``127.0.0.1`` for an HTTP/1.0 request without one); ``host_name``: the same without
+      port, in lower case.
+    * ``arguments``: name → list of values, from query string and form body; ``query_arguments`` and
+      ``body_arguments``: the same from one source.
+    * ``files``: field name → list of `HTTPFile`.
+    * ``connection``: the `HTTPConnection` that takes the response. ``server_connection`` the one, opaque, that carries
+      several such exchanges.
+
+    Raises `HTTPInputError` where Host is missing (HTTP/1.1), repeated or malformed, or the query string has more
+    arguments than the `ParseUrlEncodedConfig` in force allows.
+
+    ``start_line`` is the way to say what is requested: ``method``, ``uri``, ``version`` and ``host`` still work but
+    give a `DeprecationWarning`, as in Tornado 6.6.
+    """
+
+    path: str
+    query: str
+
+    # Set by handlers that stream the request body.
+    _body_future: Future[None]
+
+    _finish_time: float | None = None
+    _raw_query: str = ""
+
+    def __init__(
+        self,
+        method: str | None = None,
+        uri: str | None = None,
+        version: str = "HTTP/1.0",
+        headers: HTTPHeaders | None = None,
+        body: bytes | None = None,
+        host: str | None = None,
+        files: dict[str, list[HTTPFile]] | None = None,
+        connection: HTTPConnection | None = None,
+        start_line: RequestStartLine | None = None,
+        server_connection: object | None = None,
+    ) -> None:
+        self.headers = HTTPHeaders() if headers is None else headers
+        if start_line is None or method is not None or uri is not None or host is not None:
+            start_line = self._from_deprecated(start_line, method, uri, version, host)
+        self.method, self.uri, self.version = start_line
+        self.body = body or b""
+        context = getattr(connection, "context", None)
+        self.remote_ip = getattr(context, "remote_ip", None)
+        self.protocol: str = getattr(context, "protocol", "http")
+        self._read_host()
+        if files:
+            self.files = files
+        self.connection = connection
+        self.server_connection = server_connection
+        self._start_time = time.time()
+        self._read_target()
+
+    def _from_deprecated(
+        self, start_line: RequestStartLine | None, method: str | None, uri: str | None, version: str, host: str | None
+    ) -> RequestStartLine:
+        caller = 3
+        if method is not None or uri is not None:
+            warnings.warn("HTTPServerRequest takes method, uri and version from start_line now", DeprecationWarning, stacklevel=caller)
+        if start_line is None:
+            warnings.warn("HTTPServerRequest needs a start_line", DeprecationWarning, stacklevel=caller)
+            start_line = RequestStartLine(method or "GET", uri or "/", version)
+        if host is not None:
+            warnings.warn("HTTPServerRequest takes host from headers['Host'] now", DeprecationWarning, stacklevel=caller)
+            self.headers["Host"] = host
+        return start_line
+
+    def _read_host(self) -> None:
+        try:
+            host = self.headers["Host"]
+        except KeyError:
+            if self.version != "HTTP/1.0":
+                raise HTTPInputError("Missing Host header") from None
+            host = "127.0.0.1"
+        self.host = host
+        self.host_name = _known_host_name(host) if len(host) <= _MAX_KNOWN_HOST else _host_name(host)
+
+    def _read_target(self) -> None:
+        """Split the target, and refuse now what parsing its query would refuse later."""
+        if self.uri is None:
+            raise HTTPInputError("Invalid query string: there is no request target")
+        self.path, _, query = self.uri.partition("?")
+        self.query = query
+        if not query:
+            return
+        try:
+            query.encode("latin-1")
+        except UnicodeEncodeError as error:
+            raise HTTPInputError(f"Invalid query string: {error}") from error
+        limit = _DEFAULT_PARSE_BODY_CONFIG.urlencoded.max_arguments
+        if limit is not None and query.count("&") >= limit:
+            raise HTTPInputError("Invalid query string: Max number of fields exceeded")
+        # Arguments stay those of the request even where a handler rewrites ``query``.
+        self._raw_query = query
+
+    @_Lazy
+    def arguments(self: HTTPServerRequest) -> dict[str, list[bytes]]:
+        """Name → values from the query string and, once it was parsed, the form body."""
+        return parse_qs_bytes(self._raw_query, keep_blank_values=True) if self._raw_query else {}
+
+    @_Lazy
+    def query_arguments(self: HTTPServerRequest) -> dict[str, list[bytes]]:
+        """Name → values from the query string."""
+        return parse_qs_bytes(self._raw_query, keep_blank_values=True) if self._raw_query else {}
+
+    @_Lazy
+    def body_arguments(self: HTTPServerRequest) -> dict[str, list[bytes]]:
+        """Name → values from the form body."""
+        return {}
+
+    @_Lazy
+    def files(self: HTTPServerRequest) -> dict[str, list[HTTPFile]]:
+        """Field name → uploaded files."""
+        return {}
+
+    @property
+    def cookies(self) -> dict[str, http.cookies.Morsel[str]]:
+        """Name → `http.cookies.Morsel`. A cookie whose name `http.cookies` does not allow is left out alone."""
+        if "_cookies" not in self.__dict__:
+            self._cookies = self._parse_cookies()
+        return self._cookies
+
+    def _parse_cookies(self) -> http.cookies.SimpleCookie:
+        cookies = http.cookies.SimpleCookie()
+        if "Cookie" in self.headers:
+            for name, value in parse_cookie(self.headers["Cookie"]).items():
+                try:
+                    cookies[name] = value
+                except http.cookies.CookieError:
+                    continue
+        return cookies
+
+    def full_url(self) -> str:
+        """The URL that was asked for, put together from ``protocol``, ``host`` and ``uri``."""
+        return f"{self.protocol}://{self.host}{self.uri}"
+
+    def request_time(self) -> float:
+        """Seconds from the request's arrival until it was finished, or until now."""
+        return (time.time() if self._finish_time is None else self._finish_time) - self._start_time
+
+    def get_ssl_certificate(self, binary_form: bool = False) -> dict[str, typing.Any] | bytes | None:
+        """The certificate with which the client identified itself, or None.
+
+        The server has to ask for one: ``verify_mode`` of its `ssl.SSLContext` is ``CERT_REQUIRED`` or ``CERT_OPTIONAL``.
+
+        :arg binary_form: DER bytes instead of the dictionary of `ssl.SSLSocket.getpeercert`.
+        """
+        if self.connection is None:
+            return None
+        stream = typing.cast("typing.Any", self.connection).stream
+        try:
+            return typing.cast("dict[str, typing.Any] | bytes | None", stream.socket.getpeercert(binary_form=binary_form))
+        except SSLError:
+            return None
+
+    def _parse_body(self) -> None:
+        """Read a form body into ``body_arguments``, ``arguments`` and ``files``; called when the body is complete."""
+        if "Content-Type" not in self.headers:
+            return
+        parse_body_arguments(self.headers["Content-Type"], self.body, self.body_arguments, self.files, self.headers)
+        for name, values in self.body_arguments.items():
+            self.arguments.setdefault(name, []).extend(values)
+
+    def __repr__(self) -> str:
+        # Headers stay out of it: they carry credentials, and this ends up in logs.
+        shown = ("protocol", "host", "method", "uri", "version", "remote_ip")
+        return f"{type(self).__name__}({', '.join([f'{name}={getattr(self, name)!r}' for name in shown])})"
+
+
+class HTTPServerConnectionDelegate:
+    """What an `.HTTPServer` calls for each connection and request; an `.Application` is one."""
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """A request begins. Return the delegate that is to receive it.
+
+        :arg server_conn: the connection as a whole; only its identity matters.
+        :arg request_conn: takes the response to this one request.
+        """
+        raise NotImplementedError
+
+    def on_close(self, server_conn: object) -> None:
+        """The connection is gone; ``server_conn`` was given to `start_request` for each of its requests."""
+
+
+class HTTPMessageDelegate:
+    """What a connection calls with the pieces of one message: head, body chunks, end.
+
+    After `headers_received` exactly one of `finish` and `on_connection_close` is called.
+    """
+
+    def headers_received(self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders) -> Awaitable[None] | None:
+        """The head has arrived; a server gets a `RequestStartLine`, a client a `ResponseStartLine`.
+
+        The body is not read before a returned awaitable is done. Some methods of the connection, such as those that
+        set limits, can be called only in here.
+        """
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """A piece of the body. The next one waits for a returned awaitable: this is the way to slow the sender down."""
+
+    def finish(self) -> None:
+        """The message is complete."""
+
+    def on_connection_close(self) -> None:
+        """The connection closed before the message was complete."""
+
+
+class HTTPConnection:
+    """What an application writes its response to."""
+
+    def write_headers(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
+    ) -> Future[None]:
+        """Send the head, and with it, in the same write, the first ``chunk`` of the body.
+
+        The version in ``start_line`` is not used. The returned future is done when more may be written.
+        """
+        raise NotImplementedError
+
+    def write(self, chunk: bytes) -> Future[None]:
+        """Send a piece of the body; the returned future is done when more may be written."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """Say that the body is complete."""
+        raise NotImplementedError
+
+
+def url_concat(url: str, args: dict[str, str] | list[tuple[str, str]] | tuple[tuple[str, str], ...] | None) -> str:
+    """``url`` with ``args`` appended to its query string, before the fragment; None appends nothing.
+
+    A list or tuple of pairs may repeat a name. Raises `TypeError` for anything else.
+
+    >>> url_concat("https://a.test/p?x=1#top", {"y": "two words"})
+    'https://a.test/p?x=1&y=two+words#top'
+    >>> url_concat("/p", [("tag", "a"), ("tag", "b")])
+    '/p?tag=a&tag=b'
+    """
+    if args is None:
+        return url
+    if not isinstance(args, dict | list | tuple):
+        raise TypeError(f"'args' parameter should be dict, list or tuple. Not {type(args)}")
+    parts = urllib.parse.urlparse(url)
+    pairs = urllib.parse.parse_qsl(parts.query, keep_blank_values=True)
+    pairs.extend(args.items() if isinstance(args, dict) else args)
+    return urllib.parse.urlunparse(parts._replace(query=urllib.parse.urlencode(pairs)))
+
+
+class HTTPFile(ObjectDict):
+    """A file from a form: ``filename``, ``body`` and ``content_type``, as attributes or dictionary keys.
+
+    The name and the type are what the client claims; check both before using them.
+    """
+
+    filename: str
+    body: bytes
+    content_type: str
+
+
+def _parse_request_range(range_header: str) -> tuple[int | None, int | None] | None:
+    """The slice indices of a ``Range`` field, or None where it is to be ignored; see ``_http.ranges``.
+
+    >>> _parse_request_range("bytes=2-4")
+    (2, 5)
+    >>> _parse_request_range("bytes=-3")
+    (-3, None)
+    >>> _parse_request_range("bytes=0-0,4-5")
+    """
+    return ranges.parse_range(range_header)
+
+
+def _get_content_range(start: int | None, end: int | None, total: int) -> str:
+    """The ``Content-Range`` field for a slice.
+
+    >>> _get_content_range(2, None, 10)
+    'bytes 2-9/10'
+    """
+    return ranges.content_range(start, end, total)
+
+
+@dataclasses.dataclass
+class ParseMultipartConfig:
+    """Limits for ``multipart/form-data`` bodies."""
+
+    #: False refuses such bodies altogether. Uploads by PUT do not need them.
+    enabled: bool = True
+    #: The most parts that a body may have; a form sends at least one for each of its fields.
+    max_parts: int = 100
+    #: The most bytes that the header of one part may have; it holds field name, file name and type.
+    max_part_header_size: int = 10 * 1024
+
+
+@dataclasses.dataclass
+class ParseUrlEncodedConfig:
+    """Limits for ``application/x-www-form-urlencoded`` bodies, and for query strings."""
+
+    #: The most arguments that may be sent.
+    max_arguments: int = 1000
+
+
+@dataclasses.dataclass
+class ParseBodyConfig:
+    """Limits for form bodies, by their kind. See `set_parse_body_config`."""
+
+    multipart: ParseMultipartConfig = dataclasses.field(default_factory=ParseMultipartConfig)
+    urlencoded: ParseUrlEncodedConfig = dataclasses.field(default_factory=ParseUrlEncodedConfig)
+
+
+_DEFAULT_PARSE_BODY_CONFIG = ParseBodyConfig()
+
+
+def set_parse_body_config(config: ParseBodyConfig) -> None:
+    """Change the limits for form bodies and query strings in the whole process.
+
+    >>> set_parse_body_config(ParseBodyConfig(urlencoded=ParseUrlEncodedConfig(max_arguments=1)))
+    >>> try:
+    ...     parse_body_arguments("application/x-www-form-urlencoded", b"a=1&b=2", {}, {})
+    ... except HTTPInputError as error:
+    ...     print(error)
+    Invalid x-www-form-urlencoded body: Max number of fields exceeded
+    >>> set_parse_body_config(ParseBodyConfig())
+    """
+    global _DEFAULT_PARSE_BODY_CONFIG
+    _DEFAULT_PARSE_BODY_CONFIG = config
+
+
+def parse_body_arguments(
+    content_type: str,
+    body: bytes,
+    arguments: dict[str, list[bytes]],
+    files: dict[str, list[HTTPFile]],
+    headers: HTTPHeaders | None = None,
+    *,
+    config: ParseBodyConfig | None = None,
+) -> None:
+    """Add what a form body holds to ``arguments`` and ``files``; bodies of another type are left alone.
+
+    :arg content_type: the field value, such as ``multipart/form-data; boundary=x``.
+    :arg headers: when given, a form body under a ``Content-Encoding`` is refused.
+    :arg config: limits; by default those of `set_parse_body_config`.
+
+    Raises `HTTPInputError` where the body is malformed or beyond a limit.
+    """
+    media_type = content_type.lower()
+    if media_type.startswith("application/x-www-form-urlencoded"):
+        parse = _parse_urlencoded
+    elif media_type.startswith("multipart/form-data"):
+        parse = _parse_multipart
+    else:
+        return
+    if headers and "Content-Encoding" in headers:
+        raise HTTPInputError("Unsupported Content-Encoding: {}".format(headers["Content-Encoding"]))
+    parse(content_type, body, arguments, files, config or _DEFAULT_PARSE_BODY_CONFIG)
+
+
+def _parse_urlencoded(
+    content_type: str, body: bytes, arguments: dict[str, list[bytes]], files: dict[str, list[HTTPFile]], config: ParseBodyConfig
+) -> None:
+    try:
+        parsed = parse_qs_bytes(body, keep_blank_values=True, max_num_fields=config.urlencoded.max_arguments)
+    except ValueError as error:
+        raise HTTPInputError(f"Invalid x-www-form-urlencoded body: {error}") from error
+    for name, values in parsed.items():
+        arguments.setdefault(name, []).extend(values)
+
+
+def _parse_multipart(
+    content_type: str, body: bytes, arguments: dict[str, list[bytes]], files: dict[str, list[HTTPFile]], config: ParseBodyConfig
+) -> None:
+    try:
+        parse_multipart_form_data(_boundary(content_type), body, arguments, files, config=config.multipart)
+    except (HTTPInputError, ValueError) as error:
+        raise HTTPInputError(f"Invalid multipart/form-data: {error}") from error
+
+
+def _boundary(content_type: str) -> bytes:
+    media_type, *parameters = content_type.split(";")
+    if media_type.strip().lower() != "multipart/form-data":
+        raise HTTPInputError("Invalid content type")
+    for parameter in parameters:
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "boundary" and value:
+            return utf8(value)
+    raise HTTPInputError("multipart boundary not found")
+
+
+def parse_multipart_form_data(
+    boundary: bytes,
+    data: bytes,
+    arguments: dict[str, list[bytes]],
+    files: dict[str, list[HTTPFile]],
+    *,
+    config: ParseMultipartConfig | None = None,
+) -> None:
+    """Add the parts of a ``multipart/form-data`` body to ``arguments``, or to ``files`` where they have a file name.
+
+    :arg boundary: as in the Content-Type, with or without its quotes.
+    :arg config: limits; by default those of `set_parse_body_config`.
+
+    File names may be UTF-8 or in the form of RFC 8187 (``filename*=``).
+    Raises `HTTPInputError` where the body is malformed or beyond a limit; what came before may have been added.
+    """
+    config = config or _DEFAULT_PARSE_BODY_CONFIG.multipart
+    if not config.enabled:
+        raise HTTPInputError("multipart/form-data parsing is disabled")
+    if boundary.startswith(b'"') and boundary.endswith(b'"'):
+        boundary = boundary[1:-1]
+    try:
+        for head, content in multipart.split_parts(boundary, data, config.max_parts, config.max_part_header_size):
+            _add_part(HTTPHeaders.parse(head.decode("utf-8"), _chars_are_bytes=False), content, arguments, files)
+    except multipart.MultipartError as error:
+        raise HTTPInputError(str(error)) from error
+
+
+def _add_part(headers: HTTPHeaders, content: bytes, arguments: dict[str, list[bytes]], files: dict[str, list[HTTPFile]]) -> None:
+    disposition, parameters = header_values.parse_parameters(headers.get("Content-Disposition", ""))
+    if disposition.lower() != "form-data":
+        raise HTTPInputError("Invalid multipart/form-data")
+    name = parameters.get("name")
+    if not name:
+        raise HTTPInputError("multipart/form-data missing name")
+    filename = parameters.get("filename")
+    if filename:
+        content_type = headers.get("Content-Type", "application/unknown")
+        files.setdefault(name, []).append(HTTPFile(filename=filename, body=content, content_type=content_type))
+    else:
+        arguments.setdefault(name, []).append(content)
+
+
+def format_timestamp(ts: int | float | tuple[int, ...] | time.struct_time | dt.datetime) -> str:
+    """A point in time as HTTP writes it (RFC 9110 §5.6.7).
+
+    :arg ts: Unix time as from `time.time`, a UTC time tuple as from `time.gmtime`, or a `datetime.datetime`, which
+        means UTC unless it has a time zone.
+
+    Raises `TypeError` for anything else.
+
+    >>> format_timestamp(784111777)
+    'Sun, 06 Nov 1994 08:49:37 GMT'
+    """
+    if isinstance(ts, int | float):
+        return http_date(math.floor(ts))
+    if isinstance(ts, dt.datetime):
+        return http_date(calendar.timegm(ts.utctimetuple()))
+    if isinstance(ts, tuple):  # struct_time is one
+        return http_date(calendar.timegm(ts))
+    raise TypeError(f"unknown timestamp type: {ts!r}")
+
+
+class RequestStartLine(typing.NamedTuple):
+    """The first line of a request; ``path`` is the whole target, query string included."""
+
+    method: str
+    path: str
+    version: str
+
+
+def parse_request_start_line(line: str) -> RequestStartLine:
+    """Read the first line of an HTTP/1 request, without its line end (RFC 9112 §3).
+
+    Raises `HTTPInputError` where it is malformed or of another major version.
+
+    >>> parse_request_start_line("PUT /a?b HTTP/1.1")
+    RequestStartLine(method='PUT', path='/a?b', version='HTTP/1.1')
+    """
+    found = _ABNF.request_line.fullmatch(line)
+    if found is None:
+        raise HTTPInputError("Malformed HTTP request line")
+    return RequestStartLine(found[1], found[2], _http1_version(found[3]))
+
+
+class ResponseStartLine(typing.NamedTuple):
+    """The first line of a response."""
+
+    version: str
+    code: int
+    reason: str
+
+
+def parse_response_start_line(line: str) -> ResponseStartLine:
+    """Read the first line of an HTTP/1 response, without its line end (RFC 9112 §4).
+
+    Raises `HTTPInputError` where it is malformed or of another major version. Without a reason phrase ``reason`` is
+    None.
+
+    >>> parse_response_start_line("HTTP/1.0 404 Not Found")
+    ResponseStartLine(version='HTTP/1.0', code=404, reason='Not Found')
+    """
+    found = _ABNF.status_line.fullmatch(line)
+    if found is None:
+        raise HTTPInputError("Error parsing response start line")
+    return ResponseStartLine(_http1_version(found[1]), int(found[2]), found[3])
+
+
+def _http1_version(version: str) -> str:
+    if not version.startswith("HTTP/1"):
+        raise HTTPInputError(f"Unexpected HTTP version {version!r}")
+    return version
+
+
+def _parseparam(s: str) -> Generator[str, None, None]:
+    """The parameters in ``;a=1; b=2``; see ``_http.header_values``."""
+    if s.startswith(";"):
+        yield from header_values.split_parameters(s[1:])
+
+
+def _parse_header(line: str) -> tuple[str, dict[str, str]]:
+    r"""A field value such as that of Content-Type, and its parameters with lower-case names.
+
+    >>> _parse_header("attachment; FileName=\"a;b\"; title*=UTF-8''%C2%A3")
+    ('attachment', {'filename': 'a;b', 'title': '£'})
+    """
+    return header_values.parse_parameters(native_str(line))
+
+
+def _encode_header(key: str, pdict: dict[str, typing.Any]) -> str:
+    """The inverse of `_parse_header`.
+
+    >>> _encode_header("x", {"flag": None, "bits": 9})
+    'x; bits=9; flag'
+    """
+    return header_values.format_parameters(key, pdict)
+
+
+def encode_username_password(username: str | bytes, password: str | bytes) -> bytes:
+    """``username:password`` as HTTP's Basic scheme sends it: text in normal form C and UTF-8 (RFC 7617 §2.1)."""
+    return b":".join([utf8(unicodedata.normalize("NFC", part) if isinstance(part, str) else part) for part in (username, password)])
+
+
+def doctests() -> unittest.TestSuite:
+    """The examples of this module as a test suite."""
+    import doctest
+
+    return doctest.DocTestSuite(optionflags=doctest.ELLIPSIS)
+
+
+def split_host_and_port(netloc: str) -> tuple[str, int | None]:
+    """Split ``host:port``; the port is None where there is none. Brackets of an IPv6 address stay.
+
+    >>> split_host_and_port("[::1]:80")
+    ('[::1]', 80)
+    """
+    host, _, port = netloc.rpartition(":")
+    # int() refuses thousands of digits, and no port has more than five.
+    if host and port.isascii() and port.isdigit() and len(port) < 100:
+        return host, int(port)
+    return netloc, None
+
+
+def qs_to_qsl(qs: dict[str, list[typing.AnyStr]]) -> Iterable[tuple[str, typing.AnyStr]]:
+    """Yield the (name, value) pairs of a dictionary such as `urllib.parse.parse_qs` returns."""
+    for name, values in qs.items():
+        for value in values:
+            yield name, value
+
+
+def parse_cookie(cookie: str) -> dict[str, str]:
+    """Read a ``Cookie`` field into names and values, as browsers do rather than as the RFCs say.
+
+    Takes whatever comes and never raises. The last of several cookies with the same name counts.
+
+    >>> parse_cookie('a=1; b="x y"; c')
+    {'a': '1', 'b': 'x y', '': 'c'}
+    """
+    return _cookie_syntax.parse_cookie_pairs(cookie)
+
+
+def _unquote_cookie(s: str) -> str:
+    """A cookie's value without its quotes and escapes."""
+    return _cookie_syntax.unquote(s)
