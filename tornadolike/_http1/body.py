@@ -65,7 +65,7 @@ class UntilCloseReader:
     def read(self, data: bytearray | bytes) -> tuple[list[bytes], int]:
         self.received_bytes += len(data)
         if self.received_bytes > self.max_body_bytes:
-            raise PeerError("Body too long", 413)
+            raise PeerError("Body too long")
         return [bytes(data)] if data else [], len(data)
 
 
@@ -109,7 +109,7 @@ class ChunkedReader:
             raise PeerError("invalid chunk size")
         size = int(match.group(1), 16)
         if self.received_bytes + size > self.max_body_bytes:
-            raise PeerError("chunked body too large", 413)
+            raise PeerError("chunked body too large")
         self._in_chunk = size + 2 if size else -1
         return end + 2
 

@@ -112,6 +112,7 @@ class Engine:
 
     def feed(self, data: bytes = b"") -> list[Event]:
         """Bytes from the peer; b"" goes on with what is stored. Raises `PeerError`, after which the connection is lost."""
+        self.has_more = False
         if self._tail:
             if data:
                 if type(self._tail) is bytes:
@@ -139,7 +140,7 @@ class Engine:
         reader = self._reader
         if isinstance(reader, FixedReader):
             if reader.remaining > max_body_bytes:
-                raise PeerError("Content-Length too long", 413)
+                raise PeerError("Content-Length too long")
         elif isinstance(reader, (ChunkedReader, UntilCloseReader)):
             reader.max_body_bytes = max_body_bytes
 
