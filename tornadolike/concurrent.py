@@ -35,7 +35,7 @@ def is_future(x: Any) -> bool:
 class DummyExecutor(futures.Executor):
     """An executor that has no threads: `submit` runs the function at once, in the caller's thread."""
 
-    # type: ignore because typeshed has the function positional-only; Tornado lets it be named.
+    # Overridden against typeshed, which has the function positional-only: Tornado lets it be named.
     def submit(self, fn: Callable[..., _T], *args: Any, **kwargs: Any) -> "futures.Future[_T]":  # type: ignore[override]
         """Call ``fn`` and return a finished future with its result or with the `Exception` that it raised."""
         outcome: futures.Future[_T] = futures.Future()
