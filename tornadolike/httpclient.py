@@ -225,6 +225,9 @@ class HTTPRequest:
 
     _headers: dict[str, str] | httputil.HTTPHeaders
 
+    # Set on the way to another origin: the client's default credentials must not come along either.
+    _withholds_credentials = False
+
     # What a client uses when neither the request nor its own `defaults` say anything.
     _DEFAULTS: dict[str, Any] = {
         "connect_timeout": 20.0,

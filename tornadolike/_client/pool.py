@@ -43,7 +43,7 @@ class IdlePool(Generic[Connection]):
         if not self._max_idle or not self._max_idle_per_key:
             return [connection]
         evicted = []
-        same_key = self._by_key.get(key, ())
+        same_key = self._by_key.get(key) or []
         if len(same_key) >= self._max_idle_per_key:
             evicted.append(same_key[0])
         elif len(self._idle) >= self._max_idle:

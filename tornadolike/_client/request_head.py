@@ -97,7 +97,7 @@ def check_body(method: str, present: bool) -> None:
 def fill_in(
     headers: MutableMapping[str, str],
     *,
-    connection: str,
+    connection: str | None,
     authority: str,
     authorization: str | None,
     user_agent: str | None,
@@ -112,7 +112,7 @@ def fill_in(
     ``Connection``, ``Host`` and ``Content-Type`` of the caller are kept. ``user_agent`` and ``authorization``, options of their own,
     win over header fields of that name.
     """
-    if "Connection" not in headers:
+    if connection is not None and "Connection" not in headers:
         headers["Connection"] = connection
     if "Host" not in headers:
         headers["Host"] = authority

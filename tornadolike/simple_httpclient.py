@@ -1,0 +1,680 @@
+"""The HTTP client that needs nothing but this package: HTTP/1.1 over `.TCPClient` and `.HTTP1Connection`.
+
+Way of a request: `SimpleAsyncHTTPClient.fetch_impl` queues it; when a slot is free, a ``_HTTPConnection`` is made, whose ``run`` connects,
+sends, and reads the response as an `.HTTPMessageDelegate`. At the end the slot is released and the next request of the queue starts.
+"""
+
+import copy
+import functools
+import os
+import socket
+import ssl
+import sys
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable
+from io import BytesIO
+from types import TracebackType
+from typing import Any
+
+from tornadolike import gen, httputil, version
+from tornadolike._client.credentials import BOUND_TO_ORIGIN, basic_authorization
+from tornadolike._client.pool import IdlePool
+from tornadolike._client.redirects import DESCRIBES_BODY, REDIRECT_CODES, Hop, next_hop
+from tornadolike._client.request_head import Target, check_body, check_method, fill_in, parse_target
+from tornadolike.concurrent import Future
+from tornadolike.escape import _unicode
+from tornadolike.http1connection import HTTP1Connection, HTTP1ConnectionParameters
+from tornadolike.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest, HTTPResponse, _RequestProxy, main
+from tornadolike.ioloop import IOLoop
+from tornadolike.iostream import IOStream, StreamClosedError
+from tornadolike.log import app_log, gen_log
+from tornadolike.netutil import OverrideResolver, Resolver, _client_ssl_defaults, is_valid_ip
+from tornadolike.tcpclient import TCPClient
+
+_PROXY_OPTIONS = ("proxy_host", "proxy_port", "proxy_username", "proxy_password", "proxy_auth_mode")
+
+# RFC 9110 §9.2.2, of the methods that are sent without being asked twice.
+_IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+# Servers commonly close idle connections after 60 seconds or more, some after 15 or less; sooner than most is what avoids failed reuse.
+_IDLE_SECONDS = 15.0
+_IDLE_HOSTS = 4
+
+
+class HTTPTimeoutError(HTTPError):
+    """The request took too long; ``code`` is 599, the message says what was being waited for."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(599, message=message)
+
+    def __str__(self) -> str:
+        return self.message or "Timeout"
+
+
+class HTTPStreamClosedError(HTTPError):
+    """The connection ended before the response did; ``code`` is 599.
+
+    Where the operating system gave a reason, that exception (such as `ConnectionResetError`) is raised instead.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(599, message=message)
+
+    def __str__(self) -> str:
+        return self.message or "Stream closed"
+
+
+class SimpleAsyncHTTPClient(AsyncHTTPClient):
+    """The default implementation of `.AsyncHTTPClient`.
+
+    Arguments, for `.AsyncHTTPClient.configure`, or for the constructor beside ``force_instance=True``:
+
+    * ``max_clients``: requests in flight at a time; more wait in a queue, which counts against their time-outs.
+    * ``hostname_mapping``: dict of host name to address, asked before the resolver (see `.OverrideResolver`).
+    * ``resolver``: a `.Resolver` to use, which the caller closes; default is one of the client's own.
+    * ``max_buffer_size``: bytes read into memory at a time, default 100 MiB.
+    * ``max_header_size``: bytes of a response's header, default 64 KiB.
+    * ``max_body_size``: bytes of a response's body after decompression, with a ``streaming_callback`` too; default ``max_buffer_size``.
+    * ``defaults``: see `.AsyncHTTPClient`.
+
+    Every request has a connection of its own and says ``Connection: close``, unless ``defaults`` has the key ``"keep_alive"``
+    (not known to Tornado, which ignores it): True, or the number of seconds (True: 15) that an idle connection is kept for reuse::
+
+        AsyncHTTPClient.configure(None, defaults={"keep_alive": True})
+
+    At most ``max_clients`` idle connections are kept for one server, four times that altogether. A request with a ``Connection`` header
+    other than ``keep-alive``, or with a dict as ``ssl_options``, is not sent over a kept connection. When the server turns out to have
+    closed a kept connection before any response, an idempotent request without ``body_producer`` and ``streaming_callback`` is sent
+    once more over a new one.
+    """
+
+    _kept: "_KeptConnections | None" = None
+
+    def initialize(  # type: ignore[override]  # each implementation has arguments of its own
+        self,
+        max_clients: int = 10,
+        hostname_mapping: dict[str, str] | None = None,
+        max_buffer_size: int = 104857600,
+        resolver: Resolver | None = None,
+        defaults: dict[str, Any] | None = None,
+        max_header_size: int | None = None,
+        max_body_size: int | None = None,
+    ) -> None:
+        super().initialize(defaults=defaults)
+        self.max_clients = max_clients
+        self.max_buffer_size = max_buffer_size
+        self.max_header_size = max_header_size
+        self.max_body_size = max_body_size
+        self.queue: deque[tuple[object, HTTPRequest, Callable[[HTTPResponse], None]]] = deque()
+        self.active: dict[object, tuple[HTTPRequest, Callable[[HTTPResponse], None]]] = {}
+        self.waiting: dict[object, tuple[HTTPRequest, Callable[[HTTPResponse], None], object]] = {}
+        self.own_resolver = not resolver
+        self.resolver = resolver or Resolver()
+        if hostname_mapping is not None:
+            self.resolver = OverrideResolver(resolver=self.resolver, mapping=hostname_mapping)
+        self.tcp_client = TCPClient(resolver=self.resolver)
+        keep_alive = self.defaults.get("keep_alive")
+        if keep_alive:
+            self._kept = _KeptConnections(self.io_loop, max_clients, _IDLE_SECONDS if keep_alive is True else keep_alive)
+
+    def close(self) -> None:
+        super().close()
+        if self._kept is not None:
+            self._kept.close()
+        if self.own_resolver:
+            self.resolver.close()
+        self.tcp_client.close()
+
+    def fetch_impl(self, request: HTTPRequest, callback: Callable[[HTTPResponse], None]) -> None:
+        key = object()
+        timeout: object = None
+        if len(self.active) >= self.max_clients:
+            seconds = _sooner(request.connect_timeout, request.request_timeout)
+            if seconds:
+                timeout = self.io_loop.call_at(self.io_loop.time() + seconds, self._on_timeout, key, "in request queue")
+        self.queue.append((key, request, callback))
+        self.waiting[key] = (request, callback, timeout)
+        self._process_queue()
+        if self.queue:
+            gen_log.debug("max_clients limit reached, request queued. %d active, %d queued requests.", len(self.active), len(self.queue))
+
+    def _process_queue(self) -> None:
+        while self.queue and len(self.active) < self.max_clients:
+            key, request, callback = self.queue.popleft()
+            if key not in self.waiting:
+                continue
+            self._remove_timeout(key)
+            self.active[key] = (request, callback)
+            self._handle_request(request, functools.partial(self._release_fetch, key), callback)
+
+    def _connection_class(self) -> type:
+        return _HTTPConnection
+
+    def _handle_request(
+        self, request: HTTPRequest, release_callback: Callable[[], None], final_callback: Callable[[HTTPResponse], None]
+    ) -> None:
+        limits = (self.max_buffer_size, self.tcp_client, self.max_header_size, self.max_body_size)
+        self._connection_class()(self, request, release_callback, final_callback, *limits)
+
+    def _release_fetch(self, key: object) -> None:
+        del self.active[key]
+        self._process_queue()
+
+    def _remove_timeout(self, key: object) -> None:
+        _, _, timeout = self.waiting.pop(key, (None, None, None))
+        if timeout is not None:
+            self.io_loop.remove_timeout(timeout)
+
+    def _on_timeout(self, key: object, info: str | None = None) -> None:
+        request, callback, _ = self.waiting.pop(key)
+        self.queue.remove((key, request, callback))
+        error = HTTPTimeoutError(f"Timeout {info}" if info else "Timeout")
+        # HTTPRequest.start_time is wall-clock time, hence not the loop's clock.
+        response = HTTPResponse(request, 599, error=error, request_time=time.time() - request.start_time)
+        self.io_loop.add_callback(callback, response)
+
+
+class _KeptConnections:
+    """The idle connections of a client: an `IdlePool` and what it needs of the loop, a timer and notice of closed streams."""
+
+    def __init__(self, io_loop: IOLoop, max_clients: int, idle_seconds: float) -> None:
+        self._io_loop = io_loop
+        self._pool: IdlePool[HTTP1Connection] = IdlePool(max_clients * _IDLE_HOSTS, max_clients, idle_seconds)
+        self._timer: object = None
+        self._closed = False
+
+    def __len__(self) -> int:
+        return len(self._pool)
+
+    def take(self, key: Hashable) -> HTTP1Connection | None:
+        """A connection that was alive a moment ago, or None."""
+        while (connection := self._pool.take(key)) is not None:
+            connection.stream.set_close_callback(None)
+            if connection._reusable():
+                return connection
+            connection.close()
+        return None
+
+    def put(self, key: Hashable, connection: HTTP1Connection) -> None:
+        """Keep a connection whose response has been read, if it can be used again; close it otherwise."""
+        if self._closed or not connection._reusable():
+            connection.close()
+            return
+        connection.stream.set_close_callback(functools.partial(self._pool.discard, connection))
+        for evicted in self._pool.put(key, connection, self._io_loop.time()):
+            evicted.close()
+        self._schedule()
+
+    def close(self) -> None:
+        self._closed = True
+        if self._timer is not None:
+            self._io_loop.remove_timeout(self._timer)
+            self._timer = None
+        for connection in self._pool.drain():
+            connection.close()
+
+    def _schedule(self) -> None:
+        deadline = self._pool.next_deadline()
+        if self._timer is None and deadline is not None:
+            self._timer = self._io_loop.call_at(deadline, self._expire)
+
+    def _expire(self) -> None:
+        self._timer = None
+        for connection in self._pool.expire(self._io_loop.time()):
+            connection.close()
+        self._schedule()
+
+
+class _HTTPConnection(httputil.HTTPMessageDelegate):
+    """One request: from its start to the call of ``final_callback``. Private, but subclassed (by `.WebSocketClientConnection` and others).
+
+    ``final_callback`` becomes None when it was called, or when someone else has taken the connection over; nothing may be reported then.
+    """
+
+    _SUPPORTED_METHODS = {"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"}
+
+    stream: IOStream
+    connection: HTTP1Connection
+    code: int | None = None
+    reason: str | None = None
+    headers: httputil.HTTPHeaders | None = None
+    final_callback: Callable[[HTTPResponse], None] | None
+    release_callback: Callable[[], None] | None
+
+    _timeout: object = None
+    _sockaddr: object = None
+    _target: Target
+    _source_ip: str | None = None
+    _ssl_options: dict[str, Any] | ssl.SSLContext | None = None
+    # Where the connection belongs in the client's _KeptConnections; None: it is closed after the response.
+    _key: Hashable = None
+    _request_sent = False
+    _redirecting = False
+    # The connection was kept from an earlier request: should it be dead, the request may be sent again over a new one.
+    _retriable = False
+    # The response is complete, but was not yet handed out.
+    _response_read = False
+
+    def __init__(
+        self,
+        client: SimpleAsyncHTTPClient | None,
+        request: HTTPRequest,
+        release_callback: Callable[[], None],
+        final_callback: Callable[[HTTPResponse], None],
+        max_buffer_size: int,
+        tcp_client: TCPClient,
+        max_header_size: int | None,
+        max_body_size: int | None,
+    ) -> None:
+        self.io_loop = IOLoop.current()
+        self.start_time = self.io_loop.time()
+        self.start_wall_time = time.time()
+        self.client = client
+        self.request = request
+        self.release_callback = release_callback
+        self.final_callback = final_callback
+        self.max_buffer_size = max_buffer_size
+        self.tcp_client = tcp_client
+        self.max_header_size = max_header_size
+        self.max_body_size = max_body_size
+        self.chunks = bytearray()
+        gen.convert_yielded(self.run()).add_done_callback(_log_failure)
+
+    # Sending
+
+    async def run(self) -> None:
+        try:
+            self._prepare()
+            if not await self._run_on_kept_connection():
+                await self._run_on_new_connection()
+        except Exception:
+            if not self._handle_exception(*sys.exc_info()):
+                raise
+
+    def _prepare(self) -> None:
+        """Decide everything that needs no connection; raise for what cannot be sent."""
+        request = self.request
+        self._target = target = parse_target(_unicode(request.url))
+        self.parsed = target.parts
+        self.parsed_hostname = target.host
+        allow_nonstandard = bool(request.allow_nonstandard_methods)
+        check_method(request.method, self._SUPPORTED_METHODS, allow_nonstandard)
+        if not allow_nonstandard:
+            check_body(request.method, request.body is not None or request.body_producer is not None)
+        for option in _PROXY_OPTIONS:
+            if getattr(request, option, None):
+                raise NotImplementedError(f"{option} not supported")
+        self._source_ip = self._get_source_ip()
+        self._ssl_options = self._get_ssl_options(target.scheme)
+        self._key = self._get_key()
+        self._complete_headers()
+
+    def _complete_headers(self) -> None:
+        request, target = self.request, self._target
+        fill_in(
+            request.headers,
+            connection="close" if self._key is None else None,
+            authority=target.authority,
+            authorization=self._get_authorization(),
+            user_agent=request.user_agent,
+            default_user_agent=f"Tornado/{version}",
+            content_length=None if request.body is None else len(request.body),
+            form_by_default=request.method == "POST",
+            expect_continue=request.expect_100_continue,
+            accept_gzip=bool(request.decompress_response),
+        )
+
+    def _get_authorization(self) -> str | None:
+        request, target = self.request, self._target
+        if target.username is not None:
+            username, password = target.username, target.password
+        elif request.auth_username is not None and not request._withholds_credentials:
+            username, password = request.auth_username, request.auth_password or ""
+        else:
+            return None
+        if request.auth_mode not in (None, "basic"):
+            raise ValueError(f"unsupported auth_mode {request.auth_mode}")
+        return basic_authorization(username, password)
+
+    def _get_source_ip(self) -> str | None:
+        address = self.request.network_interface
+        if address and not is_valid_ip(address):
+            raise ValueError(f"Unrecognized IPv4 or IPv6 address for network_interface, got {address!r}")
+        return address or None
+
+    def _get_ssl_options(self, scheme: str) -> dict[str, Any] | ssl.SSLContext | None:
+        request = self.request
+        if scheme != "https":
+            return None
+        if request.ssl_options is not None:
+            return request.ssl_options
+        files = (request.ca_certs, request.client_cert, request.client_key)
+        if request.validate_cert and files == (None, None, None):
+            return _client_ssl_defaults()
+        return _client_context(bool(request.validate_cert), *files, tuple(map(_file_state, files)))
+
+    def _get_key(self) -> Hashable:
+        request, target = self.request, self._target
+        if self.client is None or self.client._kept is None or isinstance(self._ssl_options, dict):
+            return None
+        if request.headers.get("Connection", "keep-alive").lower() != "keep-alive":
+            return None
+        decompress = bool(request.decompress_response)
+        return (target.scheme, target.host, target.port, request.allow_ipv6, self._source_ip, self._ssl_options, decompress)
+
+    async def _run_on_kept_connection(self) -> bool:
+        """Send the request over an idle connection. False: there is none, or it was dead and the request is to be sent over a new one."""
+        if self._key is None or self.client is None or self.client._kept is None:
+            return False
+        connection = self.client._kept.take(self._key)
+        if connection is None:
+            return False
+        request = self.request
+        self._retriable = request.method in _IDEMPOTENT_METHODS and request.body_producer is None and request.streaming_callback is None
+        self._use(connection.stream, connection)
+        try:
+            await self._exchange()
+        except StreamClosedError:
+            if not self._retriable:
+                raise
+            self._retriable = False
+            return False
+        return True
+
+    async def _run_on_new_connection(self) -> None:
+        target = self._target
+        try:
+            stream = await self.tcp_client.connect(
+                target.host,
+                target.port,
+                af=socket.AF_INET if self.request.allow_ipv6 is False else socket.AF_UNSPEC,
+                ssl_options=self._ssl_options,
+                max_buffer_size=self.max_buffer_size,
+                source_ip=self._source_ip,
+                timeout=self._connect_seconds(),
+            )
+        except TimeoutError as e:
+            raise HTTPTimeoutError(str(e) or "Timeout while connecting") from None
+        if self.final_callback is None:
+            stream.close()
+            return
+        self._use(stream, self._create_connection(stream))
+        await self._exchange()
+
+    def _connect_seconds(self) -> float | None:
+        seconds = _sooner(self.request.connect_timeout, self.request.request_timeout)
+        return self.start_time + seconds - self.io_loop.time() if seconds else None
+
+    def _create_connection(self, stream: IOStream) -> HTTP1Connection:
+        stream.set_nodelay(True)
+        parameters = HTTP1ConnectionParameters(
+            no_keep_alive=self._key is None,
+            max_header_size=self.max_header_size,
+            max_body_size=self.max_body_size,
+            decompress=bool(self.request.decompress_response),
+        )
+        return HTTP1Connection(stream, True, parameters, self._sockaddr)
+
+    def _use(self, stream: IOStream, connection: HTTP1Connection) -> None:
+        self.stream = stream
+        self.connection = connection
+        self._request_sent = False
+        stream.set_close_callback(self.on_connection_close)
+        request_timeout = self.request.request_timeout
+        if request_timeout and self._timeout is None:
+            self._timeout = self.io_loop.call_at(self.start_time + request_timeout, self._on_timeout, "during request")
+
+    async def _exchange(self) -> None:
+        """Send the request, and read the response to its end."""
+        request = self.request
+        start_line = httputil.RequestStartLine(request.method, self._target.path, "")
+        if request.expect_100_continue:
+            self.connection.write_headers(start_line, request.headers)
+            await self._read_response()
+        else:
+            self.connection.write_headers(start_line, request.headers, request.body)
+            await self._write_body(True)
+
+    async def _write_body(self, start_read: bool) -> None:
+        request = self.request
+        if request.body is not None:
+            if request.expect_100_continue:  # else it went with the head, in one write
+                self.connection.write(request.body)
+        elif request.body_producer is not None:
+            produced = request.body_producer(self.connection.write)
+            if produced is not None:
+                await produced
+        self._request_sent = True
+        self.connection.finish()
+        if start_read:
+            await self._read_response()
+
+    # Time-outs and errors
+
+    def _on_timeout(self, info: str | None = None) -> None:
+        self._timeout = None
+        error = HTTPTimeoutError(f"Timeout {info}" if info else "Timeout")
+        if self.final_callback is not None:
+            self._handle_exception(HTTPTimeoutError, error, None)
+
+    def _remove_timeout(self) -> None:
+        if self._timeout is not None:
+            self.io_loop.remove_timeout(self._timeout)
+            self._timeout = None
+
+    def on_connection_close(self) -> None:
+        if self.final_callback is not None and not self._retriable and not self._response_read:
+            error = self.stream.error or HTTPStreamClosedError("Connection closed")
+            self._handle_exception(type(error), error, None)
+
+    def _handle_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> bool:
+        """Report an error as the outcome of the request. False: there is already an outcome, so the error is not ours to swallow."""
+        if self.final_callback is None:
+            return isinstance(value, StreamClosedError)
+        self._remove_timeout()
+        self._retriable = False
+        if isinstance(value, StreamClosedError):
+            value = value.real_error or HTTPStreamClosedError("Stream closed")
+        self._run_callback(self._failure(value))
+        if hasattr(self, "stream"):
+            self.stream.close()
+        return True
+
+    def _failure(self, error: BaseException | None) -> HTTPResponse:
+        elapsed = self.io_loop.time() - self.start_time
+        return HTTPResponse(self.request, 599, error=error, request_time=elapsed, start_time=self.start_wall_time)
+
+    # Reading
+
+    async def _read_response(self) -> None:
+        alive = await self.connection.read_response(self)
+        if self._response_read:
+            self._conclude()
+        elif not alive and self.stream.closed():
+            self._retriable = False
+            self.on_connection_close()
+
+    async def headers_received(
+        self, first_line: httputil.ResponseStartLine | httputil.RequestStartLine, headers: httputil.HTTPHeaders
+    ) -> None:
+        assert isinstance(first_line, httputil.ResponseStartLine)
+        self._retriable = False
+        if first_line.code < 200:
+            if first_line.code == 100 and self.request.expect_100_continue and not self._request_sent:
+                await self._write_body(False)
+            return
+        self.code = first_line.code
+        self.reason = first_line.reason
+        self.headers = headers
+        self._redirecting = self._should_follow_redirect()
+        if self.request.header_callback is not None and not self._redirecting:
+            self._run_header_callback(self.request.header_callback, first_line, headers)
+
+    def _run_header_callback(
+        self, callback: Callable[[str], None], first_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders
+    ) -> None:
+        callback(f"{first_line.version} {first_line.code} {first_line.reason}\r\n")
+        for name, value in headers.get_all():
+            callback(f"{name}: {value}\r\n")
+        callback("\r\n")
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        if self._redirecting:
+            return None
+        if self.request.streaming_callback is not None:
+            return self.request.streaming_callback(chunk)
+        self.chunks += chunk
+        return None
+
+    def finish(self) -> None:
+        self._remove_timeout()
+        # A connection to be kept must first get to its own end, or the next request would not find it. That end does not come while
+        # the request is unfinished, and then the connection is of no use either.
+        self._response_read = self._key is not None and self._request_sent
+        if not self._response_read:
+            self._conclude()
+
+    def _conclude(self) -> None:
+        """The response is complete: let go of the connection, then hand the response out or go where it points to."""
+        self._on_end_request()
+        if self._redirecting:
+            self._follow_redirect()
+        else:
+            self._run_callback(self._make_response())
+
+    def _on_end_request(self) -> None:
+        if self._response_read and self.client is not None and self.client._kept is not None:
+            self.client._kept.put(self._key, self.connection)
+        else:
+            self.stream.close()
+
+    def _make_response(self) -> HTTPResponse:
+        assert self.code is not None
+        return HTTPResponse(
+            getattr(self.request, "original_request", self.request),
+            self.code,
+            reason=self.reason,
+            headers=self.headers,
+            request_time=self.io_loop.time() - self.start_time,
+            start_time=self.start_wall_time,
+            buffer=BytesIO(self.chunks),
+            effective_url=self.request.url,
+        )
+
+    def _run_callback(self, response: HTTPResponse) -> None:
+        callback, self.final_callback = self.final_callback, None
+        self._release()
+        if callback is not None:
+            _report(callback, response)
+
+    def _release(self) -> None:
+        release, self.release_callback = self.release_callback, None
+        if release is not None:
+            release()
+
+    # Redirects
+
+    def _should_follow_redirect(self) -> bool:
+        return (
+            self.code in REDIRECT_CODES
+            and bool(self.request.follow_redirects)
+            and (self.request.max_redirects or 0) > 0
+            and self.headers is not None
+            and "Location" in self.headers
+        )
+
+    def _follow_redirect(self) -> None:
+        callback, self.final_callback = self.final_callback, None
+        self._release()
+        if callback is None:
+            return
+        assert self.client is not None
+        try:
+            future = self.client.fetch(self._make_redirected_request(), raise_error=False)
+        except Exception as e:  # it belongs to whoever waits for the response
+            _report(callback, self._failure(e))
+        else:
+            future.add_done_callback(functools.partial(self._on_redirect_done, callback))
+
+    def _on_redirect_done(self, callback: Callable[[HTTPResponse], None], future: "Future[HTTPResponse]") -> None:
+        error = future.exception()
+        _report(callback, future.result() if error is None else self._failure(error))
+
+    def _make_redirected_request(self) -> HTTPRequest:
+        assert self.code is not None
+        assert self.headers is not None
+        request = self.request
+        original = getattr(request, "original_request", request)
+        hop = next_hop(self.code, request.method, request.url, self.headers["Location"], original.url)
+        redirected = copy.copy(request.request if isinstance(request, _RequestProxy) else request)
+        redirected.headers = _headers_for_hop(request.headers, hop)
+        redirected.url, redirected.method = hop.url, hop.method
+        redirected.max_redirects = (request.max_redirects or 0) - 1
+        if hop.drops_body:
+            redirected.body = None
+            redirected.body_producer = None
+            redirected.expect_100_continue = False
+        if not hop.same_origin:
+            redirected.auth_username = redirected.auth_password = None
+            redirected._withholds_credentials = True
+        redirected.original_request = original  # type: ignore[attr-defined]  # read back by the hops to come, and by no one else
+        return redirected
+
+
+def _headers_for_hop(headers: httputil.HTTPHeaders, hop: Hop) -> httputil.HTTPHeaders:
+    kept = headers.copy()
+    dropped = ("Host", *(DESCRIBES_BODY if hop.drops_body else ()), *(() if hop.same_origin else BOUND_TO_ORIGIN))
+    for name in dropped:
+        if name in kept:
+            del kept[name]
+    return kept
+
+
+def _sooner(connect_timeout: float | None, request_timeout: float | None) -> float:
+    """The shorter of two time-outs, of which None and 0 mean "never"; 0 if both do."""
+    first, second = connect_timeout or 0, request_timeout or 0
+    return min(first, second) or first or second
+
+
+def _report(callback: Callable[[HTTPResponse], None], response: HTTPResponse) -> None:
+    try:
+        callback(response)
+    except Exception:
+        app_log.error("Exception in callback %r", callback, exc_info=True)
+
+
+def _log_failure(future: "Future[None]") -> None:
+    error = None if future.cancelled() else future.exception()
+    if error is not None:
+        app_log.error("Exception in callback %r", future, exc_info=error)
+
+
+@functools.lru_cache(maxsize=32)
+def _client_context(
+    validate: bool, ca_certs: str | None, client_cert: str | None, client_key: str | None, state: tuple[object, ...]
+) -> ssl.SSLContext:
+    """A context for these settings. Loading certificates takes milliseconds, so contexts are shared until a file changes (``state``)."""
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_certs)
+    if not validate:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if client_cert is not None:
+        context.load_cert_chain(client_cert, client_key)
+    context.options |= ssl.OP_NO_COMPRESSION
+    return context
+
+
+def _file_state(path: str | None) -> object:
+    if path is None:
+        return None
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None  # loading it says what is wrong
+    return status.st_ino, status.st_size, status.st_mtime_ns
+
+
+if __name__ == "__main__":
+    AsyncHTTPClient.configure(SimpleAsyncHTTPClient)
+    main()
