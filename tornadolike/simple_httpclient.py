@@ -176,34 +176,34 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
 
 
 class _KeptConnections:
-    """The idle connections of a client: an `IdlePool` and what it needs of the loop, a timer and notice of closed streams."""
+    """The idle connections of a client: an `IdlePool` of streams and what it needs of the loop, a timer and notice of what arrives."""
 
     def __init__(self, io_loop: IOLoop, max_clients: int, idle_seconds: float) -> None:
         self._io_loop = io_loop
-        self._pool: IdlePool[HTTP1Connection] = IdlePool(max_clients * _IDLE_HOSTS, max_clients, idle_seconds)
+        self._pool: IdlePool[IOStream] = IdlePool(max_clients * _IDLE_HOSTS, max_clients, idle_seconds)
         self._timer: object = None
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._pool)
 
-    def take(self, key: Hashable) -> HTTP1Connection | None:
-        """A connection that was alive a moment ago, or None."""
-        while (connection := self._pool.take(key)) is not None:
-            connection.stream.set_close_callback(None)
-            if connection._reusable():
-                return connection
-            connection.close()
+    def take(self, key: Hashable) -> IOStream | None:
+        """A stream that was alive a moment ago, or None."""
+        while (stream := self._pool.take(key)) is not None:
+            if not stream.closed():
+                stream._detach_consumer()
+                return stream
         return None
 
-    def put(self, key: Hashable, connection: HTTP1Connection) -> None:
-        """Keep a connection whose response has been read, if it can be used again; close it otherwise."""
-        if self._closed or not connection._reusable():
-            connection.close()
+    def put(self, key: Hashable, stream: IOStream) -> None:
+        if self._closed:
+            stream.close()
             return
-        connection.stream.set_close_callback(functools.partial(self._pool.discard, connection))
-        for evicted in self._pool.put(key, connection, self._io_loop.time()):
+        stream.set_close_callback(None)
+        for evicted in self._pool.put(key, stream, self._io_loop.time()):
             evicted.close()
+        if not stream.closed():
+            stream._attach_consumer(_IdleWatch(self._pool, stream))
         self._schedule()
 
     def close(self) -> None:
@@ -211,8 +211,8 @@ class _KeptConnections:
         if self._timer is not None:
             self._io_loop.remove_timeout(self._timer)
             self._timer = None
-        for connection in self._pool.drain():
-            connection.close()
+        for stream in self._pool.drain():
+            stream.close()
 
     def _schedule(self) -> None:
         deadline = self._pool.next_deadline()
@@ -221,9 +221,25 @@ class _KeptConnections:
 
     def _expire(self) -> None:
         self._timer = None
-        for connection in self._pool.expire(self._io_loop.time()):
-            connection.close()
+        for stream in self._pool.expire(self._io_loop.time()):
+            stream.close()
         self._schedule()
+
+
+class _IdleWatch:
+    """Consumer of an idle stream. Nobody asked for anything, so what arrives must never be taken for the answer to the next request."""
+
+    __slots__ = ("_pool", "_stream")
+
+    def __init__(self, pool: IdlePool[IOStream], stream: IOStream) -> None:
+        self._pool = pool
+        self._stream = stream
+
+    def data_received(self, data: bytes) -> None:
+        self._stream.close()
+
+    def stream_closed(self) -> None:
+        self._pool.discard(self._stream)
 
 
 class _HTTPConnection(httputil.HTTPMessageDelegate):
@@ -360,19 +376,18 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             return None
         if request.headers.get("Connection", "keep-alive").lower() != "keep-alive":
             return None
-        decompress = bool(request.decompress_response)
-        return (target.scheme, target.host, target.port, request.allow_ipv6, self._source_ip, self._ssl_options, decompress)
+        return (target.scheme, target.host, target.port, request.allow_ipv6, self._source_ip, self._ssl_options)
 
     async def _run_on_kept_connection(self) -> bool:
         """Send the request over an idle connection. False: there is none, or it was dead and the request is to be sent over a new one."""
         if self._key is None or self.client is None or self.client._kept is None:
             return False
-        connection = self.client._kept.take(self._key)
-        if connection is None:
+        stream = self.client._kept.take(self._key)
+        if stream is None:
             return False
         request = self.request
         self._retriable = request.method in _IDEMPOTENT_METHODS and request.body_producer is None and request.streaming_callback is None
-        self._use(connection.stream, connection)
+        self._use(stream)
         try:
             await self._exchange()
         except StreamClosedError:
@@ -399,7 +414,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         if self.final_callback is None:
             stream.close()
             return
-        self._use(stream, self._create_connection(stream))
+        self._use(stream)
         await self._exchange()
 
     def _connect_seconds(self) -> float | None:
@@ -416,9 +431,9 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         )
         return HTTP1Connection(stream, True, parameters, self._sockaddr)
 
-    def _use(self, stream: IOStream, connection: HTTP1Connection) -> None:
+    def _use(self, stream: IOStream) -> None:
         self.stream = stream
-        self.connection = connection
+        self.connection = self._create_connection(stream)
         self._request_sent = False
         stream.set_close_callback(self.on_connection_close)
         request_timeout = self.request.request_timeout
@@ -495,15 +510,21 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             self._retriable = False
             self.on_connection_close()
 
-    async def headers_received(
+    def headers_received(
         self, first_line: httputil.ResponseStartLine | httputil.RequestStartLine, headers: httputil.HTTPHeaders
-    ) -> None:
+    ) -> Awaitable[None]:
         assert isinstance(first_line, httputil.ResponseStartLine)
         self._retriable = False
-        if first_line.code < 200:
-            if first_line.code == 100 and self.request.expect_100_continue and not self._request_sent:
-                await self._write_body(False)
-            return
+        if first_line.code == 100 and self.request.expect_100_continue and not self._request_sent:
+            return self._write_body(False)
+        if first_line.code >= 200:
+            self._final_headers_received(first_line, headers)
+        # Subclasses await what this method returns, so it cannot be None; a coroutine would cost a task for each response.
+        ready: Future[None] = Future()
+        ready.set_result(None)
+        return ready
+
+    def _final_headers_received(self, first_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders) -> None:
         self.code = first_line.code
         self.reason = first_line.reason
         self.headers = headers
@@ -544,8 +565,8 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             self._run_callback(self._make_response())
 
     def _on_end_request(self) -> None:
-        if self._response_read and self.client is not None and self.client._kept is not None:
-            self.client._kept.put(self._key, self.connection)
+        if self._response_read and self.client is not None and self.client._kept is not None and self.connection._reusable():
+            self.client._kept.put(self._key, self.stream)
         else:
             self.stream.close()
 
