@@ -1,5 +1,7 @@
 """Heads parsed by h11: always installed, pure Python, knows every method and every odd spelling that RFC 9112 allows."""
 
+import re
+
 import h11
 
 from tornadolike._http1 import framing
@@ -8,6 +10,8 @@ from tornadolike._http1.events import Pairs
 
 # The size of a head is limited before it gets here.
 _NO_LIMIT = 1 << 30
+# h11 folds lists of equal lengths into one; our framing wants to see them as they came.
+_LENGTH_LIST = re.compile(rb"(?i)\ncontent-length:[ \t]*([^\r\n]*,[^\r\n]*)")
 _ANY_REQUEST = h11.Request(method="GET", target="/", headers=[("Host", "x")])
 
 
@@ -25,6 +29,9 @@ class H11HeadParser:
         except h11.RemoteProtocolError as error:
             return self._second_look(head, error)
         assert isinstance(event, h11.Request)
+        listed = _LENGTH_LIST.search(head)
+        if listed:
+            framing.content_length(listed.group(1).rstrip(b" \t"))
         method, target, version = event.method, event.target, event.http_version
         if not head.startswith(b"%b %b HTTP/%b\r\n" % (method, target, version)) or version not in (b"1.1", b"1.0"):
             method, target, version = framing.request_line(head)

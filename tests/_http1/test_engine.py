@@ -1,0 +1,289 @@
+"""Both directions of an exchange, its states, and input cut anywhere."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tornadolike._http1 import select
+from tornadolike._http1.engine import DONE, IDLE, ClientEngine, HeadParser, ServerEngine
+from tornadolike._http1.errors import BodyTooLong, BodyTooShort, IllegalHeader, IncompleteMessage, PeerError
+from tornadolike._http1.events import BodyChunk, Event, MessageEnd, RequestHead, ResponseHead
+
+GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
+POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
+
+
+def drain(engine: ServerEngine | ClientEngine, data: bytes = b"") -> list[Event]:
+    """Feed and go on until the engine has nothing more to say."""
+    events = list(engine.feed(data))
+    while engine.peer is not DONE and (more := engine.feed()):
+        events += more
+    return events
+
+
+def body_of(events: list[Event]) -> bytes:
+    return b"".join(event.data for event in events if isinstance(event, BodyChunk))
+
+
+def answer(engine: ServerEngine) -> bytes:
+    wire = engine.send_head(200, "OK", [("Content-Length", "2")], 2, False) + engine.send_body(b"ok") + engine.send_end()
+    assert engine.next_exchange()
+    return wire
+
+
+def test_requests_sent_ahead_wait_for_their_turn(parser: HeadParser) -> None:
+    engine = ServerEngine(parser)
+    events = engine.feed(GET % 1 + GET % 2 + GET % 3)
+    for number in (1, 2, 3):
+        head, end = events
+        assert isinstance(head, RequestHead)
+        assert head.target == f"/{number}"
+        assert isinstance(end, MessageEnd)
+        assert engine.feed() == []
+        assert answer(engine) == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+        events = engine.feed()
+    assert engine.waiting_bytes == 0
+
+
+def test_nothing_is_read_behind_a_message_until_it_is_answered(parser: HeadParser) -> None:
+    engine = ServerEngine(parser)
+    engine.feed(GET % 1)
+    assert engine.feed(b"not http at all\r\n\r\n") == []
+    answer(engine)
+    with pytest.raises(PeerError):
+        engine.feed()
+
+
+def test_no_next_exchange_before_both_messages_are_done_or_after_close(parser: HeadParser) -> None:
+    engine = ServerEngine(parser)
+    assert not engine.next_exchange()
+    engine.feed(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    engine.send_head(204, "No Content", [], None, False)
+    engine.send_end()
+    assert not engine.next_exchange()
+
+
+def test_the_body_waits_until_its_limit_is_settled(parser: HeadParser) -> None:
+    engine = ServerEngine(parser)
+    assert [type(event) for event in engine.feed(POST + b"0123456789")] == [RequestHead]
+    engine.limit_body(10)
+    assert body_of(engine.feed()) == b"0123456789"
+    engine = ServerEngine(parser)
+    engine.feed(POST)
+    with pytest.raises(PeerError, match="Content-Length too long"):
+        engine.limit_body(9)
+
+
+def test_a_chunked_body_is_limited_before_its_bytes_come(parser: HeadParser) -> None:
+    engine = ServerEngine(parser)
+    engine.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    engine.limit_body(10)
+    assert body_of(engine.feed(b"a\r\n0123456789\r\n")) == b"0123456789"
+    with pytest.raises(PeerError, match="chunked body too large"):
+        engine.feed(b"1\r\n")
+
+
+def test_chunks_are_no_larger_than_asked_for(parser: HeadParser) -> None:
+    engine = ServerEngine(parser, max_chunk_bytes=4)
+    events = drain(engine, POST + b"0123456789")
+    assert [event.data for event in events if isinstance(event, BodyChunk)] == [b"0123", b"4567", b"89"]
+
+
+def test_tiny_chunks_are_joined_and_the_engine_rests_between(parser: HeadParser) -> None:
+    engine = ServerEngine(parser)
+    engine.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    events, rounds = engine.feed(b"1\r\nx\r\n" * 5000 + b"0\r\n\r\n"), 1
+    while engine.has_more:
+        events += engine.feed()
+        rounds += 1
+    assert body_of(events) == b"x" * 5000
+    assert len(events) == 2
+    assert rounds > 10
+
+
+@pytest.mark.parametrize(
+    ("status", "version", "method", "chunked", "field"),
+    [
+        (200, "1.1", "GET", True, None),
+        (200, "1.0", "GET", False, None),
+        (200, "1.1", "HEAD", False, None),
+        (204, "1.1", "GET", False, None),
+        (304, "1.1", "GET", False, None),
+        (101, "1.1", "GET", False, None),
+    ],
+)
+def test_when_a_response_of_unknown_length_is_chunked(
+    parser: HeadParser, status: int, version: str, method: str, chunked: bool, field: None
+) -> None:
+    engine = ServerEngine(parser)
+    engine.feed(f"{method} / HTTP/{version}\r\nHost: a\r\n\r\n".encode())
+    assert engine.chunks_response(status, False) is chunked
+    assert engine.chunks_response(status, True) is False
+    assert engine.connection_field() is field
+
+
+def test_the_connection_field_tells_the_peer_what_it_may_not_guess(parser: HeadParser) -> None:
+    engine = ServerEngine(parser)
+    engine.feed(b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
+    assert engine.connection_field() == "Keep-Alive"
+    engine = ServerEngine(parser)
+    engine.feed(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert engine.connection_field() == "close"
+
+
+def test_chunked_output() -> None:
+    engine = ServerEngine(select.parser("h11"))
+    engine.feed(GET % 1)
+    assert engine.send_head(200, "OK", [("Transfer-Encoding", "chunked")], None, True).endswith(b"chunked\r\n\r\n")
+    assert engine.send_body(b"hello, world, hello") == b"13\r\nhello, world, hello\r\n"
+    assert engine.send_body(b"") == b""
+    assert engine.send_end() == b"0\r\n\r\n"
+
+
+def test_output_must_be_as_long_as_announced() -> None:
+    engine = ServerEngine(select.parser("h11"))
+    engine.feed(GET % 1)
+    engine.send_head(200, "OK", [], 5, False)
+    engine.send_body(b"abc")
+    with pytest.raises(BodyTooShort) as caught:
+        engine.send_end()
+    assert caught.value.missing_bytes == 2
+    with pytest.raises(BodyTooLong):
+        engine.send_body(b"defg")
+
+
+@pytest.mark.parametrize("field", [("X", "a\r\nY: b"), ("X", "a\nb"), ("X", "a\rb"), ("X", "a\0b"), ("X\r\nY", "b"), ("X", "\u20ac")])
+def test_a_header_cannot_break_out_of_its_line(field: tuple[str, str]) -> None:
+    engine = ServerEngine(select.parser("h11"))
+    engine.feed(GET % 1)
+    with pytest.raises(IllegalHeader):
+        engine.send_head(200, "OK", [field], None, False)
+    with pytest.raises(IllegalHeader):
+        engine.send_head(200, f"OK {field[1]}{field[0]}", [], None, False)
+
+
+RESPONSES = {
+    "length": (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", b"hi", True),
+    "chunked": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n", b"hi", True),
+    "close": (b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi", b"hi", False),
+    "1.0 keep-alive": (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi", b"hi", True),
+    "1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", b"hi", False),
+    "204": (b"HTTP/1.1 204 No Content\r\n\r\n", b"", True),
+    "304 with a length": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", b"", True),
+    "no reason": (b"HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nhi", b"hi", True),
+    "interim": (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", b"hi", True),
+}
+
+
+@pytest.mark.parametrize("case", RESPONSES)
+def test_responses(parser: HeadParser, case: str) -> None:
+    wire, body, keep_alive = RESPONSES[case]
+    engine = ClientEngine(parser)
+    engine.send_head("GET", "/", [("Host", "a")], None, False)
+    engine.send_end()
+    events = drain(engine, wire)
+    assert body_of(events) == body
+    assert isinstance(events[-1], MessageEnd)
+    assert engine.next_exchange() is keep_alive
+
+
+def test_a_response_body_may_end_with_the_connection(parser: HeadParser) -> None:
+    engine = ClientEngine(parser)
+    engine.send_head("GET", "/", [], None, False)
+    events = drain(engine, b"HTTP/1.1 200 OK\r\n\r\nhel")
+    events += engine.feed(b"lo")
+    events += engine.feed_eof()
+    assert body_of(events) == b"hello"
+    assert isinstance(events[-1], MessageEnd)
+
+
+def test_the_answer_to_head_has_no_body(parser: HeadParser) -> None:
+    engine = ClientEngine(parser)
+    engine.send_head("HEAD", "/", [], None, False)
+    assert [type(event) for event in engine.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")] == [ResponseHead, MessageEnd]
+
+
+@pytest.mark.parametrize(
+    ("wire", "reason"),
+    [
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\n", "Response with code 204 should not have body"),
+        (b"HTTP/1.1 204 No Content\r\nTransfer-Encoding: chunked\r\n\r\n", "Response with code 204 should not have body"),
+        (b"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\n", "Response code 100 cannot have body"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2, 4\r\n\r\n", "Multiple unequal Content-Lengths"),
+        (b"HTTP/1.1 20 OK\r\n\r\n", "Malformed HTTP status line"),
+        (b"ICY 200 OK\r\n\r\n", "Malformed HTTP status line"),
+        (b"HTTP/2.0 200 OK\r\n\r\n", "Unexpected HTTP version"),
+        (b"HTTP/1.1 200 OK\r\nX : y\r\n\r\n", "Invalid header name"),
+    ],
+)
+def test_responses_that_are_refused(parser: HeadParser, wire: bytes, reason: str) -> None:
+    engine = ClientEngine(parser)
+    engine.send_head("GET", "/", [], None, False)
+    with pytest.raises(PeerError, match=reason):
+        engine.feed(wire)
+
+
+@pytest.mark.parametrize("wire", [b"GET / HT", POST, POST + b"01234", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe"])
+def test_an_end_in_the_middle_of_a_message(parser: HeadParser, wire: bytes) -> None:
+    engine = ServerEngine(parser)
+    drain(engine, wire)
+    with pytest.raises(IncompleteMessage):
+        engine.feed_eof()
+
+
+def test_an_end_between_messages_is_fine(parser: HeadParser) -> None:
+    engine = ServerEngine(parser)
+    assert engine.feed_eof() == []
+    engine.feed(GET % 1)
+    answer(engine)
+    assert engine.feed_eof() == []
+    assert engine.peer is IDLE
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
+    wire, bodies = b"", []
+    for _ in range(draw(st.integers(1, 4))):
+        body = draw(st.binary(max_size=40))
+        fields = draw(st.lists(st.sampled_from([b"Accept: */*", b"X-Y: z", b"Cookie: a=b"]), max_size=3))
+        kind = draw(st.sampled_from(["none", "length", "chunked"]))
+        if kind == "none":
+            body = b""
+        elif kind == "length":
+            fields.append(b"Content-Length: %d" % len(body))
+        else:
+            fields.append(b"Transfer-Encoding: chunked")
+        wire += b"\r\n".join([b"POST /x HTTP/1.1", b"Host: a", *fields, b"", b""])
+        if kind == "chunked":
+            size = draw(st.integers(1, 9))
+            pieces = [body[start : start + size] for start in range(0, len(body), size)]
+            wire += b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+        else:
+            wire += body
+        bodies.append(body)
+    return wire, bodies
+
+
+@settings(max_examples=150, deadline=None)
+@given(conversations(), st.lists(st.integers(0, 400), max_size=8), st.sampled_from(["h11", "httptools"]))
+def test_where_the_input_is_cut_makes_no_difference(conversation: tuple[bytes, list[bytes]], cuts: list[int], name: str) -> None:
+    wire, bodies = conversation
+    engine = ServerEngine(select.parser(name))
+    edges = [0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]
+    found: list[bytes] = []
+    body = b""
+    for start, end in zip(edges, edges[1:], strict=False):
+        events = engine.feed(wire[start:end])
+        while True:
+            for event in events:
+                if isinstance(event, BodyChunk):
+                    body += event.data
+                elif isinstance(event, MessageEnd):
+                    found.append(body)
+                    body = b""
+                    answer(engine)
+            more = engine.feed()
+            if not more and not engine.has_more:
+                break
+            events = more
+    assert found == bodies
