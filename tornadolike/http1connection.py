@@ -493,7 +493,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _reusable(self) -> bool:
         """Client side: whether the connection may carry another request, now that `read_response` is done."""
         engine = self._engine
-        return self.stream is not None and not self.stream.closed() and not engine.waiting_bytes and engine.next_exchange()
+        return self.stream is not None and not self.stream.closed() and engine.next_exchange()
 
     # -- our message
 
@@ -690,7 +690,11 @@ class _SingleExchange:
 
     def exchange_done(self, connection: HTTP1Connection) -> None:
         if not connection.stream.closed():
-            connection.stream._detach_consumer(connection._engine.take_waiting())
+            unasked = connection._engine.take_waiting()
+            if unasked and connection.is_client:
+                # Nobody asked for more than one response: whatever this is, it must not answer the next request.
+                connection._engine.keep_alive = False
+            connection.stream._detach_consumer(unasked)
             if not connection.is_client and not connection._engine.keep_alive:
                 connection.close()
         self._settle(True)

@@ -1,5 +1,7 @@
 """Both directions of an exchange, its states, and input cut anywhere."""
 
+import itertools
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -223,7 +225,9 @@ def test_responses_that_are_refused(parser: HeadParser, wire: bytes, reason: str
         engine.feed(wire)
 
 
-@pytest.mark.parametrize("wire", [b"GET / HT", POST, POST + b"01234", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe"])
+@pytest.mark.parametrize(
+    "wire", [b"GET / HT", POST, POST + b"01234", b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhe"]
+)
 def test_an_end_in_the_middle_of_a_message(parser: HeadParser, wire: bytes) -> None:
     engine = ServerEngine(parser)
     drain(engine, wire)
@@ -272,7 +276,7 @@ def test_where_the_input_is_cut_makes_no_difference(conversation: tuple[bytes, l
     edges = [0, *sorted(cut for cut in cuts if cut < len(wire)), len(wire)]
     found: list[bytes] = []
     body = b""
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in itertools.pairwise(edges):
         events = engine.feed(wire[start:end])
         while True:
             for event in events:

@@ -152,6 +152,7 @@ class Engine:
             tail = self._tail = tail.lstrip(b"\r\n")
         end = tail.find(b"\r\n\r\n", self._scanned) + 4
         if end == 3 or tail.count(b"\n", 0, end) != tail.count(b"\r\n", 0, end):
+            # Incomplete, or with bare LFs, which may have ended it earlier.
             end = framing.find_head_end(tail, self._scanned)
         if end > self.max_head_bytes or (end < 0 and len(tail) > self.max_head_bytes):
             raise HeadTooLarge(self.max_head_bytes)

@@ -54,11 +54,6 @@ def find_head_end(data: bytes | bytearray, start: int) -> int:
     return match.end() if match else -1
 
 
-def has_bare_line_end(head: bytes) -> bool:
-    """Whether a LF stands without its CR; such heads take the slow way."""
-    return head.count(b"\n") != head.count(b"\r\n")
-
-
 def check_head(head: bytes) -> None:
     """Refuse what no header section may hold: control characters, a CR that ends no line, folded lines."""
     if head.translate(None, _ALLOWED_BYTES) or head.count(b"\r") != head.count(b"\r\n") or b"\n " in head or b"\n\t" in head:
