@@ -41,7 +41,7 @@ class DummyExecutor(futures.Executor):
         outcome: futures.Future[_T] = futures.Future()
         try:
             outcome.set_result(fn(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001 - whatever the function raises belongs to its future
+        except Exception as error:
             outcome.set_exception(error)
         return outcome
 

@@ -15,7 +15,7 @@ logged to ``tornado.application``, handlers for file descriptors, and `PeriodicC
 
 import asyncio
 import concurrent.futures
-import datetime
+import datetime as dt
 import functools
 import os
 import random
@@ -67,7 +67,7 @@ class IOLoop(Configurable):
     _pending_tasks: ClassVar[set["Future[Any]"]] = set()
 
     @classmethod
-    def configure(cls, impl: "None | str | type[Configurable]", **kwargs: Any) -> None:
+    def configure(cls, impl: "str | type[Configurable] | None", **kwargs: Any) -> None:
         """Choose the class that ``IOLoop()`` makes: a subclass of `.BaseAsyncIOLoop`, or its dotted name.
 
         Raises `RuntimeError` for any other class.
@@ -219,7 +219,7 @@ class IOLoop(Configurable):
         """Now, on the clock of `add_timeout` and `call_at`: seconds since 1970, as from `time.time`."""
         return time.time()
 
-    def add_timeout(self, deadline: float | datetime.timedelta, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
+    def add_timeout(self, deadline: float | dt.timedelta, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
         """Call ``callback(*args, **kwargs)`` at ``deadline``: a time on the clock of `time`, or a `datetime.timedelta` from now.
 
         Returns a handle for `remove_timeout`. Raises `TypeError` for other kinds of deadline.
@@ -350,7 +350,7 @@ class _SyncCall:
     def begin(self) -> None:
         try:
             outcome = self._awaitable()
-        except Exception as error:  # noqa: BLE001 - it is raised to the caller of run_sync
+        except Exception as error:
             outcome = Future()
             outcome.set_exception(error)
         self.future = outcome
@@ -391,10 +391,10 @@ class PeriodicCallback:
     def __init__(
         self,
         callback: Callable[[], Awaitable[Any] | None],
-        callback_time: datetime.timedelta | float,
+        callback_time: dt.timedelta | float,
         jitter: float = 0,
     ) -> None:
-        milliseconds = callback_time.total_seconds() * 1000 if isinstance(callback_time, datetime.timedelta) else callback_time
+        milliseconds = callback_time / dt.timedelta(milliseconds=1) if isinstance(callback_time, dt.timedelta) else callback_time
         if milliseconds <= 0:
             raise ValueError("Periodic callback must have a positive callback_time")
         self.callback = callback

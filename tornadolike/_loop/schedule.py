@@ -1,23 +1,23 @@
 """When something is due: the arithmetic of deadlines and of repeated calls. Times and spans are in seconds."""
 
-import datetime
+import datetime as dt
 import math
 import numbers
 
 
-def seconds(span: datetime.timedelta | float) -> float:
+def seconds(span: dt.timedelta | float) -> float:
     """A span that was given as a `datetime.timedelta` or as a number of seconds."""
-    return span.total_seconds() if isinstance(span, datetime.timedelta) else span
+    return span.total_seconds() if isinstance(span, dt.timedelta) else span
 
 
-def due_time(deadline: datetime.timedelta | float, now: float) -> float:
+def due_time(deadline: dt.timedelta | float, now: float) -> float:
     """The time that a deadline means: a number is a time already, a `datetime.timedelta` counts from ``now``.
 
     Raises `TypeError` for everything else.
     """
     if isinstance(deadline, (float, int)):
         return deadline
-    if isinstance(deadline, datetime.timedelta):
+    if isinstance(deadline, dt.timedelta):
         return now + deadline.total_seconds()
     if isinstance(deadline, numbers.Real):
         return float(deadline)

@@ -12,7 +12,7 @@ import functools
 import sys
 import warnings
 from collections.abc import AsyncGenerator, Callable
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tornadolike._loop import factory
 from tornadolike._loop.selector_thread import SelectThread
@@ -29,7 +29,7 @@ class _HasFileno(Protocol):
     def fileno(self) -> int: ...
 
 
-_FileDescriptorLike = Union[int, _HasFileno]
+_FileDescriptorLike = int | _HasFileno
 _T = TypeVar("_T")
 
 _running_loop = factory.running_event_loop
@@ -50,12 +50,13 @@ atexit.register(_atexit_callback)
 class BaseAsyncIOLoop(IOLoop):
     """`.IOLoop` on the asyncio loop that is passed to it; its methods hand on to that loop's."""
 
-    def initialize(self, asyncio_loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:
+    # Configurable passes the constructor's arguments on to initialize(), whose parameters are therefore each class's own.
+    def initialize(self, asyncio_loop: asyncio.AbstractEventLoop, **kwargs: Any) -> None:  # type: ignore[override]
         self.asyncio_loop = asyncio_loop
         self.selector_loop = asyncio_loop
         proactor = getattr(asyncio, "ProactorEventLoop", None)
         if proactor is not None and isinstance(asyncio_loop, proactor):
-            self.selector_loop = AddThreadSelectorEventLoop(asyncio_loop)
+            self.selector_loop = AddThreadSelectorEventLoop(asyncio_loop)  # type: ignore[abstract] # all of it, by delegation
         self.handlers: dict[int, tuple[int | _Selectable, Callable[..., Any]]] = {}
         self.readers: set[int] = set()
         self.writers: set[int] = set()
@@ -166,8 +167,7 @@ class BaseAsyncIOLoop(IOLoop):
         return self.asyncio_loop.run_in_executor(executor, func, *args)
 
     def set_default_executor(self, executor: concurrent.futures.Executor) -> None:
-        # asyncio wants threads; uvloop and the like take what they get.
-        self.asyncio_loop.set_default_executor(executor)  # type: ignore[arg-type]
+        self.asyncio_loop.set_default_executor(executor)
 
 
 class AsyncIOMainLoop(BaseAsyncIOLoop):
@@ -176,7 +176,7 @@ class AsyncIOMainLoop(BaseAsyncIOLoop):
     Where there is no such loop, a new one is made and set.
     """
 
-    def initialize(self, **kwargs: Any) -> None:
+    def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
         loop = factory.current_event_loop()
         if loop is None:
             loop = factory.new_event_loop()
@@ -190,7 +190,7 @@ class AsyncIOMainLoop(BaseAsyncIOLoop):
 class AsyncIOLoop(BaseAsyncIOLoop):
     """What ``IOLoop()`` makes: a loop of one's own, on a new asyncio loop or on the one passed as ``asyncio_loop``."""
 
-    def initialize(self, **kwargs: Any) -> None:
+    def initialize(self, **kwargs: Any) -> None:  # type: ignore[override]
         self.is_current = False
         given = kwargs.pop("asyncio_loop", None)
         loop = factory.new_event_loop() if given is None else given

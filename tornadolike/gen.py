@@ -1,0 +1,517 @@
+"""Coroutines written as generators, and tools for futures that serve native coroutines as well.
+
+New code is better off with ``async def``; both kinds can await or yield each other. A decorated generator yields what it waits for::
+
+    class Handler(RequestHandler):
+        @gen.coroutine
+        def get(self):
+            first, second = yield [fetch(url1), fetch(url2)]
+            self.write({"first": first.body, "second": second.body})
+
+It may yield futures, awaitables, lists and dicts of them (waited for in parallel), ``None`` (let the loop run once), and whatever
+`convert_yielded` has been taught.
+"""
+
+import asyncio
+import concurrent.futures
+import contextvars
+import datetime as dt
+import functools
+import types
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from functools import singledispatch
+from inspect import isawaitable
+from typing import Any, TypeVar, Union, cast, overload
+
+from tornadolike._loop import factory
+from tornadolike.concurrent import (
+    Future,
+    chain_future,
+    future_set_exception_unless_cancelled,
+    future_set_result_unless_cancelled,
+    is_future,
+)
+from tornadolike.ioloop import IOLoop
+from tornadolike.log import app_log
+from tornadolike.util import TimeoutError  # noqa: A004 - Tornado's module has this name
+
+_T = TypeVar("_T")
+
+_Yieldable = Union[None, Awaitable[Any], list[Awaitable[Any]], dict[Any, Awaitable[Any]], "concurrent.futures.Future[Any]"]
+
+_QuietExceptions = type[Exception] | tuple[type[Exception], ...]
+
+_running_loop = factory.running_event_loop
+
+
+class KeyReuseError(Exception):
+    """Kept for code that names it; nothing raises it any more."""
+
+
+class UnknownKeyError(Exception):
+    """Kept for code that names it; nothing raises it any more."""
+
+
+class LeakedCallbackError(Exception):
+    """Kept for code that names it; nothing raises it any more."""
+
+
+class BadYieldError(Exception):
+    """A coroutine yielded, or a function returned, something that cannot be waited for."""
+
+
+class ReturnValueIgnoredError(Exception):
+    """Kept for code that names it; nothing raises it any more."""
+
+
+class Return(Exception):
+    """Raised inside a `coroutine` to end it with a result. ``return value`` does the same and reads better."""
+
+    def __init__(self, value: Any = None) -> None:
+        super().__init__(value)
+        self.value = value
+        self.args = (value,)
+
+
+def _create_future() -> "Future[Any]":
+    if _running_loop() is None:
+        # Without a running loop asyncio would look for one on its own, and might make one of another kind than IOLoop does.
+        future: Future[Any] = Future(loop=IOLoop.current().asyncio_loop)  # type: ignore[attr-defined]
+    else:
+        future = Future()
+    # In asyncio's debug mode a future knows where it was made: that shall be the caller's line, not one of this file.
+    created_at = getattr(future, "_source_traceback", None)
+    while created_at and created_at[-1].filename == __file__:
+        created_at.pop()
+    return future
+
+
+def _finished(value: _T) -> "Future[_T]":
+    future = _create_future()
+    future.set_result(value)
+    return future
+
+
+def _failed(error: BaseException) -> "Future[Any]":
+    future = _create_future()
+    future.set_exception(error)
+    return future
+
+
+def _cancelled() -> "Future[Any]":
+    future = _create_future()
+    future.cancel()
+    return future
+
+
+def _when_done(future: "Future[Any]", callback: Callable[["Future[Any]"], None]) -> None:
+    """Call back in the loop: now where the future is done, else later; a future of `concurrent.futures` never in its thread."""
+    if future.done():
+        callback(future)
+    elif isinstance(future, Future):
+        future.add_done_callback(callback)
+    else:
+        IOLoop.current().add_future(future, callback)
+
+
+@overload
+def coroutine(func: Callable[..., "Generator[Any, Any, _T]"]) -> Callable[..., "Future[_T]"]: ...
+
+
+@overload
+def coroutine(func: Callable[..., _T]) -> Callable[..., "Future[_T]"]: ...
+
+
+def coroutine(func: Callable[..., Any]) -> Callable[..., "Future[Any]"]:
+    """Decorate a generator function: calling it runs it up to its first pending ``yield``, and returns a `Future` for its result.
+
+    Each ``yield`` gives the result of what was yielded, or raises its exception, at that place. Each call has its own copy of the
+    context variables. A function that is no generator may be decorated too: its value or exception becomes the future's.
+
+    The caller must ``yield`` or ``await`` the future, or hand it to someone who does: otherwise exceptions go unnoticed until asyncio
+    reports the forgotten future. Cancelling the future does not stop the generator.
+    """
+
+    @functools.wraps(func)
+    def start(*args: Any, **kwargs: Any) -> "Future[Any]":
+        # The future is made last. So it is in no frame that the exception's traceback keeps alive: that would be a cycle.
+        run_in_context = contextvars.copy_context().run
+        try:
+            made = run_in_context(func, *args, **kwargs)
+            if type(made) is not types.GeneratorType and not isinstance(made, Generator):
+                return _finished(made)
+            yielded = run_in_context(next, made)
+        except (StopIteration, Return) as end:
+            return _finished(end.value)
+        except asyncio.CancelledError:
+            return _cancelled()
+        except Exception as error:
+            return _failed(error)
+        future = _create_future()
+        # As long as someone holds the future, its coroutine is alive.
+        future._runner = Runner(run_in_context, made, future, yielded)  # type: ignore[attr-defined]
+        try:
+            return future
+        finally:
+            # If the runner has failed by now, the frames of the traceback lead back to this one.
+            del future, yielded
+
+    start.__tornado_coroutine__ = True  # type: ignore[attr-defined]
+    return start
+
+
+def is_coroutine_function(func: Any) -> bool:
+    """Whether ``func`` was decorated with `coroutine`. Native ``async def`` functions are not meant."""
+    return getattr(func, "__tornado_coroutine__", False)
+
+
+class WaitIterator:
+    """Hands out the results of several futures in the order in which they arrive.
+
+    Futures are passed by position or by name, not both (`ValueError`). ``current_index`` tells the position or name of the result
+    that was handed out last, ``current_future`` its future; both are ``None`` after `done` has said that no result is left.
+    A future that is passed twice is handed out twice.
+
+    ::
+
+        waiting = gen.WaitIterator(*futures)
+        async for result in waiting:
+            print(waiting.current_index, result)
+    """
+
+    def __init__(self, *args: "Future[Any]", **kwargs: "Future[Any]") -> None:
+        if args and kwargs:
+            raise ValueError("You must provide args or kwargs, not both")
+        self.current_index: str | int | None = None
+        self.current_future: Future[Any] | None = None
+        self._arrived: deque[tuple[str | int, Future[Any]]] = deque()
+        self._wanted: Future[Any] | None = None
+        self._left = len(args) or len(kwargs)
+        for index, future in kwargs.items() if kwargs else enumerate(args):
+            _when_done(future, functools.partial(self._arrive, index))
+
+    def done(self) -> bool:
+        """Whether every result has been handed out."""
+        if self._left:
+            return False
+        self.current_index = self.current_future = None
+        return True
+
+    def next(self) -> "Future[Any]":
+        """A future for the next result or exception. Call it once `done` has said that there is one, and not again before it is done."""
+        wanted = self._wanted = _create_future()
+        if self._arrived:
+            self._hand_out(*self._arrived.popleft())
+        return wanted
+
+    def _arrive(self, index: str | int, future: "Future[Any]") -> None:
+        if self._wanted is not None and not self._wanted.done():
+            self._hand_out(index, future)
+        else:
+            self._arrived.append((index, future))
+
+    def _hand_out(self, index: str | int, future: "Future[Any]") -> None:
+        wanted, self._wanted = self._wanted, None
+        assert wanted is not None
+        self._left -= 1
+        self.current_index = index
+        self.current_future = future
+        chain_future(future, wanted)
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return cast(AsyncIterator[Any], self)
+
+    def __anext__(self) -> "Future[Any]":
+        if self.done():
+            raise StopAsyncIteration
+        return self.next()
+
+
+@overload
+def multi(children: Sequence[_Yieldable], quiet_exceptions: _QuietExceptions = ()) -> "Future[list[Any]]": ...
+
+
+@overload
+def multi(children: Mapping[Any, _Yieldable], quiet_exceptions: _QuietExceptions = ()) -> "Future[dict[Any, Any]]": ...
+
+
+def multi(
+    children: Sequence[_Yieldable] | Mapping[Any, _Yieldable],
+    quiet_exceptions: _QuietExceptions = (),
+) -> "Future[list[Any]] | Future[dict[Any, Any]]":
+    """Wait for several things at once: a future for the list of their results, or for the dict where ``children`` is one.
+
+    It is what a coroutine gets that yields a list or a dict. All children are waited for, even when one has failed. The first
+    exception, in the order of ``children``, becomes the future's; others are logged, except cancellations and ``quiet_exceptions``.
+    """
+    return multi_future(children, quiet_exceptions)
+
+
+Multi = multi
+
+
+def multi_future(
+    children: Sequence[_Yieldable] | Mapping[Any, _Yieldable],
+    quiet_exceptions: _QuietExceptions = (),
+) -> "Future[list[Any]] | Future[dict[Any, Any]]":
+    """The same as `multi`."""
+    keys = list(children) if isinstance(children, Mapping) else None
+    futures = [convert_yielded(child) for child in (children.values() if isinstance(children, Mapping) else children)]
+    answer = _create_future()
+    waiting = {future for future in futures if not future.done()}
+
+    def child_done(child: "Future[Any]") -> None:
+        waiting.discard(child)
+        if not waiting:
+            _collect(futures, keys, answer, quiet_exceptions)
+
+    if not waiting:
+        _collect(futures, keys, answer, quiet_exceptions)
+    for future in tuple(waiting):
+        _when_done(future, child_done)
+    return answer
+
+
+def _collect(futures: "list[Future[Any]]", keys: list[Any] | None, answer: "Future[Any]", quiet: _QuietExceptions) -> None:
+    results = []
+    for future in futures:
+        error = _exception_of(future)
+        if error is None:
+            results.append(future.result())
+        elif not answer.done():
+            answer.set_exception(error)
+        elif not isinstance(error, (asyncio.CancelledError, quiet)):
+            app_log.error("Multiple exceptions in yield list", exc_info=error)
+    if not answer.done():
+        answer.set_result(results if keys is None else dict(zip(keys, results, strict=True)))
+
+
+def _exception_of(future: "Future[Any]") -> BaseException | None:
+    """How a finished future failed, its cancellation included. Nothing is raised here, so the traceback gets no new frames."""
+    if isinstance(future, _NullFuture):
+        return None
+    if future.cancelled():
+        return asyncio.CancelledError()
+    return future.exception()
+
+
+def maybe_future(x: Any) -> "Future[Any]":
+    """``x`` itself where it is a future, else a finished future with the result ``x``.
+
+    Deprecated: it leaves native coroutines and other awaitables unstarted; `convert_yielded` does not.
+    """
+    return x if is_future(x) else _finished(x)
+
+
+def with_timeout(
+    timeout: float | dt.timedelta,
+    future: _Yieldable,
+    quiet_exceptions: _QuietExceptions = (),
+    *,
+    message: str | Callable[[], str] | None = None,
+) -> "Future[Any]":
+    """A future that ends as ``future`` does, or fails with `TimeoutError` at ``timeout``, whichever comes first.
+
+    ``timeout`` is a deadline as for `.IOLoop.add_timeout`: a time, or a `datetime.timedelta` from now. ``message`` is the text of the
+    `TimeoutError`, or a function that makes it, called when it is needed. ``future`` is anything that can be yielded.
+
+    ``future`` goes on after the timeout. An exception that it raises then is logged, unless it is one of ``quiet_exceptions``; who
+    wants it stopped has to cancel it.
+    """
+    waited = convert_yielded(future)
+    answer = _create_future()
+    if isinstance(waited, _NullFuture):
+        answer.set_result(None)
+        return answer
+    chain_future(waited, answer)
+    if not answer.done():
+        io_loop = IOLoop.current()
+        timer = io_loop.add_timeout(timeout, _expire, waited, answer, quiet_exceptions, message)
+        _when_done(waited, lambda _: io_loop.remove_timeout(timer))
+    return answer
+
+
+def _expire(
+    waited: "Future[Any]",
+    answer: "Future[Any]",
+    quiet: _QuietExceptions,
+    message: str | Callable[[], str] | None,
+) -> None:
+    if not answer.done():
+        text = message() if callable(message) else message
+        answer.set_exception(TimeoutError("Timeout" if text is None else text))
+
+    def report(late: "Future[Any]") -> None:
+        error = _exception_of(late)
+        if error is not None and not isinstance(error, (asyncio.CancelledError, quiet)):
+            app_log.error("Exception in Future %r after timeout", late, exc_info=error)
+
+    _when_done(waited, report)
+
+
+def sleep(duration: float) -> "Future[None]":
+    """A future that is done after ``duration`` seconds; ``yield`` or ``await`` it. Unlike `time.sleep` it blocks nothing."""
+    future: Future[None] = _create_future()
+    IOLoop.current().call_later(duration, future_set_result_unless_cancelled, future, None)
+    return future
+
+
+class _NullFuture:
+    """What is left of a future that has always been done, without a result. It belongs to no loop, so one serves all."""
+
+    def result(self) -> None:
+        return None
+
+    def done(self) -> bool:
+        return True
+
+
+# Stands for "nothing to wait for": a runner has it where it waits for no future.
+_null_future = cast("Future[Any]", _NullFuture())
+
+moment = cast("Future[Any]", _NullFuture())
+moment.__doc__ = """Yielded in a `coroutine`, lets the loop run once: for coroutines that compute long, or whose futures are always done.
+
+``yield`` alone, or ``yield None``, does the same. In native coroutines it is ``await asyncio.sleep(0)``.
+"""
+
+
+class Runner:
+    """Drives one generator of a `coroutine` to its end. Made by the decorator; applications have no use for it.
+
+    ``ctx_run`` runs functions in the context of the call, ``first_yielded`` is what the generator yielded when it was started,
+    ``result_future`` gets the outcome.
+    """
+
+    def __init__(
+        self,
+        ctx_run: Callable[..., Any],
+        gen: "Generator[_Yieldable, Any, _T]",
+        result_future: "Future[_T]",
+        first_yielded: _Yieldable,
+    ) -> None:
+        self.ctx_run = ctx_run
+        self.gen = gen
+        self.result_future: Future[_T] | None = result_future
+        self.future: Future[Any] = _null_future
+        self.running = False
+        self.finished = False
+        self.io_loop = IOLoop.current()
+        if ctx_run(self.handle_yield, first_yielded):
+            # Neither may be found in a traceback, whose exception they may end up with.
+            del result_future, first_yielded
+            ctx_run(self.run)
+
+    def run(self) -> None:
+        """Resume the generator, and go on for as long as what it yields is done already. Has to run in the coroutine's context."""
+        if self.running or self.finished:
+            return
+        self.running = True
+        try:
+            while self.future.done() and self.handle_yield(self._resume()):
+                pass
+        except (StopIteration, Return) as end:
+            future_set_result_unless_cancelled(self._end(), end.value)
+        except asyncio.CancelledError:
+            self._end().cancel()
+        except Exception as error:
+            future_set_exception_unless_cancelled(self._end(), error)
+        finally:
+            self.running = False
+
+    def _resume(self) -> _Yieldable:
+        """Give the generator what it waited for and return what it yields next."""
+        awaited, self.future = self.future, _null_future
+        try:
+            value = awaited.result()
+        except (Exception, asyncio.CancelledError) as failure:
+            error: BaseException = failure
+        else:
+            return self.gen.send(value)
+        finally:
+            del awaited  # its exception's traceback knows this frame
+        try:
+            # Outside of the except clause, lest the exception is taken for the context of what the generator raises later.
+            return self.gen.throw(error)
+        finally:
+            del error
+
+    def _end(self) -> "Future[Any]":
+        """Mark the coroutine as ended, cut the cycle of runner and future, and return the future."""
+        self.finished = True
+        self.future = _null_future
+        future, self.result_future = self.result_future, None
+        assert future is not None
+        future._runner = None  # type: ignore[attr-defined]
+        return future
+
+    def handle_yield(self, yielded: _Yieldable) -> bool:
+        """Take what the generator yielded; says whether it can be resumed at once. Else it is resumed by the loop."""
+        if isinstance(yielded, Future):
+            self.future = yielded
+        else:
+            try:
+                self.future = convert_yielded(yielded)
+            except Exception as error:
+                self.future = _failed(error)
+        if self.future is moment:
+            self.io_loop.add_callback(self.ctx_run, self.run)
+            return False
+        if self.future.done():
+            return True
+        if isinstance(self.future, Future):
+            self.future.add_done_callback(self._wake)
+        else:
+            self.io_loop.add_future(self.future, self._wake)
+        return False
+
+    def _wake(self, _future: "Future[Any]") -> None:
+        self.ctx_run(self.run)
+
+    def handle_exception(self, typ: type[Exception], value: Exception, tb: types.TracebackType) -> bool:
+        """Raise an exception in a coroutine that is suspended; says whether it was."""
+        if self.running or self.finished:
+            return False
+        self.future = _failed(value.with_traceback(tb))
+        self.ctx_run(self.run)
+        return True
+
+
+def _wrap_awaitable(awaitable: Awaitable[Any]) -> "Future[Any]":
+    io_loop = IOLoop.current()
+    # asyncio's task for it; the loop keeps it until it is done, since asyncio itself would not.
+    task: Future[Any] = asyncio.ensure_future(awaitable, loop=io_loop.asyncio_loop)  # type: ignore[attr-defined]
+    io_loop._register_task(task)
+    task.add_done_callback(io_loop._unregister_task)
+    return task
+
+
+@singledispatch
+def convert_yielded(yielded: _Yieldable) -> "Future[Any]":
+    """The future for anything that a coroutine may yield. Awaitables are started, as asyncio tasks.
+
+    Raises `BadYieldError` for what cannot be waited for. Other kinds can be taught: ``convert_yielded.register(type)`` decorates a
+    function that makes a `Future` of an instance.
+    """
+    if isawaitable(yielded):
+        return _wrap_awaitable(yielded)
+    raise BadYieldError(f"yielded unknown object {yielded!r}")
+
+
+@convert_yielded.register
+def _convert_none(yielded: None) -> "Future[Any]":
+    return moment
+
+
+@convert_yielded.register(Future)
+@convert_yielded.register(concurrent.futures.Future)
+@convert_yielded.register(cast(Any, _NullFuture))
+def _convert_future(yielded: "Future[Any]") -> "Future[Any]":
+    return yielded
+
+
+@convert_yielded.register(list)
+@convert_yielded.register(dict)
+def _convert_collection(yielded: Any) -> "Future[Any]":
+    return multi(yielded)
