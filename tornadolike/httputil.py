@@ -113,6 +113,7 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     # is all there is. `_joined` remembers the strings already shown, so that n values are joined once, not n times.
     _pairs: list[tuple[bytes, bytes]] | None = None
     _index: dict[str, bytes] | None = None
+    _joined: dict[str, str]
 
     @typing.overload
     def __init__(self, arg: Mapping[str, list[str]], /) -> None: ...
@@ -123,10 +124,20 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     @typing.overload
     def __init__(self, **kwargs: str) -> None: ...
     def __init__(self, *args: typing.Any, **kwargs: str) -> None:
-        self._lists = {}
+        source = args[0] if len(args) == 1 and not kwargs else None
+        if isinstance(source, HTTPHeaders) and source._pairs is not None:
+            self._pairs = source._pairs
+            self._joined = {}
+            return
+        if type(source) is dict and type(self) is HTTPHeaders:  # the way every response begins
+            self._joined = {_SPELLINGS[name]: value for name, value in source.items()}
+            self._lists = {name: [value] for name, value in self._joined.items()}
+            return
         self._joined = {}
-        if len(args) == 1 and not kwargs and isinstance(args[0], HTTPHeaders):
-            self._copy_from(args[0])
+        self._lists = {}
+        if isinstance(source, HTTPHeaders):
+            for name, value in source.get_all():
+                self.add(name, value)
         elif args or kwargs:
             self.update(*args, **kwargs)
 
@@ -135,15 +146,8 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
         """Headers from raw pairs that the framing has checked; nothing is decoded until it is read. ``pairs`` is kept."""
         headers = cls.__new__(cls)
         headers._pairs = pairs
+        headers._joined = {}
         return headers
-
-    def _copy_from(self, other: HTTPHeaders) -> None:
-        if other._pairs is not None:
-            self._pairs = other._pairs
-            del self._lists, self._joined
-            return
-        for name, value in other.get_all():
-            self.add(name, value)
 
     @_Lazy
     def _lists(self: HTTPHeaders) -> dict[str, list[str]]:
@@ -151,13 +155,7 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
         for raw_name, raw_value in self._pairs or ():
             lists.setdefault(_WIRE_SPELLINGS[raw_name], []).append(raw_value.decode("latin-1"))
         self._pairs = self._index = None
-        self._joined = {}
         return lists
-
-    @_Lazy
-    def _joined(self: HTTPHeaders) -> dict[str, str]:
-        self._names()
-        return {}
 
     def _names(self) -> Mapping[str, object]:
         """Something that knows which fields there are, at the least cost that answers it."""
@@ -248,8 +246,10 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
         """
         parsed = cls()
         # Not splitlines(): it knows a dozen more line ends, and all of them may occur in a value.
-        for line in headers.split("\n"):
+        *lines, unfinished = headers.split("\n")
+        for line in lines:
             parsed.parse_line(line + "\n", _chars_are_bytes=_chars_are_bytes)
+        parsed.parse_line(unfinished, _chars_are_bytes=_chars_are_bytes)
         return parsed
 
     def __setitem__(self, name: str, value: str) -> None:
@@ -577,11 +577,8 @@ class HTTPFile(ObjectDict):
 def _parse_request_range(range_header: str) -> tuple[int | None, int | None] | None:
     """The slice indices of a ``Range`` field, or None where it is to be ignored; see ``_http.ranges``.
 
-    >>> _parse_request_range("bytes=2-4")
-    (2, 5)
-    >>> _parse_request_range("bytes=-3")
-    (-3, None)
-    >>> _parse_request_range("bytes=0-0,4-5")
+    >>> [_parse_request_range(field) for field in ("bytes=2-4", "bytes=-3", "bytes=0-0,4-5")]
+    [(2, 5), (-3, None), None]
     """
     return ranges.parse_range(range_header)
 
@@ -593,6 +590,14 @@ def _get_content_range(start: int | None, end: int | None, total: int) -> str:
     'bytes 2-9/10'
     """
     return ranges.content_range(start, end, total)
+
+
+@dataclasses.dataclass
+class ParseUrlEncodedConfig:
+    """Limits for ``application/x-www-form-urlencoded`` bodies, and for query strings."""
+
+    #: The most arguments that may be sent.
+    max_arguments: int = 1000
 
 
 @dataclasses.dataclass
@@ -608,22 +613,11 @@ class ParseMultipartConfig:
 
 
 @dataclasses.dataclass
-class ParseUrlEncodedConfig:
-    """Limits for ``application/x-www-form-urlencoded`` bodies, and for query strings."""
-
-    #: The most arguments that may be sent.
-    max_arguments: int = 1000
-
-
-@dataclasses.dataclass
 class ParseBodyConfig:
     """Limits for form bodies, by their kind. See `set_parse_body_config`."""
 
     multipart: ParseMultipartConfig = dataclasses.field(default_factory=ParseMultipartConfig)
     urlencoded: ParseUrlEncodedConfig = dataclasses.field(default_factory=ParseUrlEncodedConfig)
-
-
-_DEFAULT_PARSE_BODY_CONFIG = ParseBodyConfig()
 
 
 def set_parse_body_config(config: ParseBodyConfig) -> None:
@@ -639,6 +633,9 @@ def set_parse_body_config(config: ParseBodyConfig) -> None:
     """
     global _DEFAULT_PARSE_BODY_CONFIG
     _DEFAULT_PARSE_BODY_CONFIG = config
+
+
+_DEFAULT_PARSE_BODY_CONFIG = ParseBodyConfig()
 
 
 def parse_body_arguments(
