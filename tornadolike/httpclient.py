@@ -64,7 +64,8 @@ class HTTPClient:
 
         Takes and raises what `AsyncHTTPClient.fetch` does: an `HTTPError` for a status outside 200-299 unless ``raise_error=False``.
         """
-        return self._io_loop.run_sync(functools.partial(self._async_client.fetch, request, **kwargs))
+        response: HTTPResponse = self._io_loop.run_sync(functools.partial(self._async_client.fetch, request, **kwargs))
+        return response
 
 
 class AsyncHTTPClient(Configurable):
@@ -271,7 +272,7 @@ class HTTPRequest:
         allow_ipv6: bool | None = None,
         client_key: str | None = None,
         client_cert: str | None = None,
-        body_producer: Callable[[Callable[[bytes], None]], "Future[None]"] | None = None,
+        body_producer: Callable[[Callable[[bytes], Any]], Awaitable[None] | None] | None = None,
         expect_100_continue: bool = False,
         decompress_response: bool | None = None,
         ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
