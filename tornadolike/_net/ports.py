@@ -16,6 +16,7 @@ How a server gets streams from transports::
 ``transport_source.suits(loop)`` is False and ``IOStream(connection)`` from an accepted socket is the cheaper way.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 
@@ -45,14 +46,21 @@ class ByteSource(Protocol):
     def blocked(self) -> bool:
         """Bytes are waiting for the kernel; ``_on_drained`` will follow."""
 
-    def deliver(self, receiver: object, /) -> None:
-        """Hand arriving bytes to the callable ``receiver`` instead of ``owner._on_data``."""
+    @property
+    def write(self) -> Callable[[bytes], None] | None:
+        """Takes all of its argument at once. Only to be called while not ``blocked``. None where a source has no such way."""
+
+    def deliver(self, receiver: Callable[[bytes], None] | None, /) -> None:
+        """Hand arriving bytes to ``receiver``; None: to the owner."""
 
     def pause(self) -> None:
         """Stop reading, idempotent. What is already under way may still be delivered."""
 
     def resume(self) -> None:
         """Read again, idempotent."""
+
+    def unsent(self) -> int:
+        """How many of the bytes taken have not reached the kernel."""
 
     def send(self, data: memoryview, /) -> int:
         """Take as many bytes as make sense now and return their number; 0 while blocked. Keeps no reference to ``data``.

@@ -98,10 +98,10 @@ class UntilClose:
 
     __slots__ = ()
 
-    def find(self, buffer: bytearray) -> int | None:  # noqa: ARG002
+    def find(self, buffer: bytearray) -> int | None:
         return None
 
-    def enough(self, size: int) -> bool:  # noqa: ARG002
+    def enough(self, size: int) -> bool:
         return False
 
 
@@ -136,7 +136,7 @@ class Into:
             del buffer[: self.take(buffer)]
         return self.filled if self.done() else None
 
-    def enough(self, size: int) -> bool:  # noqa: ARG002
+    def enough(self, size: int) -> bool:
         return self.done()
 
 

@@ -1,0 +1,153 @@
+"""Bytes from and to a file descriptor, moved when the loop says that it is ready."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from tornadolike._net.ports import SourceOwner
+
+_MAX_ROUNDS = 16
+
+
+class FdOwner(SourceOwner, Protocol):
+    """An owner whose hooks move the bytes, as subclasses of ``BaseIOStream`` define them."""
+
+    read_chunk_size: int
+
+    def fileno(self) -> Any: ...
+    def read_from_fd(self, buf: bytearray | memoryview, /) -> int | None: ...
+    def write_to_fd(self, data: memoryview, /) -> int: ...
+    def _on_readable(self) -> None: ...
+    def _on_read_error(self, error: BaseException, /) -> None: ...
+
+
+class FdSource:
+    """A byte source on readiness.
+
+    Without a receiver the owner reads by itself (``_on_readable``), since it knows how much it wants. With one, bytes are read here
+    and passed on: straight from the socket when there is one, otherwise with the owner's ``read_from_fd``.
+    """
+
+    __slots__ = ("_fd", "_loop", "_owner", "_receiver", "_socket", "_watches_reading", "_watches_writing", "blocked")
+
+    write: None = None  # there is no way to write that always takes everything
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, owner: FdOwner, sock: socket.socket | None = None) -> None:
+        self._loop = loop
+        self._owner = owner
+        self._socket = sock  # only when the owner's hooks do nothing but read and write it
+        self._fd = -1
+        self._receiver: Callable[[bytes], None] | None = None
+        self._watches_reading = self._watches_writing = False
+        self.blocked = False
+
+    def _descriptor(self) -> int:
+        if self._fd < 0:
+            fd = self._owner.fileno()
+            self._fd = fd if isinstance(fd, int) else fd.fileno()
+        return self._fd
+
+    def deliver(self, receiver: Callable[[bytes], None] | None) -> None:
+        """Pass arriving bytes to ``receiver``; None: the owner reads by itself."""
+        self._receiver = receiver
+        if self._watches_reading:
+            self.pause()
+            self.resume()
+
+    def unsent(self) -> int:
+        return 0
+
+    def pause(self) -> None:
+        if self._watches_reading:
+            self._watches_reading = False
+            self._loop.remove_reader(self._fd)
+
+    def resume(self) -> None:
+        if self._watches_reading:
+            return
+        self._watches_reading = True
+        if self._receiver is None:
+            callback = self._owner._on_readable
+        elif self._socket is not None:
+            callback = self._receive
+        else:
+            callback = self._receive_with_hook
+            # The owner may hold bytes already (as TLS does) which no readiness announces.
+            self._loop.call_soon(self._receive_held)
+        self._loop.add_reader(self._descriptor(), callback)
+
+    def send(self, data: memoryview) -> int:
+        try:
+            sent = self._owner.write_to_fd(data) if self._socket is None else self._socket.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        if sent < len(data):
+            self.watch_writing()
+        return sent
+
+    def watch_writing(self) -> None:
+        """Have ``owner._on_drained`` called when writing is possible."""
+        self.blocked = True
+        if not self._watches_writing:
+            self._watches_writing = True
+            self._loop.add_writer(self._descriptor(), self._on_writable)
+
+    def _on_writable(self) -> None:
+        self.blocked = False
+        self._owner._on_drained()
+        if not self.blocked:
+            self._unwatch_writing()
+
+    def _unwatch_writing(self) -> None:
+        if self._watches_writing:
+            self._watches_writing = False
+            self._loop.remove_writer(self._fd)
+
+    def close(self) -> None:
+        self.pause()
+        self._unwatch_writing()
+        self.blocked = False
+        self._receiver = None
+
+    def _receive(self) -> None:
+        try:
+            data = self._socket.recv(65536)  # type: ignore[union-attr]  # resume() chose this method because there is one
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError as error:
+            self._owner._on_read_error(error)
+            return
+        if data:
+            self._receiver(data)  # type: ignore[misc]  # and because there is a receiver
+        else:
+            self._owner._on_eof()
+
+    def _receive_held(self) -> None:
+        if self._watches_reading and self._receiver is not None:
+            self._receive_with_hook()
+
+    def _receive_with_hook(self) -> None:
+        """Read until nothing is left: what a TLS layer has buffered makes no descriptor ready."""
+        for _ in range(_MAX_ROUNDS):
+            if not self._receive_once() or not self._watches_reading or self._receiver is None:
+                return
+        self._loop.call_soon(self._receive_held)  # others want a turn, too
+
+    def _receive_once(self) -> bool:
+        buffer = bytearray(self._owner.read_chunk_size)
+        try:
+            size = self._owner.read_from_fd(buffer)
+        except Exception as error:  # noqa: BLE001  # hooks are foreign code: whatever they raise ends this connection, not the loop
+            self._owner._on_read_error(error)
+            return False
+        if size is None:
+            return False
+        if size == 0:
+            self._owner._on_eof()
+            return False
+        if self._receiver is not None:
+            with memoryview(buffer) as whole:
+                data = bytes(whole[:size])
+            self._receiver(data)
+        return True

@@ -1,0 +1,147 @@
+"""Bytes from and to an asyncio transport."""
+
+import asyncio
+import functools
+from asyncio import selector_events
+from collections.abc import Callable
+from typing import Any, cast
+
+from tornadolike._net.ports import SourceOwner
+
+_SEND_BYTES = 256 * 1024
+
+
+def suits(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a transport of ``loop`` is the fastest way to a connection.
+
+    It is where transports are native code (uvloop). asyncio's own are written in Python: each chunk passes more frames than
+    with readiness, and accepting a connection costs a task, so there ``IOStream(connection)`` is cheaper.
+    """
+    return not isinstance(loop, selector_events.BaseSelectorEventLoop)
+
+
+def protocol_factory(on_connection: Callable[["TransportSource"], None]) -> Callable[[], "TransportSource"]:
+    """What ``loop.create_server`` and ``loop.create_connection`` want.
+
+    ``on_connection(source)`` runs inside ``connection_made``, that is at once and synchronously; it must give the source an owner
+    (``adopt``, as ``IOStream._from_transport`` does) or close it.
+    """
+    return functools.partial(TransportSource, on_connection)
+
+
+def _discard(data: bytes) -> None:
+    """Where bytes go that arrive after the end."""
+
+
+class TransportSource(asyncio.BaseProtocol):
+    """A byte source on a transport; also the transport's protocol.
+
+    ``data_received`` is not a method but a slot which holds the receiver itself: from the loop to the consumer it is one call.
+    """
+
+    __slots__ = ("_on_connection", "_owner", "blocked", "data_received", "transport", "write")
+
+    def __init__(self, on_connection: Callable[["TransportSource"], None]) -> None:
+        self._on_connection: Callable[[TransportSource], None] | None = on_connection
+        self._owner: SourceOwner | None = None
+        self.blocked = False
+        self.data_received: Callable[[bytes], None] = _discard
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.write: Callable[[bytes], None] = self.transport.write
+        # Both limits 0: pause_writing says that the kernel did not take everything, resume_writing that it has.
+        self.transport.set_write_buffer_limits(0)
+        on_connection, self._on_connection = self._on_connection, None
+        if on_connection is not None:
+            on_connection(self)
+
+    def adopt(self, owner: SourceOwner) -> None:
+        """Tell ``owner`` from now on."""
+        self._owner = owner
+        self.deliver(None)
+
+    def deliver(self, receiver: Callable[[bytes], None] | None) -> None:
+        self.data_received = receiver or (self._owner._on_data if self._owner is not None else _discard)
+        if not self.transport.is_closing():
+            self.transport.set_protocol(self)  # uvloop looks data_received up only here
+
+    def peer_address(self) -> Any:
+        """The address of the other end, as ``socket.accept`` gives it."""
+        return self.transport.get_extra_info("peername")
+
+    def unsent(self) -> int:
+        return self.transport.get_write_buffer_size() if self.blocked else 0
+
+    def pause(self) -> None:
+        self.transport.pause_reading()
+
+    def resume(self) -> None:
+        self.transport.resume_reading()
+
+    def send(self, data: memoryview) -> int:
+        if self.blocked:
+            return 0
+        # A copy: some transports keep what they are given, and the caller may want to resize its bytearray.
+        piece = bytes(data[:_SEND_BYTES])
+        self.transport.write(piece)
+        return len(piece)
+
+    def close(self) -> None:
+        if self._owner is None:
+            return
+        self._owner = None
+        self.data_received = _discard
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            self.transport.close()
+
+    # What the transport calls.
+
+    def eof_received(self) -> bool:
+        if self._owner is not None:
+            self._owner._on_eof()
+        return True  # the owner decides when to close
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        owner, self._owner = self._owner, None
+        self.data_received = _discard
+        if hasattr(self.transport, "_read_ready_cb"):
+            self.transport._read_ready_cb = None  # asyncio leaves a reference cycle behind: the transport holds its own method
+        if owner is not None:
+            owner._on_lost(exc)
+
+    def pause_writing(self) -> None:
+        self.blocked = True
+        if self._owner is not None:
+            self._owner._on_blocked()
+
+    def resume_writing(self) -> None:
+        self.blocked = False
+        if self._owner is not None:
+            self._owner._on_drained()
+
+
+class TransportSocket:
+    """What stands in for the socket of a stream on a transport: to look at and to set options, not to read from or write to.
+
+    Everything a loop's own stand-in has (``getsockname``, ``getsockopt``, ``setsockopt``, ``fileno``, ``family`` ...) works. The file
+    descriptor belongs to the transport: it can neither be detached nor be given to ``IOLoop.add_handler``.
+    """
+
+    __slots__ = ("_transport",)
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def getpeername(self) -> Any:
+        # The transport has noted it, so that it is known even when the other end has already gone.
+        known = self._transport.get_extra_info("peername")
+        return known or self._transport.get_extra_info("socket").getpeername()
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport.get_extra_info("socket"), name)

@@ -1,0 +1,1013 @@
+"""Streams of bytes: reading and writing without blocking, on sockets, TLS connections and pipes."""
+
+import errno
+import io
+import os
+import socket
+import ssl
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Any, Protocol, TypeVar, cast
+
+from tornadolike import ioloop
+from tornadolike._net import read_buffer, tls
+from tornadolike._net.fd_source import FdSource
+from tornadolike._net.ports import ByteSource
+from tornadolike._net.transport_source import TransportSocket, TransportSource
+from tornadolike._net.write_buffer import WriteBuffer
+from tornadolike.concurrent import Future, future_set_result_unless_cancelled
+from tornadolike.log import gen_log
+from tornadolike.netutil import _client_ssl_defaults, _server_ssl_defaults, ssl_options_to_context, ssl_wrap_socket
+
+_StreamT = TypeVar("_StreamT", bound="IOStream")
+_ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
+
+# The other end has gone without a farewell. That is daily business: nobody wants to read about it in the log.
+_ERRNO_CONNRESET: tuple[int, ...] = (errno.ECONNRESET, errno.ECONNABORTED, errno.EPIPE, errno.ETIMEDOUT)
+if sys.platform == "win32":
+    _ERRNO_CONNRESET += (errno.WSAECONNRESET, errno.WSAECONNABORTED, errno.WSAETIMEDOUT)
+elif sys.platform == "darwin":
+    _ERRNO_CONNRESET += (errno.EPROTOTYPE,)  # what send(2) says there while the socket is being torn down
+
+# Windows refuses larger pieces for want of buffers; TLS sockets, those of 2 GiB and more.
+_MAX_SEND = 128 * 1024 if sys.platform == "win32" else 1 << 30
+
+_StreamBuffer = WriteBuffer
+
+
+class StreamClosedError(OSError):
+    """The stream is closed, or was closed before the operation came to its end.
+
+    ``real_error`` is the exception that closed the stream, None when there was none. The close callback runs later than what
+    waits for this exception: it may not have run yet.
+    """
+
+    def __init__(self, real_error: BaseException | None = None) -> None:
+        super().__init__("Stream is closed")
+        self.real_error = real_error
+
+
+class UnsatisfiableReadError(Exception):
+    """What a ``read_until`` or ``read_until_regex`` looks for did not come within its ``max_bytes``. It is the closed stream's ``error``."""
+
+
+class StreamBufferFullError(Exception):
+    """More bytes are to be buffered than ``max_buffer_size`` or ``max_write_buffer_size`` allows."""
+
+
+class _Consumer(Protocol):
+    """Takes all that arrives, instead of reads."""
+
+    def data_received(self, data: bytes, /) -> None: ...
+    def stream_closed(self) -> None: ...
+
+
+def _fail(future: "Future[Any]", error: BaseException) -> None:
+    """Fail ``future``, and do not complain when nobody looks at it."""
+    if not future.done():
+        future.set_exception(error)
+        future.exception()
+
+
+class BaseIOStream:
+    """Reads from and writes to something that does not block; subclasses say what it is.
+
+    ``write`` and the ``read_`` methods return a Future. There may be one read at a time and any number of writes. When the stream
+    closes, whatever is pending fails with :class:`StreamClosedError`, and ``error`` is the exception that was the reason (None after
+    an orderly end). What was received before can still be read.
+
+    A subclass overrides :meth:`fileno`, :meth:`read_from_fd`, :meth:`write_to_fd`, :meth:`close_fd` and, if it knows more about errors,
+    :meth:`get_fd_error`. Must be made while the IOLoop it is to belong to is the current one.
+    """
+
+    # Defaults at the class: an idle connection pays only for what it has used.
+    _source: ByteSource | None = None
+    _direct: Callable[[bytes], None] | None = None  # the source's write, while nothing stands in its way
+    _consumer: _Consumer | None = None
+    _paused = False  # the consumer wants nothing at present
+    _request: read_buffer.ReadRequest | None = None
+    _read_future: "Future[Any] | None" = None
+    _read_buffer: bytearray | None = None
+    _listening = False  # somebody has been waiting for bytes, so that an end of stream is news
+    _eof = False  # the end has come, and bytes before it are still to be read
+    _write_queue: WriteBuffer | None = None
+    _write_queue_shared = False
+    _write_futures: "deque[tuple[int, Future[None]]] | None" = None
+    _finished: "Future[None] | None" = None
+    _total_write_index = 0
+    _connecting = False
+    _connect_future: "Future[Any] | None" = None
+    _ssl_connect_future: "Future[Any] | None" = None
+    _close_callback: Callable[[], None] | None = None
+    _closed = False
+
+    def __init__(self, max_buffer_size: int | None = None, read_chunk_size: int | None = None, max_write_buffer_size: int | None = None) -> None:
+        """Make a stream of the current IOLoop.
+
+        :arg max_buffer_size: how many received bytes may wait to be read; default 100 MiB. A read that needs more closes the stream
+            with :class:`StreamBufferFullError`.
+        :arg read_chunk_size: how many bytes are read at once; default 64 KiB, never more than half of ``max_buffer_size``.
+        :arg max_write_buffer_size: how many written bytes may wait for the kernel; default unlimited. A write beyond it raises
+            :class:`StreamBufferFullError`.
+        """
+        self.io_loop = ioloop.IOLoop.current()
+        self.max_buffer_size = max_buffer_size or 104857600
+        self.read_chunk_size = min(read_chunk_size or 65536, self.max_buffer_size // 2)
+        self.max_write_buffer_size = max_write_buffer_size
+        self.error: BaseException | None = None
+
+    # What subclasses define.
+
+    def fileno(self) -> "int | ioloop._Selectable":
+        """The file descriptor, or an object whose ``fileno()`` it is."""
+        raise NotImplementedError
+
+    def close_fd(self) -> None:
+        """Close the file. Called once, by :meth:`close`; everybody else calls that."""
+        raise NotImplementedError
+
+    def write_to_fd(self, data: memoryview) -> int:
+        """Write as much of ``data`` as is possible at once and return the number of bytes.
+
+        When nothing is possible, return 0 or raise BlockingIOError. Keep no reference to ``data``.
+        """
+        raise NotImplementedError
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """Read at most ``len(buf)`` bytes into ``buf`` and return their number: None when there are none for now, 0 at the end.
+
+        Keep no reference to ``buf``.
+        """
+        raise NotImplementedError
+
+    def get_fd_error(self) -> Exception | None:
+        """The error that the file is in, None if it is unknown. Asked for when connecting ends."""
+        return None
+
+    # Reading, the pull way.
+
+    def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
+        """Read up to the end of the first match of ``regex``; the result begins with whatever came before the match.
+
+        When ``max_bytes`` bytes have come and the match does not lie within them, the stream closes with
+        :class:`UnsatisfiableReadError`.
+        """
+        return self._start_read(read_buffer.Pattern(regex, max_bytes))
+
+    def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
+        """Read up to and with the first ``delimiter``.
+
+        When ``max_bytes`` bytes have come and the delimiter does not lie within them, the stream closes with
+        :class:`UnsatisfiableReadError`.
+        """
+        return self._start_read(read_buffer.Delimiter(delimiter, max_bytes))
+
+    def read_bytes(self, num_bytes: int, partial: bool = False) -> Awaitable[bytes]:
+        """Read ``num_bytes`` bytes; with ``partial``, at least one and at most so many, as soon as there are any."""
+        return self._start_read(read_buffer.Count(num_bytes, partial))
+
+    def read_into(self, buf: bytearray, partial: bool = False) -> Awaitable[int]:
+        """Fill ``buf``; with ``partial``, put at least one byte into it. The result is the number of bytes.
+
+        Do not resize ``buf`` before the read has ended.
+        """
+        return self._start_read(read_buffer.Into(buf, partial))
+
+    def read_until_close(self) -> Awaitable[bytes]:
+        """Read until the stream closes; the result is all that came, at most ``max_buffer_size`` bytes.
+
+        A connection reset counts as an end. After any other error the read fails with :class:`StreamClosedError`.
+        """
+        if self._closed and self._read_future is None:
+            future: Future[bytes] = Future()
+            future.set_result(self._take_read_buffer())
+            return future
+        return self._start_read(read_buffer.UntilClose())
+
+    def _start_read(self, request: read_buffer.ReadRequest) -> "Future[Any]":
+        if self._read_future is not None:
+            self._check_closed()
+            raise AssertionError("Already reading")
+        if self._consumer is not None:
+            raise AssertionError("Already reading")
+        future: Future[Any] = Future()
+        self._read_future = future
+        self._request = request
+        if self._read_buffer is None:
+            self._read_buffer = bytearray()
+        try:
+            self._try_inline_read()
+        except read_buffer.Unsatisfiable as error:
+            self._close_unsatisfiable(error)
+        except BaseException:
+            self._request = self._read_future = None
+            raise
+        return future
+
+    def _try_inline_read(self) -> None:
+        """Answer the read from what is there; if that is not enough, have it answered when more comes."""
+        if self._satisfy_read():
+            return
+        self._check_closed()
+        if self._eof:
+            self.close()
+            return
+        source = self._connected_source()
+        self._listening = True
+        if isinstance(source, FdSource) and not self._connecting:
+            self._read_ahead()
+        if self._read_future is not None:
+            source.resume()
+
+    def _satisfy_read(self) -> bool:
+        request, buffer = self._request, self._read_buffer
+        if request is None or buffer is None:
+            return False
+        size = request.find(buffer)
+        if size is None:
+            return False
+        result = size if isinstance(request, read_buffer.Into) else read_buffer.consume(buffer, size)
+        self._finish_read(result)
+        return True
+
+    def _finish_read(self, result: bytes | int) -> None:
+        future, self._read_future = self._read_future, None
+        self._request = None
+        if future is not None:
+            future_set_result_unless_cancelled(future, result)
+        self._watch_for_close()
+
+    def _take_read_buffer(self) -> bytes:
+        buffer, self._read_buffer = self._read_buffer, None
+        return bytes(buffer) if buffer else b""
+
+    def _read_ahead(self) -> None:
+        """Read chunks with the hook until the pending read has its answer or nothing is left.
+
+        A regular expression starts from the beginning each time: hence the search at doubled sizes only, and at the end.
+        """
+        next_search = 0
+        while (request := self._request) is not None and self._read_chunk(request):
+            size = len(self._read_buffer or b"")
+            if request.enough(size):
+                break
+            if size >= next_search:
+                if self._satisfy_read():
+                    return
+                next_search = 2 * size
+        self._satisfy_read()
+
+    def _read_chunk(self, request: read_buffer.ReadRequest | None) -> bool:
+        """Read once with the hook, into the buffer or the caller's target. False when nothing came."""
+        try:
+            if isinstance(request, read_buffer.Into):
+                with request.room() as room:
+                    size = self.read_from_fd(room)
+                request.filled += size or 0
+            else:
+                buffer = bytearray(self.read_chunk_size)
+                size = self.read_from_fd(buffer)
+                if size:
+                    self._store(buffer, size)
+        except OSError as error:
+            self.close(exc_info=error)
+            if self._is_connreset(error):
+                return False
+            raise
+        if size == 0:
+            self.close()
+        return bool(size)
+
+    def _store(self, chunk: bytes | bytearray, size: int) -> None:
+        with memoryview(chunk) as whole, whole[:size] as received:
+            if self._read_buffer is None:
+                self._read_buffer = bytearray(received)
+            else:
+                self._read_buffer += received
+        if len(self._read_buffer) > self.max_buffer_size and isinstance(self._source, FdSource):
+            raise self._read_buffer_full()
+
+    def _read_buffer_full(self) -> StreamBufferFullError:
+        gen_log.error("Reached maximum read buffer size")
+        error = StreamBufferFullError("Reached maximum read buffer size")
+        self.close(exc_info=error)
+        return error
+
+    def _close_unsatisfiable(self, reason: read_buffer.Unsatisfiable) -> None:
+        error = UnsatisfiableReadError(str(reason))
+        gen_log.info("Unsatisfiable read, closing connection: %s", error)
+        self.close(exc_info=error)
+
+    def _watch_for_close(self) -> None:
+        """Somebody wants to know of the end: it is seen only by reading, and only when nothing lies before it."""
+        if self._close_callback is None or self._closed or self._connecting or self._read_buffer or self._consumer is not None:
+            return
+        if self._eof:
+            self.close()
+        elif self._read_future is None:
+            self._listening = True
+            self._connected_source().resume()
+
+    # Reading, the push way.
+
+    def _attach_consumer(self, consumer: _Consumer) -> None:
+        """Hand all bytes to ``consumer.data_received`` from now on: first those that wait, inside this call, later from the source.
+
+        ``consumer.stream_closed`` is called once, by the loop, when the stream is closed, also if it is closed already.
+        """
+        if self._read_future is not None or self._consumer is not None:
+            raise AssertionError("Already reading")
+        self._consumer = consumer
+        self._paused = False
+        self._listening = True
+        self._feed_consumer()
+
+    def _feed_consumer(self) -> None:
+        consumer = self._consumer
+        while self._read_buffer and consumer is not None and not self._paused:
+            consumer.data_received(self._take_read_buffer())
+            consumer = self._consumer
+        if consumer is None:
+            return
+        if self._closed:
+            self._release_consumer()
+        elif not self._paused:
+            if self._eof:
+                self.close()
+                return
+            source = self._connected_source()
+            source.deliver(consumer.data_received)
+            source.resume()
+
+    def _detach_consumer(self, unread: bytes = b"") -> None:
+        """Back to reads; ``unread`` is what they get first."""
+        self._consumer = None
+        self._paused = False
+        if unread:
+            self._read_buffer = bytearray(unread) + (self._read_buffer or b"")
+        if not self._closed:
+            self._connected_source().deliver(None)
+            self._watch_for_close()
+
+    def _pause_reading(self) -> None:
+        """Let the bytes wait in the kernel. For a consumer, idempotent."""
+        if self._consumer is None or self._paused or self._closed:
+            return
+        self._paused = True
+        source = self._connected_source()
+        source.deliver(None)
+        source.pause()
+
+    def _resume_reading(self) -> None:
+        """The opposite. May call ``data_received`` at once, with bytes that came in the meantime."""
+        if self._consumer is None or not self._paused:
+            return
+        self._paused = False
+        self._feed_consumer()
+
+    def _release_consumer(self) -> None:
+        consumer, self._consumer = self._consumer, None
+        if consumer is not None:
+            self.io_loop.add_callback(consumer.stream_closed)
+
+    # Writing.
+
+    def write(self, data: bytes | memoryview) -> "Future[None]":
+        """Write ``data``. The Future is done once it is all in the kernel, which says nothing about its arrival.
+
+        A bytearray, or what a memoryview shows, must neither be changed nor be resized before. Raises :class:`StreamClosedError` when
+        the stream is closed, :class:`StreamBufferFullError` when more than ``max_write_buffer_size`` bytes would have to wait.
+        Several writes that end at once may share one Future.
+        """
+        if self._write_now(data):
+            if self._finished is None:
+                self._finished = Future()
+                self._finished.set_result(None)
+            return self._finished
+        future: Future[None] = Future()
+        if self._closed:
+            _fail(future, StreamClosedError(real_error=self.error))
+            return future
+        if self._write_futures is None:
+            self._write_futures = deque()
+        self._write_futures.append((self._total_write_index, future))
+        return future
+
+    def _write_now(self, data: bytes | memoryview) -> bool:
+        """Write ``data``, and say whether it is all in the kernel. Raises what :meth:`write` raises."""
+        direct = self._direct
+        if direct is not None and type(data) is bytes:
+            direct(data)
+            return self._direct is not None
+        return self._write_through_queue(data)
+
+    def _write_through_queue(self, data: bytes | bytearray | memoryview) -> bool:
+        self._check_closed()
+        with memoryview(data) as given, given.cast("B") as view:
+            self._check_write_limit(len(view))
+            queue = self._write_queue
+            self._total_write_index += len(view)
+            sent = 0
+            if view and not queue and not self._connecting and not self._connected_source().blocked:
+                try:
+                    with view[:_MAX_SEND] as piece:  # released even if an error's traceback keeps it: the caller may resize its bytes
+                        sent = self._connected_source().send(piece)
+                except OSError as error:
+                    self._close_after_write(error)
+                    return False
+            if sent < len(view):
+                if queue is None:
+                    queue = self._write_queue = WriteBuffer()
+                    self._direct = None
+                with view[sent:] as rest:
+                    queue.append(rest)
+        self._flush()
+        return not self._closed and not self.writing() and not self._connecting
+
+    def _check_write_limit(self, size: int) -> None:
+        if self.max_write_buffer_size is not None and self._unwritten() + size > self.max_write_buffer_size:
+            raise StreamBufferFullError("Reached maximum write buffer size")
+
+    def _unwritten(self) -> int:
+        source = self._source
+        return len(self._write_queue or b"") + (0 if source is None else source.unsent())
+
+    def _flush(self) -> None:
+        """Give the source what it takes of the queue, and finish the writes that are through."""
+        if self._connecting:
+            return
+        source, queue = self._connected_source(), self._write_queue
+        try:
+            while queue and not source.blocked:
+                with queue.peek(_MAX_SEND) as view:
+                    sent = source.send(view)
+                if sent:
+                    queue.advance(sent)
+        except OSError as error:
+            self._close_after_write(error)
+            return
+        self._finish_writes()
+
+    def _finish_writes(self) -> None:
+        source, futures = self._connected_source(), self._write_futures
+        if futures and not source.unsent():
+            written = self._total_write_index - len(self._write_queue or b"")
+            while futures and futures[0][0] <= written:
+                future_set_result_unless_cancelled(futures.popleft()[1], None)
+        if not self._write_queue and not source.blocked:
+            if not self._write_queue_shared:
+                self._write_queue = None
+            self._open_direct()
+
+    def _open_direct(self) -> None:
+        if self._write_queue is None and self.max_write_buffer_size is None and self._source is not None:
+            self._direct = self._source.write
+
+    def _close_after_write(self, error: OSError) -> None:
+        if not self._is_connreset(error):
+            gen_log.warning("Write error on %s: %s", self.fileno(), error)
+        self.close(exc_info=error)
+
+    @property
+    def _write_buffer(self) -> WriteBuffer | None:
+        """The bytes that wait for the kernel; None once the stream is closed.
+
+        Dask's `distributed` appends its frames here, raises ``_total_write_index`` by their length and then calls ``write(b"")``.
+        """
+        if self._closed:
+            return None
+        if self._write_queue is None:
+            self._write_queue = WriteBuffer()
+        self._write_queue_shared = True  # somebody may append at any time: from now on every write looks into it first
+        self._direct = None
+        return self._write_queue
+
+    # Closing.
+
+    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
+        """Call ``callback`` without arguments once the stream is closed; None: call nothing.
+
+        The end is noticed even if nobody reads, but not before the bytes in front of it have been read.
+        """
+        self._close_callback = callback
+        self._watch_for_close()
+
+    def close(self, exc_info: "None | bool | BaseException | _ExcInfo" = False) -> None:
+        """Close the stream. Bytes that the kernel has not taken are lost.
+
+        :arg exc_info: the reason, for ``error``: an exception, a ``sys.exc_info()`` tuple, or True for the exception being handled.
+        """
+        if not self._closed:
+            self._note_error(exc_info)
+            self._finish_read_at_close()
+            self._closed = True
+            self._direct = None
+            try:
+                if self._source is not None:
+                    self._source.close()
+                self.close_fd()
+            finally:
+                self._signal_closed()
+        else:
+            self._signal_closed()
+
+    def _note_error(self, exc_info: "None | bool | BaseException | _ExcInfo") -> None:
+        if isinstance(exc_info, BaseException):
+            self.error = exc_info
+        elif exc_info:
+            error = exc_info[1] if isinstance(exc_info, tuple) else sys.exc_info()[1]
+            if error is not None or isinstance(exc_info, tuple):
+                self.error = error
+
+    def _finish_read_at_close(self) -> None:
+        """What has come may be all that the pending read waits for."""
+        if isinstance(self._request, read_buffer.UntilClose):
+            if self.error is None or self._is_connreset(self.error):
+                self._close_callback, callback = None, self._close_callback  # _finish_read must not begin to watch for it
+                self._finish_read(self._take_read_buffer())
+                self._close_callback = callback
+            return
+        try:
+            self._satisfy_read()
+        except read_buffer.Unsatisfiable:
+            pass
+
+    def _signal_closed(self) -> None:
+        error = StreamClosedError(real_error=self.error)
+        read, connect, secure = self._read_future, self._connect_future, self._ssl_connect_future
+        self._request = self._read_future = self._connect_future = self._ssl_connect_future = None
+        writes, self._write_futures = self._write_futures, None
+        for future in (read, *(pending for _, pending in writes or ()), connect):
+            if future is not None:
+                _fail(future, error)
+        if secure is not None:
+            _fail(secure, self.error or error)
+        if self._consumer is not None:
+            self._release_consumer()
+        callback, self._close_callback = self._close_callback, None
+        if callback is not None:
+            self.io_loop.add_callback(callback)
+        queue, self._write_queue = self._write_queue, None
+        if queue is not None:
+            queue.clear()
+
+    def reading(self) -> bool:
+        """Whether a read is pending."""
+        return self._read_future is not None
+
+    def writing(self) -> bool:
+        """Whether written bytes wait for the kernel."""
+        return self._unwritten() > 0
+
+    def closed(self) -> bool:
+        """Whether the stream has been closed."""
+        return self._closed
+
+    def set_nodelay(self, value: bool) -> None:
+        """Send small pieces at once (True), or let the kernel collect them (False). Where there is no such choice: nothing."""
+
+    def _check_closed(self) -> None:
+        if self._closed:
+            raise StreamClosedError(real_error=self.error)
+
+    def _is_connreset(self, exc: BaseException) -> bool:
+        return isinstance(exc, OSError) and exc.errno in _ERRNO_CONNRESET
+
+    # What the source calls.
+
+    def _connected_source(self) -> ByteSource:
+        """The source; a stream on a file descriptor gets one when it first needs it."""
+        if self._source is None:
+            loop = getattr(self.io_loop, "selector_loop", None) or cast(Any, self.io_loop).asyncio_loop
+            self._source = FdSource(loop, self, self._plain_socket())
+        return self._source
+
+    def _plain_socket(self) -> socket.socket | None:
+        """The socket, if reading and writing it is all that the hooks do, so that they can be passed by."""
+        return None
+
+    def _on_data(self, data: bytes) -> None:
+        self._store(data, len(data))
+        if self._consumer is not None:
+            if self._paused:
+                self._connected_source().pause()
+            else:
+                self._feed_consumer()
+        elif self._request is not None:
+            self._answer(self._satisfy_or_overflow)
+        self._limit_buffer()
+
+    def _satisfy_or_overflow(self) -> None:
+        if not self._satisfy_read() and len(self._read_buffer or b"") > self.max_buffer_size:
+            raise self._read_buffer_full()
+
+    def _limit_buffer(self) -> None:
+        """Nobody reads: one chunk may wait here, more stays in the kernel."""
+        if self._read_future is None and not self._closed and len(self._read_buffer or b"") >= self.read_chunk_size:
+            self._connected_source().pause()
+
+    def _answer(self, attempt: Callable[[], Any]) -> None:
+        """Run ``attempt`` for a read whose caller is no longer there to be told what it raises."""
+        try:
+            attempt()
+        except read_buffer.Unsatisfiable as error:
+            self._close_unsatisfiable(error)
+        except Exception as error:  # noqa: BLE001  # also from overridden hooks: it ends this stream, not the loop
+            self._on_read_error(error)
+
+    def _on_readable(self) -> None:
+        if self._closed:
+            return
+        if self._request is not None:
+            self._answer(self._read_ahead)
+        else:
+            self._answer(lambda: self._read_chunk(None))
+        if self._read_future is None and self._read_buffer and not self._closed:
+            self._connected_source().pause()
+
+    def _on_eof(self) -> None:
+        if self._read_future is not None or (self._listening and not self._read_buffer):
+            self.close()
+        else:
+            self._eof = True
+
+    def _on_read_error(self, error: BaseException) -> None:
+        if not self._is_connreset(error):
+            gen_log.warning("error on read: %s", error)
+        self.close(exc_info=error)
+
+    def _on_lost(self, error: BaseException | None) -> None:
+        if error is None:
+            self.close()
+        else:
+            self._on_read_error(error)
+
+    def _on_blocked(self) -> None:
+        self._direct = None
+
+    def _on_drained(self) -> None:
+        if self._connecting:
+            self._handle_connect()
+        if not self._closed and not self._connecting:
+            self._flush()
+
+    def _handle_connect(self) -> None:
+        """Connecting has come to its end, one way or the other."""
+        raise NotImplementedError
+
+
+class IOStream(BaseIOStream):
+    """A stream on a socket.
+
+    ``socket`` (non-blocking from now on) may be connected or not; in the latter case call :meth:`connect`. ``stream.socket`` is None
+    once the stream is closed. Streams that a server hands out may be on an asyncio transport instead: their ``stream.socket`` can be
+    asked (``getpeername()``, ``getsockopt()``, ``fileno()`` ...) and have its options set, but not be read, written or detached.
+    """
+
+    def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
+        self.socket = socket
+        self.socket.setblocking(False)
+        super().__init__(*args, **kwargs)
+
+    @classmethod
+    def _from_transport(
+        cls: type[_StreamT],
+        source: TransportSource,
+        max_buffer_size: int | None = None,
+        read_chunk_size: int | None = None,
+        max_write_buffer_size: int | None = None,
+    ) -> _StreamT:
+        """A stream on the transport that ``source`` has just been connected to."""
+        stream = cls.__new__(cls)
+        stream.socket = cast("socket.socket", TransportSocket(source.transport))
+        BaseIOStream.__init__(stream, max_buffer_size, read_chunk_size, max_write_buffer_size)
+        stream._source = source
+        stream._open_direct()
+        source.adopt(stream)
+        return stream
+
+    def fileno(self) -> "int | ioloop._Selectable":
+        return self.socket
+
+    def close_fd(self) -> None:
+        sock, self.socket = self.socket, None  # type: ignore[assignment]  # None says "closed"; declared so, every user had to check
+        sock.close()
+
+    def get_fd_error(self) -> Exception | None:
+        code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        return OSError(code, os.strerror(code))
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        try:
+            return self.socket.recv_into(buf, len(buf))
+        except BlockingIOError:
+            return None
+
+    def write_to_fd(self, data: memoryview) -> int:
+        return self.socket.send(data)
+
+    def _plain_socket(self) -> socket.socket | None:
+        kind = type(self)
+        plain = kind.read_from_fd is IOStream.read_from_fd and kind.write_to_fd is IOStream.write_to_fd
+        return self.socket if plain else None
+
+    def connect(self: _StreamT, address: Any, server_hostname: str | None = None) -> "Future[_StreamT]":
+        """Connect to ``address``, which is what ``socket.connect`` takes; the result is this stream.
+
+        Give an IP address: a host name is looked up, and that blocks. Writing and reading may begin before the connection stands.
+        When it fails, the Future raises :class:`StreamClosedError` with the reason as ``real_error``. ``server_hostname`` matters only
+        to :class:`SSLIOStream`.
+        """
+        self._connecting = True
+        future: Future[_StreamT] = Future()
+        self._connect_future = future
+        try:
+            self.socket.connect(address)
+        except BlockingIOError:
+            pass
+        except OSError as error:
+            self.close(exc_info=error)
+            return future
+        cast(FdSource, self._connected_source()).watch_writing()
+        return future
+
+    def _handle_connect(self) -> None:
+        error = self.get_fd_error()
+        if isinstance(error, OSError) and error.errno:
+            self.close(exc_info=error)
+            return
+        self._connecting = False
+        future, self._connect_future = self._connect_future, None
+        if future is not None:
+            future_set_result_unless_cancelled(future, self)
+        if self._read_future is None:
+            self._watch_for_close()
+
+    def start_tls(
+        self, server_side: bool, ssl_options: dict[str, Any] | ssl.SSLContext | None = None, server_hostname: str | None = None
+    ) -> "Future[SSLIOStream]":
+        """Speak TLS from here on; the result is a new stream, which takes the place of this one, after the handshake.
+
+        There must be no unread byte and nothing pending (ValueError). Do not use this stream any more. When the handshake fails, the
+        Future raises its error; cancelling the Future closes the connection.
+
+        :arg server_side: whether we are the server.
+        :arg ssl_options: an ``ssl.SSLContext``, or a dictionary as for :func:`tornado.netutil.ssl_options_to_context`; default: a
+            context that verifies the server, or a server's without a certificate.
+        :arg server_hostname: what the server's certificate is checked for, and what SNI tells the server.
+        """
+        if self._read_future or self._write_futures or self._connect_future or self._closed or self._read_buffer or self._unwritten():
+            raise ValueError("IOStream is not idle; cannot convert to SSL")
+        if ssl_options is None:
+            ssl_options = _server_ssl_defaults() if server_side else _client_ssl_defaults()
+        stream = self._convert(server_side, ssl_options, server_hostname)
+        stream.max_buffer_size = self.max_buffer_size
+        stream.read_chunk_size = self.read_chunk_size
+        callback, self._close_callback = self._close_callback, None
+        stream.set_close_callback(callback)
+        future = stream.wait_for_handshake()
+        future.add_done_callback(lambda done: stream.close() if done.cancelled() else None)
+        return future
+
+    def _convert(self, server_side: bool, ssl_options: dict[str, Any] | ssl.SSLContext, server_hostname: str | None) -> "SSLIOStream":
+        source, self._source, self._direct = self._source, None, None
+        sock, self.socket = self.socket, None  # type: ignore[assignment]  # as in close_fd
+        if isinstance(source, TransportSource):
+            return SSLIOStream._from_transport(source, ssl_options=ssl_options, server_side=server_side, server_hostname=server_hostname)
+        if source is not None:
+            source.close()
+        wrapped = ssl_wrap_socket(sock, ssl_options, server_hostname, server_side=server_side, do_handshake_on_connect=False)
+        return SSLIOStream(wrapped, ssl_options=ssl_options)
+
+    def set_nodelay(self, value: bool) -> None:
+        if self.socket is None or self.socket.family not in (socket.AF_INET, socket.AF_INET6):
+            return
+        try:
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1 if value else 0)
+        except OSError as error:
+            # A connection that is breaking down says EINVAL or worse; whoever uses it next will be told.
+            if error.errno != errno.EINVAL and not self._is_connreset(error):
+                raise
+
+
+class SSLIOStream(IOStream):
+    """A stream on a TLS connection.
+
+    ``socket`` is unconnected, for :meth:`connect` to connect and to wrap; or connected, and then already wrapped with
+    ``SSLContext.wrap_socket(sock, do_handshake_on_connect=False, ...)``. The handshake happens by itself; reads and writes wait for it.
+    """
+
+    socket: ssl.SSLSocket
+
+    _handshake_reading = False
+    _handshake_writing = False
+    _server_hostname: str | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """``ssl_options``, a keyword argument, is for :meth:`connect`: an ``ssl.SSLContext`` or a dictionary, as for
+        :func:`tornado.netutil.ssl_options_to_context`; default: the server's certificate is verified. The rest is as in :class:`IOStream`.
+        """
+        self._ssl_options = kwargs.pop("ssl_options", None)
+        if self._ssl_options is None:
+            self._ssl_options = _client_ssl_defaults()
+        super().__init__(*args, **kwargs)
+        self._ssl_accepting = True
+        try:
+            self.socket.getpeername()
+        except OSError:
+            return
+        # The handshake begins with the loop's next turn.
+        cast(FdSource, self._connected_source()).watch_writing()
+
+    @classmethod
+    def _from_transport(  # type: ignore[override]  # it needs to know more
+        cls,
+        source: TransportSource,
+        max_buffer_size: int | None = None,
+        read_chunk_size: int | None = None,
+        max_write_buffer_size: int | None = None,
+        *,
+        ssl_options: dict[str, Any] | ssl.SSLContext,
+        server_side: bool = True,
+        server_hostname: str | None = None,
+    ) -> "SSLIOStream":
+        """A TLS stream on the transport (a plain one) that ``source`` has been connected to. Its handshake begins at once."""
+        context = ssl_options_to_context(ssl_options, server_side)
+        session = tls.Session(context, server_side, server_hostname)
+        stream = cls.__new__(cls)
+        stream._ssl_options = ssl_options
+        stream._ssl_accepting = True
+        stream.socket = cast(ssl.SSLSocket, tls.TLSSocket(source, session))
+        BaseIOStream.__init__(stream, max_buffer_size, read_chunk_size, max_write_buffer_size)
+        secure = stream._source = tls.TLSSource(source, session, stream)
+        secure.resume()
+        if not server_side:
+            stream.io_loop.add_callback(secure.start)
+        return stream
+
+    def reading(self) -> bool:
+        return self._handshake_reading or super().reading()
+
+    def writing(self) -> bool:
+        return self._handshake_writing or super().writing()
+
+    def connect(self, address: Any, server_hostname: str | None = None) -> "Future[SSLIOStream]":  # type: ignore[override]  # Tornado's types
+        """As :meth:`IOStream.connect`, and the handshake is part of it.
+
+        ``server_hostname`` is the name that the certificate must be for (if the options ask for that at all). When the handshake fails,
+        the Future raises its error.
+        """
+        self._server_hostname = server_hostname
+        super().connect(address)  # when it fails, so does the handshake
+        if self._closed:
+            failed: Future[SSLIOStream] = Future()
+            _fail(failed, self.error or StreamClosedError())
+            return failed
+        return self.wait_for_handshake()
+
+    def wait_for_handshake(self) -> "Future[SSLIOStream]":
+        """Wait for the handshake; the result is this stream, whose ``socket`` then knows certificate, cipher and so on.
+
+        For streams that a server accepted; :meth:`connect` and ``start_tls`` wait by themselves. Raises RuntimeError while another call
+        is still waiting. The Future raises the error of a failed handshake.
+        """
+        if self._ssl_connect_future is not None:
+            raise RuntimeError("Already waiting")
+        future = self._ssl_connect_future = Future()
+        if not self._ssl_accepting:
+            self._finish_ssl_connect()
+        return future
+
+    def _finish_ssl_connect(self) -> None:
+        future, self._ssl_connect_future = self._ssl_connect_future, None
+        if future is not None:
+            future_set_result_unless_cancelled(future, self)
+
+    def _handle_connect(self) -> None:
+        super()._handle_connect()
+        if self._closed:
+            return
+        # The file descriptor stays the same, and so does the loop's interest in it.
+        try:
+            self.socket = ssl_wrap_socket(
+                self.socket, self._ssl_options, server_hostname=self._server_hostname, server_side=False, do_handshake_on_connect=False
+            )
+        except (OSError, ValueError) as error:
+            self.close(exc_info=error)
+
+    # The handshake of an SSLSocket.
+
+    def _do_handshake(self) -> None:
+        source = cast(FdSource, self._connected_source())
+        self._handshake_reading = self._handshake_writing = False
+        try:
+            self.socket.do_handshake()
+        except ssl.SSLWantReadError:
+            self._handshake_reading = True
+            source.resume()
+        except ssl.SSLWantWriteError:
+            self._handshake_writing = True
+            source.watch_writing()
+        except (OSError, AttributeError, ValueError) as error:
+            # AttributeError: the connection was reset even before it was wrapped.
+            self._on_handshake_failed(error)
+        else:
+            self._on_secured()
+            if not self._closed and self._request is not None:
+                super()._on_readable()  # what came along with the handshake makes no descriptor ready
+
+    def _on_secured(self) -> None:
+        self._ssl_accepting = False
+        self._finish_ssl_connect()
+        self._flush()
+
+    def _on_handshake_failed(self, error: BaseException) -> None:
+        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+            try:
+                peer: Any = self.socket.getpeername()
+            except OSError:
+                peer = "(not connected)"
+            gen_log.warning("SSL Error on %s %s: %s", self.socket.fileno(), peer, error)
+        self.close(exc_info=error)
+
+    def _on_readable(self) -> None:
+        if self._closed:
+            return
+        if self._ssl_accepting:
+            self._do_handshake()
+        else:
+            super()._on_readable()
+
+    def _on_drained(self) -> None:
+        if self._connecting:
+            self._handle_connect()
+        if self._closed or self._connecting:
+            return
+        if self._ssl_accepting:
+            self._do_handshake()
+        else:
+            self._flush()
+
+    def _on_lost(self, error: BaseException | None) -> None:
+        if self._ssl_accepting and error is None:
+            error = ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))
+        super()._on_lost(error)
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        if self._ssl_accepting:
+            return None
+        try:
+            return self.socket.recv_into(buf, min(len(buf), _MAX_SEND))
+        except (ssl.SSLWantReadError, BlockingIOError):
+            return None
+
+    def write_to_fd(self, data: memoryview) -> int:
+        if self._ssl_accepting:
+            return 0
+        try:
+            return self.socket.send(data)
+        except ssl.SSLWantWriteError:
+            return 0
+
+    def _is_connreset(self, exc: BaseException) -> bool:
+        return isinstance(exc, ssl.SSLEOFError) or super()._is_connreset(exc)
+
+
+class PipeIOStream(BaseIOStream):
+    """A stream on one end of a pipe: reading or writing, not both. ``fd`` is a file descriptor, as from ``os.pipe()``. Not on Windows."""
+
+    def __init__(self, fd: int, *args: Any, **kwargs: Any) -> None:
+        if sys.platform == "win32":
+            raise AssertionError("PipeIOStream is not supported on Windows")
+        self.fd = fd
+        self._file = io.FileIO(fd, "r+")
+        os.set_blocking(fd, False)
+        super().__init__(*args, **kwargs)
+
+    def fileno(self) -> int:
+        return self.fd
+
+    def close_fd(self) -> None:
+        self._file.close()
+
+    def write_to_fd(self, data: memoryview) -> int:
+        return os.write(self.fd, data)
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        try:
+            return self._file.readinto(buf)
+        except OSError as error:
+            if error.errno != errno.EBADF:
+                raise
+            # A pipe whose writer is gone counts as readable, yet reading it may fail like this.
+            self.close(exc_info=error)
+            return None
+
+
+def doctests() -> Any:
+    """The module's doctests, for unittest's ``load_tests``."""
+    import doctest
+
+    return doctest.DocTestSuite()
