@@ -9,7 +9,7 @@ import sys
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from tornadolike import ioloop
 from tornadolike._net import read_buffer, tls
@@ -20,6 +20,9 @@ from tornadolike._net.write_buffer import WriteBuffer
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.log import gen_log
 from tornadolike.netutil import _client_ssl_defaults, _server_ssl_defaults, ssl_options_to_context, ssl_wrap_socket
+
+if TYPE_CHECKING:
+    from tornadolike.platform.asyncio import BaseAsyncIOLoop
 
 _StreamT = TypeVar("_StreamT", bound="IOStream")
 _ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
@@ -50,7 +53,7 @@ class StreamClosedError(OSError):
 
 
 class UnsatisfiableReadError(Exception):
-    """What a ``read_until`` or ``read_until_regex`` looks for did not come within its ``max_bytes``. It is the closed stream's ``error``."""
+    """What ``read_until`` or ``read_until_regex`` looks for did not come within ``max_bytes``: the ``error`` of the stream it closed."""
 
 
 class StreamBufferFullError(Exception):
@@ -103,7 +106,9 @@ class BaseIOStream:
     _close_callback: Callable[[], None] | None = None
     _closed = False
 
-    def __init__(self, max_buffer_size: int | None = None, read_chunk_size: int | None = None, max_write_buffer_size: int | None = None) -> None:
+    def __init__(
+        self, max_buffer_size: int | None = None, read_chunk_size: int | None = None, max_write_buffer_size: int | None = None
+    ) -> None:
         """Make a stream of the current IOLoop.
 
         :arg max_buffer_size: how many received bytes may wait to be read; default 100 MiB. A read that needs more closes the stream
@@ -494,7 +499,7 @@ class BaseIOStream:
         self._close_callback = callback
         self._watch_for_close()
 
-    def close(self, exc_info: "None | bool | BaseException | _ExcInfo" = False) -> None:
+    def close(self, exc_info: "bool | BaseException | _ExcInfo | None" = False) -> None:
         """Close the stream. Bytes that the kernel has not taken are lost.
 
         :arg exc_info: the reason, for ``error``: an exception, a ``sys.exc_info()`` tuple, or True for the exception being handled.
@@ -513,7 +518,7 @@ class BaseIOStream:
         else:
             self._signal_closed()
 
-    def _note_error(self, exc_info: "None | bool | BaseException | _ExcInfo") -> None:
+    def _note_error(self, exc_info: "bool | BaseException | _ExcInfo | None") -> None:
         if isinstance(exc_info, BaseException):
             self.error = exc_info
         elif exc_info:
@@ -580,8 +585,8 @@ class BaseIOStream:
     def _connected_source(self) -> ByteSource:
         """The source; a stream on a file descriptor gets one when it first needs it."""
         if self._source is None:
-            loop = getattr(self.io_loop, "selector_loop", None) or cast(Any, self.io_loop).asyncio_loop
-            self._source = FdSource(loop, self, self._plain_socket())
+            io_loop = cast("BaseAsyncIOLoop", self.io_loop)
+            self._source = FdSource(io_loop.selector_loop, io_loop.handlers, self, self._plain_socket())
         return self._source
 
     def _plain_socket(self) -> socket.socket | None:
@@ -614,7 +619,7 @@ class BaseIOStream:
             attempt()
         except read_buffer.Unsatisfiable as error:
             self._close_unsatisfiable(error)
-        except Exception as error:  # noqa: BLE001  # also from overridden hooks: it ends this stream, not the loop
+        except Exception as error:  # also from overridden hooks: it ends this stream, not the loop
             self._on_read_error(error)
 
     def _on_readable(self) -> None:

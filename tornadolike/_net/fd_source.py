@@ -10,6 +10,10 @@ from tornadolike._net.ports import SourceOwner
 _MAX_ROUNDS = 16
 
 
+def _not_called(*args: object) -> None:
+    """Fills the handler's place in the registry: the loop calls the source itself."""
+
+
 class FdOwner(SourceOwner, Protocol):
     """An owner whose hooks move the bytes, as subclasses of ``BaseIOStream`` define them."""
 
@@ -29,12 +33,19 @@ class FdSource:
     and passed on: straight from the socket when there is one, otherwise with the owner's ``read_from_fd``.
     """
 
-    __slots__ = ("_fd", "_loop", "_owner", "_receiver", "_socket", "_watches_reading", "_watches_writing", "blocked")
+    __slots__ = ("_fd", "_loop", "_owner", "_receiver", "_registry", "_socket", "_watches_reading", "_watches_writing", "blocked")
 
     write: None = None  # there is no way to write that always takes everything
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, owner: FdOwner, sock: socket.socket | None = None) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        registry: dict[int, tuple[Any, Callable[..., Any]]],
+        owner: FdOwner,
+        sock: socket.socket | None,
+    ) -> None:
         self._loop = loop
+        self._registry = registry  # the IOLoop's handlers: it closes what stands there in close(all_fds=True)
         self._owner = owner
         self._socket = sock  # only when the owner's hooks do nothing but read and write it
         self._fd = -1
@@ -46,6 +57,8 @@ class FdSource:
         if self._fd < 0:
             fd = self._owner.fileno()
             self._fd = fd if isinstance(fd, int) else fd.fileno()
+            # It also keeps the owner alive while nothing is being waited for.
+            self._registry[self._fd] = (self._owner, _not_called)
         return self._fd
 
     def deliver(self, receiver: Callable[[bytes], None] | None) -> None:
@@ -107,6 +120,9 @@ class FdSource:
     def close(self) -> None:
         self.pause()
         self._unwatch_writing()
+        entry = self._registry.get(self._fd)
+        if entry is not None and entry[0] is self._owner:
+            del self._registry[self._fd]
         self.blocked = False
         self._receiver = None
 
@@ -138,7 +154,7 @@ class FdSource:
         buffer = bytearray(self._owner.read_chunk_size)
         try:
             size = self._owner.read_from_fd(buffer)
-        except Exception as error:  # noqa: BLE001  # hooks are foreign code: whatever they raise ends this connection, not the loop
+        except Exception as error:  # hooks are foreign code: whatever they raise ends this connection, not the loop
             self._owner._on_read_error(error)
             return False
         if size is None:

@@ -48,7 +48,7 @@ class _Limited:
 
     def check(self, size: int, wanted: bytes | re.Pattern[bytes]) -> None:
         if self.max_bytes is not None and size > self.max_bytes:
-            raise Unsatisfiable("delimiter %r not found within %d bytes" % (wanted, self.max_bytes))
+            raise Unsatisfiable(f"delimiter {wanted!r} not found within {self.max_bytes} bytes")
 
 
 class Delimiter(_Limited):
