@@ -285,9 +285,7 @@ class IOLoop(Configurable):
 
     def _own_executor(self) -> concurrent.futures.Executor:
         if not hasattr(self, "_executor"):
-            from tornadolike.process import cpu_count
-
-            self._executor: concurrent.futures.Executor = concurrent.futures.ThreadPoolExecutor(cpu_count() * 5)
+            self._executor: concurrent.futures.Executor = concurrent.futures.ThreadPoolExecutor((os.cpu_count() or 1) * 5)
         return self._executor
 
     def set_default_executor(self, executor: concurrent.futures.Executor) -> None:
