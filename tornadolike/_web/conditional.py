@@ -1,0 +1,46 @@
+"""Conditional requests (RFC 9110 §13): is what the client has still good?"""
+
+import datetime as dt
+import email.utils
+import re
+
+# One list of tags is scanned once from left to right; an unfinished quote ends the matching, not the scan.
+_TAGS = re.compile(r'\*|(?:W/)?"[^"]*"')
+
+
+def none_match(header: str, etag: str) -> bool:
+    """True when ``If-None-Match: header`` names ``etag`` (weak comparison, RFC 9110 §8.8.3.2) or begins with ``*``."""
+    if not header or not etag:
+        return False
+    tags = _TAGS.findall(header)
+    if not tags:
+        return False
+    opaque = etag.removeprefix("W/")
+    return tags[0] == "*" or any(tag.removeprefix("W/") == opaque for tag in tags)
+
+
+def http_date(text: str) -> dt.datetime | None:
+    """Read a date with its zone (UTC when it says none); None for anything that is no date."""
+    try:
+        moment = email.utils.parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
+
+
+def not_modified_since(header: str, modified: dt.datetime | None) -> bool:
+    """True when ``If-Modified-Since: header`` is a date, and not before ``modified``."""
+    since = http_date(header)
+    return since is not None and modified is not None and since >= modified
+
+
+def if_range(header: str, etag: str, modified: dt.datetime | None) -> bool:
+    """True when a range may be served (RFC 9110 §13.1.5): no ``If-Range``, or the very validator that we would send.
+
+    Tags compare strongly, dates exactly.
+    """
+    if not header:
+        return True
+    if header.startswith(('"', "W/")):
+        return header == etag and not header.startswith("W/")
+    return modified is not None and http_date(header) == modified

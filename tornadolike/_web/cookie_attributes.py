@@ -1,0 +1,29 @@
+"""Cookies for the client (RFC 6265): what may be in them. `http.cookies` alone lets too much pass."""
+
+import http.cookies
+import re
+from collections.abc import Iterable
+from typing import Any
+
+_CONTROL_OR_SPACE = re.compile(r"[\x00-\x20]")
+# A semicolon would begin another attribute.
+_NOT_IN_ATTRIBUTE = re.compile(r"[\x00-\x20;\x7f]")
+
+
+def check(name: str, value: str, attributes: Iterable[tuple[str, Any]]) -> None:
+    """Refuse what would inject a header or an attribute: ValueError for ``value``, CookieError for the others."""
+    if _CONTROL_OR_SPACE.search(value):
+        raise ValueError(f"Invalid cookie {name!r}: {value!r}")
+    for attribute, content in (("name", name), *attributes):
+        if content is not None and _NOT_IN_ATTRIBUTE.search(str(content)):
+            raise http.cookies.CookieError(f"Invalid cookie attribute {attribute}={content!r} for cookie {name!r}")
+
+
+def put(jar: http.cookies.SimpleCookie, name: str, value: str, attributes: Iterable[tuple[str, Any]]) -> None:
+    """Put a cookie into ``jar``, in place of one of that name; attributes that are empty or False are left out."""
+    jar.pop(name, None)
+    jar[name] = value
+    morsel = jar[name]
+    for attribute, content in attributes:
+        if content:
+            morsel[attribute] = content

@@ -1,0 +1,22 @@
+"""The ``Accept-Language`` header (RFC 9110 §12.5.4)."""
+
+
+def preferred(header: str) -> list[str]:
+    """Return the language tags of ``header``, best first, without those refused by ``q=0`` or a weight that is none."""
+    weighted = []
+    for entry in header.split(","):
+        tag, *parameters = entry.strip().split(";")
+        weight = _weight(parameters[0].strip()) if parameters else 1.0
+        if weight > 0:
+            weighted.append((tag, weight))
+    weighted.sort(key=lambda pair: pair[1], reverse=True)
+    return [tag for tag, _ in weighted]
+
+
+def _weight(parameter: str) -> float:
+    if not parameter.startswith("q="):
+        return 1.0
+    try:
+        return float(parameter[2:])
+    except ValueError:
+        return 0.0

@@ -1,0 +1,55 @@
+"""Where a redirect really leads, read the way a browser reads it (https://url.spec.whatwg.org)."""
+
+import re
+import string
+import urllib.parse
+
+# Browsers trim these at both ends of a URL and leave out the three below anywhere inside it.
+_TRIMMED = "".join(map(chr, range(0x21)))
+_DROPPED = str.maketrans({"\t": None, "\n": None, "\r": None, "\\": "/"})
+_SLASHES = re.compile(r"^//+")
+_FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+
+
+def as_browser(url: str) -> str:
+    """Return ``url`` without what browsers ignore, and with the slash that they see in a backslash."""
+    return url.strip(_TRIMMED).translate(_DROPPED)
+
+
+def leaves_host(path: str) -> bool:
+    """True when a browser reads ``path`` as ``//host/...``, the URL of another host."""
+    return as_browser(path).startswith("//")
+
+
+def origin(url: str) -> tuple[str, str]:
+    """Return scheme and network location, in lower case and empty where there is none. Raises ValueError."""
+    parts = urllib.parse.urlsplit(_SLASHES.sub("//", as_browser(url)))
+    return parts.scheme.lower(), parts.netloc.lower()
+
+
+def template_origin(template: str) -> tuple[str, str] | None:
+    """Return the `origin` that a ``str.format`` template fixes before its first field; None where it fixes half of one.
+
+    ``http://{}`` names a scheme but leaves the host to whoever fills it in.
+    """
+    literal = ""
+    for text, field, _, _ in string.Formatter().parse(template):
+        literal += text
+        if field is not None:
+            scheme, host = origin(literal)
+            return None if scheme in ("http", "https") and not host else (scheme, host)
+    return origin(literal)
+
+
+def keeps_origin(template: str, url: str) -> bool:
+    """True when filling ``template`` to ``url`` changed neither scheme nor host."""
+    try:
+        fixed = template_origin(template)
+        return fixed is not None and origin(url) == fixed
+    except ValueError:
+        return False
+
+
+def fits_header(url: str) -> bool:
+    """True when ``url`` holds no character that may not stand in a header value."""
+    return _FORBIDDEN.search(url) is None

@@ -1,0 +1,146 @@
+"""Values signed with a secret: what `web.create_signed_value` writes and `web.decode_signed_value` reads.
+
+Two formats. The first, kept for old cookies::
+
+    base64(value) "|" seconds "|" hex(HMAC-SHA1(secret, name + base64(value) + seconds))
+
+The second says the length of each field, so that no boundary can be moved, and signs the name as a field too::
+
+    "2|" len ":" key version "|" len ":" seconds "|" len ":" name "|" len ":" base64(value) "|" hex(HMAC-SHA256(secret, all before))
+
+Verdicts are a value or None; `Refused` carries what the log shall say, if anything. ``now`` is in seconds.
+"""
+
+import base64
+import binascii
+import hmac
+import re
+from collections.abc import Mapping
+from typing import NamedTuple
+
+_SECONDS_A_DAY = 86400
+# The first format does not say where its name ends and its value begins: digits could wander between value and
+# timestamp. A timestamp further ahead than this has been tampered with.
+_AHEAD_SECONDS = 31 * _SECONDS_A_DAY
+_VERSION = re.compile(rb"([1-9][0-9]{0,2})\|")
+
+
+class Refused(ValueError):
+    """The signed value is not accepted. ``log`` is a format for the value, or "" where nothing shall be logged."""
+
+    def __init__(self, log: str = "") -> None:
+        super().__init__(log)
+        self.log = log
+
+
+class Fields(NamedTuple):
+    """The second format, taken apart; nothing is verified yet."""
+
+    key_version: int
+    seconds: bytes
+    name: bytes
+    value: bytes
+    signature: bytes
+
+
+def _octets(text: str | bytes) -> bytes:
+    return text.encode() if isinstance(text, str) else text
+
+
+def signature_v1(secret: str | bytes, *parts: str | bytes) -> bytes:
+    """Return the lower-case hex HMAC-SHA1 of all ``parts``, one after the other."""
+    joined = b"".join([_octets(part) for part in parts])
+    return hmac.digest(_octets(secret), joined, "sha1").hex().encode()
+
+
+def signature_v2(secret: str | bytes, signed: bytes) -> bytes:
+    """Return the lower-case hex HMAC-SHA256 of ``signed``."""
+    return hmac.digest(_octets(secret), signed, "sha256").hex().encode()
+
+
+def sign_v1(secret: str | bytes, name: str, value: bytes, now: float) -> bytes:
+    """Return ``value`` signed under ``name`` in the first format."""
+    encoded, seconds = base64.b64encode(value), b"%d" % int(now)
+    return b"%b|%b|%b" % (encoded, seconds, signature_v1(secret, name, encoded, seconds))
+
+
+def sign_v2(secret: str | bytes, name: str, value: bytes, now: float, key_version: int) -> bytes:
+    """Return ``value`` signed under ``name`` in the second format, telling which key was used."""
+    fields = (b"%d" % key_version, b"%d" % int(now), _octets(name), base64.b64encode(value))
+    signed = b"2|" + b"".join([b"%d:%b|" % (len(field), field) for field in fields])
+    return signed + signature_v2(secret, signed)
+
+
+def version(signed: bytes) -> int:
+    """Return the format that ``signed`` claims: a number below 1000 before the first ``|``, else 1."""
+    found = _VERSION.match(signed)
+    return int(found[1]) if found else 1
+
+
+def _aged(seconds: bytes, now: float, max_age_days: float, log: str) -> int:
+    try:
+        written = int(seconds)
+    except ValueError:
+        raise Refused from None
+    if written < now - max_age_days * _SECONDS_A_DAY:
+        raise Refused(log)
+    return written
+
+
+def _decoded(encoded: bytes) -> bytes:
+    try:
+        return base64.b64decode(encoded)
+    except binascii.Error:
+        raise Refused from None
+
+
+def verify_v1(secret: str | bytes, name: str, signed: bytes, max_age_days: float, now: float) -> bytes:
+    """Return the value in ``signed``, which is in the first format. Raises `Refused`."""
+    parts = signed.split(b"|")
+    if len(parts) != 3:
+        raise Refused
+    encoded, seconds, signature = parts
+    if not hmac.compare_digest(signature, signature_v1(secret, name, encoded, seconds)):
+        raise Refused("Invalid cookie signature %r")
+    if _aged(seconds, now, max_age_days, "Expired cookie %r") > now + _AHEAD_SECONDS:
+        raise Refused("Cookie timestamp in future; possible tampering %r")
+    if seconds.startswith(b"0"):
+        raise Refused("Tampered cookie %r")
+    return _decoded(encoded)
+
+
+def fields_v2(signed: bytes) -> Fields:
+    """Take apart a value in the second format. Raises `Refused` where a length does not fit."""
+    rest = signed[2:]
+    fields = []
+    for _ in range(4):
+        length, _, rest = rest.partition(b":")
+        try:
+            size = int(length)
+        except ValueError:
+            raise Refused from None
+        if rest[size : size + 1] != b"|":
+            raise Refused
+        fields.append(rest[:size])
+        rest = rest[size + 1 :]
+    try:
+        return Fields(int(fields[0]), fields[1], fields[2], fields[3], rest)
+    except ValueError:
+        raise Refused from None
+
+
+def verify_v2(secrets: str | bytes | Mapping[int, str | bytes], name: str, signed: bytes, max_age_days: float, now: float) -> bytes:
+    """Return the value in ``signed``, which is in the second format. Raises `Refused`, which never asks for a log line."""
+    fields = fields_v2(signed)
+    if isinstance(secrets, (str, bytes)):
+        secret: str | bytes | None = secrets
+    else:
+        secret = secrets.get(fields.key_version)
+    if secret is None:
+        raise Refused
+    covered = signed[: len(signed) - len(fields.signature)]
+    genuine = hmac.compare_digest(fields.signature, signature_v2(secret, covered))
+    if not genuine or fields.name != _octets(name):
+        raise Refused
+    _aged(fields.seconds, now, max_age_days, "")
+    return _decoded(fields.value)
