@@ -86,8 +86,8 @@ class _CurlStreamingBuffer:
     """Carries body chunks from libcurl to a ``streaming_callback``.
 
     libcurl delivers from within ``socket_action``, where the application must not run, so chunks wait here for the next turn of the loop.
-    What waits is bounded: the transfer is paused while there are ``max_buffer_size`` bytes. (libcurl goes on decoding what it has read
-    from the socket, and buffers that itself; it has a limit of its own for it.)
+    What waits is bounded: the transfer is paused while there are ``max_buffer_size`` bytes. (What libcurl has got from the socket by then
+    it still decodes, and keeps; for that it has a limit of its own.)
     """
 
     max_buffer_size = 1024 * 1024

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from io import BytesIO
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeAlias
 
 from tornadolike import gen, httputil, version
 from tornadolike._client.credentials import BOUND_TO_ORIGIN, basic_authorization
@@ -41,15 +41,17 @@ _IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _IDLE_SECONDS = 15.0
 _IDLE_HOSTS = 4
 
+_Callback: TypeAlias = Callable[[HTTPResponse], None]
+
 
 class HTTPTimeoutError(HTTPError):
     """The request took too long; ``code`` is 599, the message says what was being waited for."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(599, message=message)
+        super().__init__(599, message or "Timeout")
 
     def __str__(self) -> str:
-        return self.message or "Timeout"
+        return self.message
 
 
 class HTTPStreamClosedError(HTTPError):
@@ -59,10 +61,10 @@ class HTTPStreamClosedError(HTTPError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(599, message=message)
+        super().__init__(599, message or "Stream closed")
 
     def __str__(self) -> str:
-        return self.message or "Stream closed"
+        return self.message
 
 
 class SimpleAsyncHTTPClient(AsyncHTTPClient):
@@ -102,17 +104,15 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
         max_body_size: int | None = None,
     ) -> None:
         super().initialize(defaults=defaults)
+        # Requests by a key of their own: in order of arrival, waiting for a slot (with the handle of their time-out), and in flight.
+        self.queue: deque[tuple[object, HTTPRequest, _Callback]] = deque()
+        self.waiting: dict[object, tuple[HTTPRequest, _Callback, object]] = {}
+        self.active: dict[object, tuple[HTTPRequest, _Callback]] = {}
+        self.max_body_size, self.max_header_size, self.max_buffer_size = max_body_size, max_header_size, max_buffer_size
         self.max_clients = max_clients
-        self.max_buffer_size = max_buffer_size
-        self.max_header_size = max_header_size
-        self.max_body_size = max_body_size
-        self.queue: deque[tuple[object, HTTPRequest, Callable[[HTTPResponse], None]]] = deque()
-        self.active: dict[object, tuple[HTTPRequest, Callable[[HTTPResponse], None]]] = {}
-        self.waiting: dict[object, tuple[HTTPRequest, Callable[[HTTPResponse], None], object]] = {}
         self.own_resolver = not resolver
-        self.resolver = resolver or Resolver()
-        if hostname_mapping is not None:
-            self.resolver = OverrideResolver(resolver=self.resolver, mapping=hostname_mapping)
+        lookup = resolver or Resolver()
+        self.resolver = lookup if hostname_mapping is None else OverrideResolver(resolver=lookup, mapping=hostname_mapping)
         self.tcp_client = TCPClient(resolver=self.resolver)
         keep_alive = self.defaults.get("keep_alive")
         if keep_alive:
@@ -126,39 +126,36 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
             self.resolver.close()
         self.tcp_client.close()
 
-    def fetch_impl(self, request: HTTPRequest, callback: Callable[[HTTPResponse], None]) -> None:
+    def fetch_impl(self, request: HTTPRequest, callback: _Callback) -> None:
         key = object()
-        timeout: object = None
-        if len(self.active) >= self.max_clients:
-            seconds = _sooner(request.connect_timeout, request.request_timeout)
-            if seconds:
-                timeout = self.io_loop.call_at(self.io_loop.time() + seconds, self._on_timeout, key, "in request queue")
+        self.waiting[key] = (request, callback, self._start_queue_timeout(key, request))
         self.queue.append((key, request, callback))
-        self.waiting[key] = (request, callback, timeout)
         self._process_queue()
         if self.queue:
             gen_log.debug("max_clients limit reached, request queued. %d active, %d queued requests.", len(self.active), len(self.queue))
 
+    def _start_queue_timeout(self, key: object, request: HTTPRequest) -> object:
+        seconds = _sooner(request.connect_timeout, request.request_timeout)
+        if not seconds or len(self.active) < self.max_clients:
+            return None
+        return self.io_loop.call_at(self.io_loop.time() + seconds, self._on_timeout, key, "in request queue")
+
     def _process_queue(self) -> None:
-        while self.queue and len(self.active) < self.max_clients:
+        while len(self.active) < self.max_clients and self.queue:
             key, request, callback = self.queue.popleft()
-            if key not in self.waiting:
-                continue
-            self._remove_timeout(key)
             self.active[key] = (request, callback)
+            self._remove_timeout(key)
             self._handle_request(request, functools.partial(self._release_fetch, key), callback)
 
     def _connection_class(self) -> type:
         return _HTTPConnection
 
-    def _handle_request(
-        self, request: HTTPRequest, release_callback: Callable[[], None], final_callback: Callable[[HTTPResponse], None]
-    ) -> None:
+    def _handle_request(self, request: HTTPRequest, release_callback: Callable[[], None], final_callback: _Callback) -> None:
         limits = (self.max_buffer_size, self.tcp_client, self.max_header_size, self.max_body_size)
         self._connection_class()(self, request, release_callback, final_callback, *limits)
 
     def _release_fetch(self, key: object) -> None:
-        del self.active[key]
+        self.active.pop(key)
         self._process_queue()
 
     def _remove_timeout(self, key: object) -> None:
@@ -255,7 +252,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
     code: int | None = None
     reason: str | None = None
     headers: httputil.HTTPHeaders | None = None
-    final_callback: Callable[[HTTPResponse], None] | None
+    final_callback: _Callback | None
     release_callback: Callable[[], None] | None
 
     _timeout: object = None
@@ -277,24 +274,20 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         client: SimpleAsyncHTTPClient | None,
         request: HTTPRequest,
         release_callback: Callable[[], None],
-        final_callback: Callable[[HTTPResponse], None],
+        final_callback: _Callback,
         max_buffer_size: int,
         tcp_client: TCPClient,
         max_header_size: int | None,
         max_body_size: int | None,
     ) -> None:
-        self.io_loop = IOLoop.current()
-        self.start_time = self.io_loop.time()
-        self.start_wall_time = time.time()
-        self.client = client
-        self.request = request
-        self.release_callback = release_callback
-        self.final_callback = final_callback
-        self.max_buffer_size = max_buffer_size
+        self.request, self.client = request, client
+        self.final_callback, self.release_callback = final_callback, release_callback
         self.tcp_client = tcp_client
-        self.max_header_size = max_header_size
-        self.max_body_size = max_body_size
+        self.max_buffer_size, self.max_header_size, self.max_body_size = max_buffer_size, max_header_size, max_body_size
         self.chunks = bytearray()
+        self.io_loop = IOLoop.current()
+        self.start_wall_time = time.time()
+        self.start_time = self.io_loop.time()
         gen.convert_yielded(self.run()).add_done_callback(_log_failure)
 
     # Sending
@@ -618,7 +611,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         else:
             future.add_done_callback(functools.partial(self._on_redirect_done, callback))
 
-    def _on_redirect_done(self, callback: Callable[[HTTPResponse], None], future: "Future[HTTPResponse]") -> None:
+    def _on_redirect_done(self, callback: _Callback, future: "Future[HTTPResponse]") -> None:
         error = future.exception()
         _report(callback, future.result() if error is None else self._failure(error))
 
@@ -658,7 +651,7 @@ def _sooner(connect_timeout: float | None, request_timeout: float | None) -> flo
     return min(first, second) or first or second
 
 
-def _report(callback: Callable[[HTTPResponse], None], response: HTTPResponse) -> None:
+def _report(callback: _Callback, response: HTTPResponse) -> None:
     try:
         callback(response)
     except Exception:
