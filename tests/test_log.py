@@ -99,7 +99,7 @@ class TestSetup:
 
     @pytest.fixture
     def logger(self) -> Iterator[logging.Logger]:
-        logger = logging.Logger("a logger of its own")
+        logger = logging.Logger("a logger of its own")  # noqa: LOG001 - must not outlive the test
         yield logger
         for handler in logger.handlers:
             handler.close()
@@ -135,7 +135,7 @@ class TestSetup:
         assert (logger.handlers, logger.level) == ([], logging.NOTSET)
 
     def test_parsing_sets_up_the_root_logger(self, options: OptionParser, monkeypatch: pytest.MonkeyPatch) -> None:
-        root = logging.Logger("root")
+        root = logging.Logger("root")  # noqa: LOG001 - the real one belongs to the test runner
         monkeypatch.setattr(logging, "getLogger", lambda: root)
         options.parse_command_line(["program", "--logging=debug"])
         assert root.level == logging.DEBUG

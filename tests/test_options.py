@@ -74,7 +74,7 @@ class TestCommandLine:
             (dt.timedelta, "1h 30m", dt.timedelta(minutes=90)),
             (dt.timedelta, "-.5 days", dt.timedelta(hours=-12)),
             (dt.timedelta, "90", dt.timedelta(seconds=90)),
-            (dt.timedelta, "1w2us", dt.timedelta(weeks=1, microseconds=2)),
+            (dt.timedelta, "1w 2us", dt.timedelta(weeks=1, microseconds=2)),
             (frozenset, "ab", frozenset("ab")),
         ],
     )
@@ -83,7 +83,9 @@ class TestCommandLine:
         parse(options, f"--x={text}")
         assert options.x == value
 
-    @pytest.mark.parametrize(("type", "text"), [(dt.datetime, "tomorrow"), (dt.timedelta, "soon"), (dt.timedelta, "1h!")])
+    @pytest.mark.parametrize(
+        ("type", "text"), [(dt.datetime, "tomorrow"), (dt.timedelta, "soon"), (dt.timedelta, "1h!"), (dt.timedelta, "3moons")]
+    )
     def test_unknown_times(self, options: OptionParser, type: Any, text: str) -> None:
         options.define("x", type=type)
         with pytest.raises(Error, match=f"{text}"):

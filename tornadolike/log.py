@@ -12,8 +12,6 @@ import logging.handlers
 import sys
 from typing import Any
 
-from tornadolike.escape import to_unicode
-
 try:
     import colorama  # type: ignore[import-untyped,import-not-found,unused-ignore]  # for old Windows consoles
 except ImportError:
@@ -51,13 +49,6 @@ def _terminal_colors(colors: dict[int, int]) -> tuple[dict[int, str], str]:
     return sequences, (curses.tigetstr("sgr0") or b"").decode("ascii")
 
 
-def _readable(text: str | bytes) -> str:
-    try:
-        return to_unicode(text)
-    except UnicodeDecodeError:
-        return repr(text)
-
-
 class LogFormatter(logging.Formatter):
     """Formats records as ``[I 261121 09:00:00 web:12] message``, in color where stderr is a terminal that has it.
 
@@ -70,8 +61,8 @@ class LogFormatter(logging.Formatter):
 
     DEFAULT_FORMAT = "%(color)s[%(levelname)1.1s %(asctime)s %(module)s:%(lineno)d]%(end_color)s %(message)s"
     DEFAULT_DATE_FORMAT = "%y%m%d %H:%M:%S"
-    # Numbers of terminal colors: blue, green, yellow, red, magenta.
-    DEFAULT_COLORS = {logging.DEBUG: 4, logging.INFO: 2, logging.WARNING: 3, logging.ERROR: 1, logging.CRITICAL: 5}
+    # In the numbers of a terminal: red errors, green information, yellow warnings, blue details, magenta disasters.
+    DEFAULT_COLORS = {logging.ERROR: 1, logging.INFO: 2, logging.WARNING: 3, logging.DEBUG: 4, logging.CRITICAL: 5}
 
     def __init__(
         self,
@@ -99,7 +90,7 @@ class LogFormatter(logging.Formatter):
     def format(self, record: Any) -> str:
         """The text for ``record``, which is also given the attributes that the format uses."""
         try:
-            record.message = _readable(record.getMessage())
+            record.message = record.getMessage()
         except Exception as e:
             record.message = f"Bad message ({e!r}): {record.__dict__!r}"
         record.asctime = self.formatTime(record, self.datefmt)
@@ -109,7 +100,7 @@ class LogFormatter(logging.Formatter):
         if record.exc_info and not record.exc_text:
             record.exc_text = self.formatException(record.exc_info)
         if record.exc_text:
-            text = "\n".join([text.rstrip(), *map(_readable, record.exc_text.split("\n"))])
+            text = f"{text.rstrip()}\n{record.exc_text}"
         return text.replace("\n", "\n    ")
 
 
@@ -120,20 +111,23 @@ def enable_pretty_logging(options: Any = None, logger: logging.Logger | None = N
     ``log_rotate_mode``.
     """
     options = _options_or_default(options)
-    if options.logging is None or options.logging.lower() == "none":
+    level = options.logging or "none"
+    if level.lower() == "none":
         return
-    if logger is None:
-        logger = logging.getLogger()
-    logger.setLevel(getattr(logging, options.logging.upper()))
+    target = logging.getLogger() if logger is None else logger
+    target.setLevel(getattr(logging, level.upper()))
     if options.log_file_prefix:
-        to_file = _rotating_handler(options)
-        to_file.setFormatter(LogFormatter(color=False))
-        logger.addHandler(to_file)
-    wanted = options.log_to_stderr
-    if wanted or (wanted is None and not logger.handlers):
-        to_stderr = logging.StreamHandler()
-        to_stderr.setFormatter(LogFormatter())
-        logger.addHandler(to_stderr)
+        _attach(target, _rotating_handler(options), color=False)
+    to_stderr = options.log_to_stderr
+    if to_stderr is None:
+        to_stderr = not target.handlers
+    if to_stderr:
+        _attach(target, logging.StreamHandler(), color=True)
+
+
+def _attach(logger: logging.Logger, handler: logging.Handler, color: bool) -> None:
+    handler.setFormatter(LogFormatter(color=color))
+    logger.addHandler(handler)
 
 
 def _rotating_handler(options: Any) -> logging.Handler:

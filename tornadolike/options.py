@@ -73,7 +73,10 @@ def _timedelta_from(text: str) -> dt.timedelta:
         if span is None:
             raise Error(f"Unrecognized time span: {text!r}")
         number, unit = span.groups()
-        total += dt.timedelta(**{_SHORT_UNITS.get(unit, unit): float(number)})
+        try:
+            total += dt.timedelta(**{_SHORT_UNITS.get(unit, unit): float(number)})
+        except TypeError:
+            raise Error(f"Unrecognized unit of time: {unit!r} in {text!r}") from None
         position = span.end()
     return total
 
@@ -384,16 +387,13 @@ class _Mockable:
         return getattr(self._options, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        assert name not in self._originals, "don't reuse mockable objects"
-        self._originals[name] = getattr(self._options, name)
-        setattr(self._options, name, value)
+        originals: dict[str, Any] = self._originals
+        assert name not in originals, "don't reuse mockable objects"
+        originals[name] = self._options[name]
+        self._options[name] = value
 
     def __delattr__(self, name: str) -> None:
-        setattr(self._options, name, self._originals.pop(name))
-
-
-options = OptionParser()
-define_logging_options(options)
+        self._options[name] = self._originals.pop(name)
 
 
 def define(
@@ -428,3 +428,7 @@ def print_help(file: TextIO | None = None) -> None:
 def add_parse_callback(callback: Callable[[], None]) -> None:
     """Have ``callback`` called when the global options were parsed; see `OptionParser.add_parse_callback`."""
     options.add_parse_callback(callback)
+
+
+options = OptionParser()
+define_logging_options(options)

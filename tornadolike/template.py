@@ -214,12 +214,11 @@ class BaseLoader:
         :arg namespace: variables for all of them.
         :arg whitespace: their mode of `filter_whitespace`; by default it depends on the file name.
         """
-        self.autoescape = autoescape
-        self.namespace = namespace or {}
-        self.whitespace = whitespace
-        self.templates: dict[str, Template] = {}
         # Reentrant, because compiling a template may load others.
         self.lock = threading.RLock()
+        self.templates: dict[str, Template] = {}
+        self.namespace = namespace or {}
+        self.autoescape, self.whitespace = autoescape, whitespace
 
     def reset(self) -> None:
         """Forget all templates, so that they are read anew."""
@@ -232,11 +231,12 @@ class BaseLoader:
 
     def load(self, name: str, parent_path: str | None = None) -> Template:
         """The template of this name, compiled when it is asked for the first time."""
-        name = self.resolve_path(name, parent_path=parent_path)
+        full_name = self.resolve_path(name, parent_path=parent_path)
         with self.lock:
-            if name not in self.templates:
-                self.templates[name] = self._create_template(name)
-            return self.templates[name]
+            template = self.templates.get(full_name)
+            if template is None:
+                template = self.templates[full_name] = self._create_template(full_name)
+            return template
 
     def _create_template(self, name: str) -> Template:
         raise NotImplementedError
