@@ -34,7 +34,7 @@ from tornadolike.concurrent import (
 )
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import app_log
-from tornadolike.util import TimeoutError  # noqa: A004 - Tornado's module has this name
+from tornadolike.util import TimeoutError  # noqa: A004 - a re-export: programs import it from here
 
 _T = TypeVar("_T")
 

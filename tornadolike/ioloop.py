@@ -28,7 +28,7 @@ from typing import Any, ClassVar, Protocol, TypeVar, overload
 from tornadolike._loop import factory, schedule
 from tornadolike.concurrent import Future, chain_future, future_add_done_callback, is_future
 from tornadolike.log import app_log
-from tornadolike.util import Configurable, TimeoutError, import_object  # noqa: A004 - Tornado's module has this name
+from tornadolike.util import Configurable, TimeoutError, import_object  # noqa: A004 - a re-export: programs import it from here
 
 
 class _Selectable(Protocol):
@@ -401,23 +401,23 @@ class PeriodicCallback:
         self._running = False
         self._timeout: object = None
 
+    def is_running(self) -> bool:
+        """Whether `start` was called, and `stop` was not since then."""
+        return self._running
+
     def start(self) -> None:
         """Begin the series on the current `IOLoop`; the first call comes one interval from now."""
-        self.io_loop = IOLoop.current()
         self._running = True
-        self._next_timeout = self.io_loop.time()
+        self.io_loop = io_loop = IOLoop.current()
+        self._next_timeout = io_loop.time()
         self._schedule_next()
 
     def stop(self) -> None:
         """End the series; `start` may begin a new one. A call that is under way is not interrupted."""
+        timer, self._timeout = self._timeout, None
+        if timer is not None:
+            self.io_loop.remove_timeout(timer)
         self._running = False
-        if self._timeout is not None:
-            self.io_loop.remove_timeout(self._timeout)
-            self._timeout = None
-
-    def is_running(self) -> bool:
-        """Whether `start` was called, and `stop` was not since then."""
-        return self._running
 
     def _run(self) -> Coroutine[Any, Any, None] | None:
         self._timeout = None

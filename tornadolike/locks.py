@@ -234,17 +234,6 @@ class Semaphore(_TimeoutGarbageCollector):
             waiter.set_exception(TimeoutError())
         self._garbage_collect()
 
-    def __enter__(self) -> None:
-        raise RuntimeError("Use 'async with' instead of 'with' for Semaphore")
-
-    def __exit__(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
-        self.__enter__()
-
     async def __aenter__(self) -> None:
         await _entered(self.acquire(), self)
 
@@ -256,13 +245,24 @@ class Semaphore(_TimeoutGarbageCollector):
     ) -> None:
         self.release()
 
+    def __enter__(self) -> None:
+        raise RuntimeError("Use 'async with' instead of 'with' for Semaphore")
+
+    def __exit__(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        self.__enter__()
+
 
 class BoundedSemaphore(Semaphore):
     """A `Semaphore` that raises `ValueError` when it is released more often than acquired, which mostly is a mistake."""
 
     def __init__(self, value: int = 1) -> None:
-        super().__init__(value=value)
         self._initial_value = value
+        super().__init__(value)
 
     def release(self) -> None:
         """As `Semaphore.release`. Raises `ValueError` where nothing is left to release."""
@@ -289,16 +289,16 @@ class Lock:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} _block={self._block}>"
 
-    def acquire(self, timeout: float | dt.timedelta | None = None) -> Awaitable[_ReleasingContextManager]:
-        """Wait for the lock; `release` must follow. Raises `TimeoutError` at the ``timeout``. Better: ``async with lock:``."""
-        return self._block.acquire(timeout)
+    async def __aenter__(self) -> None:
+        await _entered(self.acquire(), self)
 
-    def release(self) -> None:
-        """Unlock it for the one that has waited longest. Raises `RuntimeError` where it is not locked."""
-        try:
-            self._block.release()
-        except ValueError:
-            raise RuntimeError("release unlocked lock") from None
+    async def __aexit__(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: types.TracebackType | None,
+    ) -> None:
+        self.release()
 
     def __enter__(self) -> None:
         raise RuntimeError("Use `async with` instead of `with` for Lock")
@@ -311,13 +311,13 @@ class Lock:
     ) -> None:
         self.__enter__()
 
-    async def __aenter__(self) -> None:
-        await _entered(self.acquire(), self)
+    def acquire(self, timeout: float | dt.timedelta | None = None) -> Awaitable[_ReleasingContextManager]:
+        """Wait for the lock; `release` must follow. Raises `TimeoutError` at the ``timeout``. Better: ``async with lock:``."""
+        return self._block.acquire(timeout)
 
-    async def __aexit__(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: types.TracebackType | None,
-    ) -> None:
-        self.release()
+    def release(self) -> None:
+        """Unlock it for the one that has waited longest. Raises `RuntimeError` where it is not locked."""
+        try:
+            self._block.release()
+        except ValueError:
+            raise RuntimeError("release unlocked lock") from None

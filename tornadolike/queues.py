@@ -44,17 +44,6 @@ def _expire(waiter: "Future[Any]") -> None:
         waiter.set_exception(TimeoutError())
 
 
-class _QueueIterator(Generic[_T]):
-    def __init__(self, q: "Queue[_T]") -> None:
-        self.q = q
-
-    def __aiter__(self) -> "_QueueIterator[_T]":
-        return self
-
-    def __anext__(self) -> Awaitable[_T]:
-        return self.q.get()
-
-
 class Queue(Generic[_T]):
     """First in, first out. With ``maxsize`` 0 it takes any number of items, else putting waits while it is full.
 
@@ -72,13 +61,13 @@ class Queue(Generic[_T]):
         if maxsize < 0:
             raise ValueError("maxsize can't be negative")
         self._maxsize = maxsize
-        self._init()
         # At most one of the two has anyone waiting: for items, or with an item for room.
         self._getters: deque[Future[_T]] = deque()
         self._putters: deque[tuple[_T, Future[None]]] = deque()
-        self._unfinished_tasks = 0
         self._finished = Event()
         self._finished.set()
+        self._unfinished_tasks = 0
+        self._init()
 
     @property
     def maxsize(self) -> int:
@@ -161,30 +150,30 @@ class Queue(Generic[_T]):
         """Wait until all items are finished. Raises `TimeoutError` at the ``timeout``."""
         return self._finished.wait(timeout)
 
-    def __aiter__(self) -> _QueueIterator[_T]:
-        return _QueueIterator(self)
-
-    def _init(self) -> None:
-        self._queue = deque()
-
-    def _get(self) -> _T:
-        item: _T = self._queue.popleft()
-        return item
-
-    def _put(self, item: _T) -> None:
-        self._queue.append(item)
-
-    def _take_in(self, item: _T) -> None:
-        self._put(item)
-        self._unfinished_tasks += 1
-        self._finished.clear()
-
     def _consume_expired(self) -> None:
         """Forget those at the head of a line who no longer wait."""
         while self._putters and self._putters[0][1].done():
             self._putters.popleft()
         while self._getters and self._getters[0].done():
             self._getters.popleft()
+
+    def __aiter__(self) -> "_QueueIterator[_T]":
+        return _QueueIterator(self)
+
+    def _init(self) -> None:
+        self._queue = deque()
+
+    def _put(self, item: _T) -> None:
+        self._queue.append(item)
+
+    def _get(self) -> _T:
+        item: _T = self._queue.popleft()
+        return item
+
+    def _take_in(self, item: _T) -> None:
+        self._put(item)
+        self._unfinished_tasks += 1
+        self._finished.clear()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {id(self):#x} {self._format()}>"
@@ -202,6 +191,17 @@ class Queue(Generic[_T]):
         if self._unfinished_tasks:
             parts.append(f"tasks={self._unfinished_tasks}")
         return " ".join(parts)
+
+
+class _QueueIterator(Generic[_T]):
+    def __init__(self, q: "Queue[_T]") -> None:
+        self.q = q
+
+    def __aiter__(self) -> "_QueueIterator[_T]":
+        return self
+
+    def __anext__(self) -> Awaitable[_T]:
+        return self.q.get()
 
 
 class PriorityQueue(Queue[_T]):

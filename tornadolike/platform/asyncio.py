@@ -382,17 +382,18 @@ class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
     MY_ATTRIBUTES = {"_real_loop", "_selector", "add_reader", "add_writer", "close", "remove_reader", "remove_writer"}
 
     def __init__(self, real_loop: asyncio.AbstractEventLoop) -> None:
-        self._real_loop = real_loop
         self._selector = SelectorThread(real_loop)
+        self._real_loop = real_loop
 
     def __getattribute__(self, name: str) -> Any:
-        if name in AddThreadSelectorEventLoop.MY_ATTRIBUTES:
-            return super().__getattribute__(name)
-        return getattr(self._real_loop, name)
+        own = name in AddThreadSelectorEventLoop.MY_ATTRIBUTES
+        return super().__getattribute__(name) if own else getattr(self._real_loop, name)
 
-    def close(self) -> None:
-        self._selector.close()
-        self._real_loop.close()
+    def remove_reader(self, fd: _FileDescriptorLike) -> bool:
+        return self._selector.remove_reader(fd)
+
+    def remove_writer(self, fd: _FileDescriptorLike) -> bool:
+        return self._selector.remove_writer(fd)
 
     def add_reader(self, fd: _FileDescriptorLike, callback: Callable[["Unpack[_Ts]"], Any], *args: "Unpack[_Ts]") -> None:
         return self._selector.add_reader(fd, callback, *args)
@@ -400,8 +401,6 @@ class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
     def add_writer(self, fd: _FileDescriptorLike, callback: Callable[["Unpack[_Ts]"], Any], *args: "Unpack[_Ts]") -> None:
         return self._selector.add_writer(fd, callback, *args)
 
-    def remove_reader(self, fd: _FileDescriptorLike) -> bool:
-        return self._selector.remove_reader(fd)
-
-    def remove_writer(self, fd: _FileDescriptorLike) -> bool:
-        return self._selector.remove_writer(fd)
+    def close(self) -> None:
+        self._selector.close()
+        self._real_loop.close()

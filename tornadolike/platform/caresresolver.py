@@ -22,10 +22,10 @@ class CaresResolver(Resolver):
     """
 
     def initialize(self) -> None:
-        self.io_loop = IOLoop.current()
-        self.channel = pycares.Channel(sock_state_cb=self._sock_state_cb)
         self.fds: dict[int, int] = {}
         self._timer: object = None
+        self.io_loop = IOLoop.current()
+        self.channel = pycares.Channel(sock_state_cb=self._sock_state_cb)
 
     def _sock_state_cb(self, fd: int, readable: bool, writable: bool) -> None:
         """c-ares wants another set of events for one of its sockets; the empty set means that it is about to close it."""
