@@ -171,6 +171,19 @@ class TestHeaders:
         with pytest.raises(HTTPInputError):
             HTTPHeaders.parse(block)
 
+    def test_6_6_0_folded_lines_are_refused_at_once(self) -> None:
+        """Removed in Tornado 6.6.0: each continuation line copied the whole value once more."""
+        with pytest.raises(HTTPInputError, match="folding not supported"):
+            HTTPHeaders.parse("a: b\r\n" + " c\r\n" * 200_000)
+
+    @pytest.mark.parametrize("odd", ["\xa0", "\x85", "\u3000", "\x0b", "\x0c"])
+    def test_ghsa_753j_mpmx_qq6g_only_space_and_tab_are_stripped(self, odd: str) -> None:
+        """GHSA-753j-mpmx-qq6g: str.strip() made ``chunked`` out of what other servers read as an unknown coding."""
+        try:
+            assert HTTPHeaders.parse(f"Transfer-Encoding: \t{odd}chunked ")["Transfer-Encoding"] == odd + "chunked"
+        except HTTPInputError:
+            assert odd in "\x0b\x0c\u3000"
+
     def test_line_ends(self) -> None:
         assert list(HTTPHeaders.parse("a: 1\nb: 2\r\n\nc:\x853\r\n").get_all()) == [("A", "1"), ("B", "2"), ("C", "\x853")]
         headers = HTTPHeaders()
