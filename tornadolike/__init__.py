@@ -2,9 +2,38 @@
 
 ``version`` and ``version_info`` name the level of Tornado's API that is offered, as applications which test
 ``tornado.version`` expect it; ``__version__`` is the version of this package.
+
+Submodules are imported when first looked up, so ``import tornadolike; tornadolike.web.RequestHandler`` works.
 """
+
+import importlib
+from types import ModuleType
 
 version = "6.6.1"
 version_info = (6, 6, 1, 0)
 
 __version__ = "0.1.0"
+
+# What `from tornado import *` brings: Tornado's list, which leaves out `websocket` and `wsgi`.
+__all__ = [
+    *("auth", "autoreload", "concurrent", "curl_httpclient", "escape", "gen", "http1connection", "httpclient", "httpserver", "httputil"),
+    *("ioloop", "iostream", "locale", "locks", "log", "netutil", "options", "platform", "process", "queues", "routing"),
+    *("simple_httpclient", "tcpclient", "tcpserver", "template", "testing", "util", "web"),
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return importlib.import_module(f"tornadolike.{name}")
+    raise AttributeError(f"module 'tornadolike' has no attribute {name!r}")
+
+
+def install_as_tornado() -> None:
+    """From now on ``import tornado`` (and ``tornado.web``, ...) gives this process the modules of tornadolike.
+
+    Call it before anything imports Tornado: raises `RuntimeError` where a real ``tornado`` module is already loaded.
+    Calling it again does nothing. Child processes do the same when ``TORNADOLIKE_AS_TORNADO=1`` is in their environment.
+    """
+    from tornadolike import _alias
+
+    _alias.install()
