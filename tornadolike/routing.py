@@ -139,26 +139,19 @@ class RuleRouter(Router):
         return rule
 
     def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> httputil.HTTPMessageDelegate | None:
-        path = request.path
         for rule in self.rules:
-            matcher = rule.matcher
-            params: dict[str, Any] | None
-            if matcher.__class__ is PathMatches:
-                # Most rules of most applications: one regex match and nothing built unless it succeeds.
-                found = matcher.regex.match(path)
-                if found is None:
-                    continue
-                params = matcher._params(found) if matcher.regex.groups else {}
-            else:
-                params = matcher.match(request)
-                if params is None:
-                    continue
-            if rule.target_kwargs:
-                params["target_kwargs"] = rule.target_kwargs
-            delegate = self.get_target_delegate(rule.target, request, **params)
+            delegate = self._try_rule(rule, request)
             if delegate is not None:
                 return delegate
         return None
+
+    def _try_rule(self, rule: Rule, request: httputil.HTTPServerRequest) -> httputil.HTTPMessageDelegate | None:
+        params = rule.matcher.match(request)
+        if params is None:
+            return None
+        if rule.target_kwargs:
+            params["target_kwargs"] = rule.target_kwargs
+        return self.get_target_delegate(rule.target, request, **params)
 
     def get_target_delegate(
         self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any

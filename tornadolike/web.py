@@ -45,12 +45,13 @@ import warnings
 import zlib
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
-from typing import Any, ClassVar, TypeVar, Union, cast, overload
+from typing import Any, ClassVar, TypeVar, cast, overload
 
 import tornadolike
 import tornadolike.locale
 import tornadolike.netutil
 from tornadolike import escape, gen, httputil, iostream, template
+from tornadolike._http import grammar as _ABNF  # noqa: N812
 from tornadolike._web import (
     arguments,
     conditional,
@@ -73,6 +74,7 @@ from tornadolike.routing import (
     AnyMatches,
     DefaultHostMatches,
     HostMatches,
+    PathMatches,
     ReversibleRouter,
     ReversibleRuleRouter,
     Rule,
@@ -83,8 +85,8 @@ from tornadolike.util import ObjectDict
 
 url = URLSpec
 
-_HeaderTypes = Union[bytes, str, int, numbers.Integral, dt.datetime]
-_CookieSecretTypes = Union[str, bytes, dict[int, str], dict[int, bytes]]
+_HeaderTypes = bytes | str | int | numbers.Integral | dt.datetime
+_CookieSecretTypes = str | bytes | dict[int, str] | dict[int, bytes]
 _Method = Callable[..., Awaitable[None] | None]
 
 MIN_SUPPORTED_SIGNED_VALUE_VERSION = 1
@@ -110,25 +112,28 @@ _ARG_DEFAULT = _ArgDefaultMarker()
 _OK = httputil.responses[200]
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
-_STANDARD_START_LINES = {code: httputil.ResponseStartLine("", code, reason) for code, reason in httputil.responses.items()}
+_STANDARD_START_LINES = {int(code): httputil.ResponseStartLine("", int(code), reason) for code, reason in httputil.responses.items()}
 
-# The headers every response begins with, and the second for which their Date is right: one tuple, so that threads
+_Pairs = list[tuple[bytes, bytes]]
+
+# The headers every response begins with, raw, and the second for which their Date is right. One tuple, so that threads
 # with loops of their own never see the halves of two.
-_initial_headers: tuple[int, dict[str, str]] = (-1, {})
+_initial_headers: tuple[int, _Pairs] = (-1, [])
 
 
-def _new_response_headers() -> httputil.HTTPHeaders:
+def _initial_pairs() -> _Pairs:
+    """The list is shared by all responses of one second: nobody changes it."""
     global _initial_headers
     now = int(time.time())
-    second, fields = _initial_headers
+    second, pairs = _initial_headers
     if second != now:
-        fields = {
-            "Server": f"TornadoServer/{tornadolike.version}",
-            "Content-Type": "text/html; charset=UTF-8",
-            "Date": httputil.format_timestamp(now),
-        }
-        _initial_headers = (now, fields)
-    return httputil.HTTPHeaders(fields)
+        pairs = [
+            (b"Server", b"TornadoServer/" + tornadolike.version.encode()),
+            (b"Content-Type", b"text/html; charset=UTF-8"),
+            (b"Date", httputil.format_timestamp(now).encode()),
+        ]
+        _initial_headers = (now, pairs)
+    return pairs
 
 
 @types.coroutine
@@ -248,7 +253,8 @@ class RequestHandler:
 
     def clear(self) -> None:
         """Forget status, headers and body written so far; the response starts anew."""
-        self._headers = _new_response_headers()
+        self._initial_pairs = pairs = _initial_pairs()
+        self._headers = httputil.HTTPHeaders._from_wire(pairs)
         self.set_default_headers()
         self._write_buffer: list[bytes] = []
         self._status_code = 200
@@ -271,7 +277,7 @@ class RequestHandler:
         self._status_code = status_code
         if reason is None:
             self._reason = httputil.responses.get(status_code, "Unknown")
-        elif "<" in reason or not httputil._ABNF.reason_phrase.fullmatch(reason):
+        elif "<" in reason or not _ABNF.reason_phrase.fullmatch(reason):
             self._reason = "Unknown"
         else:
             self._reason = escape.native_str(reason)
@@ -713,21 +719,43 @@ class RequestHandler:
         self._finished = True
         self.on_finish()
         self._break_cycles()
-        return cast("Future[None]", future)
+        return future
 
     def _complete_headers(self) -> None:
         """Add what only the end of a body can tell: whether the client has it already, and its length."""
-        if self._status_code == 200 and self.request.method in ("GET", "HEAD") and "Etag" not in self._headers:
-            self.set_etag_header()
-            if self.check_etag_header():
-                self._write_buffer = []
-                self.set_status(304)
+        if self._status_code == 200 and self.request.method in ("GET", "HEAD"):
+            if self._complete_untouched_headers():
+                return
+            if "Etag" not in self._headers:
+                self.set_etag_header()
+                if self.check_etag_header():
+                    self._write_buffer = []
+                    self.set_status(304)
         if self._should_not_send_content(self._status_code):
             if self._write_buffer:
                 raise RuntimeError(f"Cannot send body with status code HTTP{self._status_code}")
             self._clear_representation_headers()
         elif "Content-Length" not in self._headers:
             self._headers["Content-Length"] = str(sum(map(len, self._write_buffer)))
+
+    def _complete_untouched_headers(self) -> bool:
+        """Do the same in one go where it is plain what comes out: no header was set, and no hook is overridden."""
+        cls = self.__class__
+        if (
+            self._headers._pairs is not self._initial_pairs
+            or cls.set_etag_header is not _SET_ETAG_HEADER
+            or cls.check_etag_header is not _CHECK_ETAG_HEADER
+            or "If-None-Match" in self.request.headers
+        ):
+            return False
+        written = self._write_buffer
+        length = len(written[0]) if len(written) == 1 else sum(map(len, written))
+        pairs = [*self._initial_pairs, (b"Content-Length", b"%d" % length)]
+        etag = self.compute_etag()
+        if etag is not None:
+            pairs.insert(-1, (b"Etag", self._convert_header_value(etag).encode("latin-1")))
+        self._headers = httputil.HTTPHeaders._from_wire(pairs)
+        return True
 
     def detach(self) -> iostream.IOStream:
         """Take over the connection: return its stream, and send no response.
@@ -950,7 +978,7 @@ class RequestHandler:
         if include_host is None:
             include_host = getattr(self, "include_host", False)
         host = f"{self.request.protocol}://{self.request.host}" if include_host else ""
-        return host + cast(str, handler_class.make_static_url(self.settings, path, **kwargs))
+        return host + handler_class.make_static_url(self.settings, path, **kwargs)
 
     def require_setting(self, name: str, feature: str = "this feature") -> None:
         """Raise an exception that names ``feature`` unless the application's setting ``name`` is set."""
@@ -1135,6 +1163,8 @@ class RequestHandler:
 
 # What a delegate may run without a task; a subclass or an instrumentation with its own _execute always gets one.
 _EXECUTE = RequestHandler._execute
+_SET_ETAG_HEADER = RequestHandler.set_etag_header
+_CHECK_ETAG_HEADER = RequestHandler.check_etag_header
 
 
 def _directory_of_caller() -> str:
@@ -1185,7 +1215,8 @@ def removeslash(method: _Method) -> _Method:
             if self.request.method not in ("GET", "HEAD"):
                 raise HTTPError(404)
             if bare:  # the root has nowhere to go
-                return _redirect_to_path(self, bare)
+                _redirect_to_path(self, bare)
+                return None
         return method(self, *args, **kwargs)
 
     return wrapper
@@ -1204,7 +1235,8 @@ def addslash(method: _Method) -> _Method:
             return method(self, *args, **kwargs)
         if self.request.method not in ("GET", "HEAD"):
             raise HTTPError(404)
-        return _redirect_to_path(self, path + "/")
+        _redirect_to_path(self, path + "/")
+        return None
 
     return wrapper
 
@@ -1234,12 +1266,34 @@ class _ApplicationRouter(ReversibleRuleRouter):
             rule.target = _ApplicationRouter(self.application, rule.target)
         return rule
 
+    def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> httputil.HTTPMessageDelegate | None:
+        # The same search as in every RuleRouter, but the way from a path to a handler class, which is that of nearly
+        # all requests, builds no dictionaries of arguments.
+        path = request.path
+        for rule in self.rules:
+            matcher, target = rule.matcher, rule.target
+            delegate: httputil.HTTPMessageDelegate | None
+            if matcher.__class__ is PathMatches and isinstance(target, type) and issubclass(target, RequestHandler):
+                found = matcher.regex.match(path)
+                if found is None:
+                    continue
+                params = matcher._params(found) if matcher.regex.groups else _NO_PARAMS
+                delegate = self.application.get_handler_delegate(request, target, rule.target_kwargs, **params)
+            else:
+                delegate = self._try_rule(rule, request)
+            if delegate is not None:
+                return delegate
+        return None
+
     def get_target_delegate(
         self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
     ) -> httputil.HTTPMessageDelegate | None:
         if isinstance(target, type) and issubclass(target, RequestHandler):
             return self.application.get_handler_delegate(request, target, **target_params)
         return super().get_target_delegate(target, request, **target_params)
+
+
+_NO_PARAMS: dict[str, Any] = {}
 
 
 class Application(ReversibleRouter):
@@ -1291,7 +1345,8 @@ class Application(ReversibleRouter):
             for name, value in _DEBUG_SETTINGS.items():
                 settings.setdefault(name, value)
         self.wildcard_router = _ApplicationRouter(self, [*self._static_rules(), *(handlers or ())])
-        self.default_router = _ApplicationRouter(self, [Rule(AnyMatches(), self.wildcard_router)])
+        self._wildcard_rule = Rule(AnyMatches(), self.wildcard_router)
+        self.default_router = _ApplicationRouter(self, [self._wildcard_rule])
         if settings.get("autoreload"):
             # Above this module: only development needs it.
             from tornadolike import autoreload
@@ -1356,9 +1411,13 @@ class Application(ReversibleRouter):
 
     def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> _HandlerDelegate:
         """Return the delegate for a request; where no rule matches, that of ``default_handler_class`` or of a 404."""
-        route = self.default_router.find_handler(request)
+        router = self.default_router
+        if len(router.rules) == 1 and router.rules[0] is self._wildcard_rule:
+            # No host has rules of its own.
+            router = self._wildcard_rule.target
+        route = router.find_handler(request)
         if route is not None:
-            return cast(_HandlerDelegate, route)
+            return cast("_HandlerDelegate", route)
         default = self.settings.get("default_handler_class")
         if default:
             return self.get_handler_delegate(request, default, self.settings.get("default_handler_args", {}))
@@ -1478,7 +1537,9 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
     def execute(self) -> Awaitable[None] | None:
         """Start the handler. Returns what data must wait for: ``prepare()`` of a handler that streams, else None."""
         application = self.application
-        _forget_caches(application.settings)
+        settings = application.settings
+        if "compiled_template_cache" in settings or "static_hash_cache" in settings:
+            _forget_caches(settings)
         handler = self.handler = self.handler_class(application, self.request, **self.handler_kwargs)
         transforms = [transform(self.request) for transform in application.transforms]
         if self.stream_request_body:
