@@ -23,7 +23,7 @@ from tornadolike._client.pool import IdlePool
 from tornadolike._client.redirects import DESCRIBES_BODY, REDIRECT_CODES, Hop, next_hop
 from tornadolike._client.request_head import Target, check_body, check_method, fill_in, parse_target
 from tornadolike.concurrent import Future
-from tornadolike.escape import _unicode
+from tornadolike.escape import _unicode, native_str
 from tornadolike.http1connection import HTTP1Connection, HTTP1ConnectionParameters
 from tornadolike.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest, HTTPResponse, _RequestProxy, main
 from tornadolike.ioloop import IOLoop
@@ -321,6 +321,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
 
     def _complete_headers(self) -> None:
         request, target = self.request, self._target
+        _decode_values(request.headers)
         fill_in(
             request.headers,
             connection="close" if self._key is None else None,
@@ -638,11 +639,21 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
 
 def _headers_for_hop(headers: httputil.HTTPHeaders, hop: Hop) -> httputil.HTTPHeaders:
     kept = headers.copy()
-    dropped = ("Host", *(DESCRIBES_BODY if hop.drops_body else ()), *(() if hop.same_origin else BOUND_TO_ORIGIN))
+    # Both are for one connection only.
+    dropped = ("Host", "Transfer-Encoding", *(DESCRIBES_BODY if hop.drops_body else ()), *(() if hop.same_origin else BOUND_TO_ORIGIN))
     for name in dropped:
         if name in kept:
             del kept[name]
     return kept
+
+
+def _decode_values(headers: httputil.HTTPHeaders) -> None:
+    """Applications may give values as UTF-8 bytes."""
+    if any(isinstance(value, bytes) for _, value in headers.get_all()):
+        fields = [(name, native_str(value)) for name, value in headers.get_all()]
+        headers.clear()
+        for name, value in fields:
+            headers.add(name, value)
 
 
 def _sooner(connect_timeout: float | None, request_timeout: float | None) -> float:

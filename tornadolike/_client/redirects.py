@@ -5,7 +5,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 
 REDIRECT_CODES = frozenset({301, 302, 303, 307, 308})
 
-DESCRIBES_BODY = ("Content-Length", "Content-Type", "Content-Encoding", "Transfer-Encoding", "Expect")
+DESCRIBES_BODY = ("Content-Length", "Content-Type", "Content-Encoding", "Expect")
 """Header fields that make no sense once the body of the request is dropped."""
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
