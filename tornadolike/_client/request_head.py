@@ -48,13 +48,13 @@ def parse_target(url: str) -> Target:
     path = parts.path or "/"
     if parts.query:
         path = f"{path}?{parts.query}"
+    host, port = _split_port(authority)
+    if not authority.isascii():
+        authority = authority.encode("idna").decode("ascii")  # normalises as well, which may bring up a space
     if _CONTROL_OR_SPACE.search(authority) or _CONTROL.search(path):
         raise ValueError(f"Illegal character in url: {url!r}")
-    host, port = _split_port(authority)
     if not host:
         raise ValueError(f"No host in url: {url!r}")
-    if not authority.isascii():
-        authority = authority.encode("idna").decode("ascii")
     username, _, password = userinfo.partition(":")
     port = _DEFAULT_PORTS[parts.scheme] if port is None else port
     return Target(parts, parts.scheme, host, port, authority, path, username if at else None, password)
