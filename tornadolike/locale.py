@@ -202,14 +202,15 @@ class Locale:
 
         The further in the past, the more of it is said; dates in the future are written in full.
 
-        :arg date: seconds of the epoch or a `~datetime.datetime`, in UTC unless it has a time zone.
+        :arg date: seconds of the epoch or a `~datetime.datetime`, in UTC unless it has a time zone of its own, which then
+            takes the place of UTC in the next line.
         :arg gmt_offset: minutes by which the user's time is behind UTC.
         :arg relative: whether to write dates of today as a span from now.
         :arg shorter: leave out the time of day where there is a day.
         :arg full_format: write day, month and year in any case.
         """
         now = dt.datetime.now(dt.UTC)
-        date = _in_utc(date)
+        date = _aware(date)
         if date > now:
             if relative and (date - now).total_seconds() < 60:
                 # Clocks differ a little: what another machine has just done may lie in the future.
@@ -291,7 +292,7 @@ def _span(days: int, was_yesterday: bool, full_format: bool) -> str:
     return "this week" if days < 5 else "this year"
 
 
-def _in_utc(date: int | float | dt.datetime) -> dt.datetime:
+def _aware(date: int | float | dt.datetime) -> dt.datetime:
     if isinstance(date, int | float):
         return dt.datetime.fromtimestamp(date, dt.UTC)
     return date if date.tzinfo is not None else date.replace(tzinfo=dt.UTC)
