@@ -5,14 +5,24 @@ the system is to choose the port, the first address gets it and the others must 
 of them is refused. An :class:`Acceptor` takes connections in batches whenever its socket is readable. When the process has no
 descriptor left, a listening socket stays readable, and a loop that kept asking would only burn the processor that the open
 connections need: the acceptor stops watching for a moment instead.
+
+Where an event loop's transports are native code, the loop accepts as well (:class:`LoopAcceptor`), for half the price of a
+connection: no Python socket is made. On asyncio's own loops it is the other way round, since they spend a task on each accept.
+The loop gets a duplicate of the socket. The original then stays an ordinary socket that its owner can ask and close, and it
+keeps the port when the loop gives up on the duplicate, as libuv can when it is out of descriptors; a duplicate of the same
+socket takes its place.
 """
 
+import asyncio
 import errno
 import os
 import socket
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+from tornadolike._net import transport_source
 
 #: How many connections may wait in the kernel, and how many are taken in one turn of the loop.
 DEFAULT_BACKLOG = 128
@@ -20,7 +30,12 @@ DEFAULT_BACKLOG = 128
 EXHAUSTED_PAUSE_SECONDS = 0.1
 EXHAUSTED_REPORT_SECONDS = 1.0
 
+REVIVAL_SECONDS = 1.0
+
 _PORT_ROUNDS = 8
+
+# Sockets do not tell their backlog, and a loop that accepts sets it anew.
+_backlogs: "WeakKeyDictionary[socket.socket, int]" = WeakKeyDictionary()
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -67,6 +82,11 @@ def _new_socket(family: int, kind: int, proto: int) -> socket.socket | None:
     return sock
 
 
+def _listen(sock: socket.socket, backlog: int) -> None:
+    sock.listen(backlog)
+    _backlogs[sock] = backlog
+
+
 def _is_phantom(error: OSError, host: str | None, sockaddr: tuple[Any, ...]) -> bool:
     """Containers often resolve localhost to ::1 without having that address; there, and only there, IPv4 alone will do."""
     return error.errno == errno.EADDRNOTAVAIL and host == "localhost" and sockaddr[0] == "::1"
@@ -87,7 +107,7 @@ def _bind_one(info: AddressInfo, host: str | None, shared_port: int, reuse_port:
         if shared_port and not sockaddr[1]:
             sockaddr = (sockaddr[0], shared_port, *sockaddr[2:])
         sock.bind(sockaddr)
-        sock.listen(backlog)
+        _listen(sock, backlog)
     except OSError as error:
         sock.close()
         if _is_phantom(error, host, sockaddr):
@@ -149,7 +169,7 @@ def bind_unix(path: str, mode: int, backlog: int) -> socket.socket:
             _remove_stale_socket(path)
             sock.bind(path)
             os.chmod(path, mode)
-        sock.listen(backlog)
+        _listen(sock, backlog)
     except (OSError, ValueError):
         sock.close()
         raise
@@ -226,3 +246,58 @@ class Acceptor:
         if now - self._reported >= EXHAUSTED_REPORT_SECONDS:
             self._reported = now
             self._watcher.exhausted(error)
+
+
+def _run_at_once(steps: Coroutine[Any, Any, Any]) -> Any:
+    """The result of a coroutine that has nothing to wait for; what it does after a mere ``sleep(0)`` is left out."""
+    try:
+        steps.send(None)
+    except StopIteration as done:
+        return done.value
+    steps.close()
+    return None
+
+
+class LoopAcceptor:
+    """Lets ``loop`` accept at ``sock`` by itself and make transports with protocols from ``factory``, until :meth:`stop`.
+
+    While the process has no descriptor left, such loops close the connections that arrive.
+    """
+
+    __slots__ = ("_factory", "_loop", "_server", "_serving", "_sock", "_timer")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, factory: Callable[[], asyncio.BaseProtocol]) -> None:
+        self._loop = loop
+        self._sock = sock
+        self._factory = factory
+        self._serve()
+        self._timer = loop.call_later(REVIVAL_SECONDS, self._revive)
+
+    def _serve(self) -> None:
+        # From a socket of its own a loop makes a server without waiting for anything, so that nobody needs to await it.
+        self._serving = self._sock.dup()
+        create = self._loop.create_unix_server if self._is_unix() else self._loop.create_server
+        backlog = _backlogs.get(self._sock, socket.SOMAXCONN)
+        self._server = _run_at_once(create(self._factory, sock=self._serving, backlog=backlog, start_serving=False))
+        _run_at_once(self._server.start_serving())
+
+    def _is_unix(self) -> bool:
+        return hasattr(socket, "AF_UNIX") and self._sock.family == socket.AF_UNIX
+
+    def _revive(self) -> None:
+        if self._serving.fileno() == -1:
+            try:
+                self._serve()
+            except OSError:
+                pass  # still out of descriptors: next time
+        self._timer = self._loop.call_later(REVIVAL_SECONDS, self._revive)
+
+    def stop(self) -> None:
+        """Take no more connections, from this moment on. ``sock`` stays open; closing it is the caller's business. Idempotent."""
+        self._timer.cancel()
+        self._server.close()
+
+
+def loop_accepts(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> bool:
+    """Whether :class:`LoopAcceptor` is the better way for ``sock``."""
+    return transport_source.suits(loop) and sock.type == socket.SOCK_STREAM

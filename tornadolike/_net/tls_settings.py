@@ -1,6 +1,7 @@
 """TLS contexts: from keyword options, and the defaults for those who set none."""
 
 import functools
+import os
 import ssl
 from typing import Any
 
@@ -40,3 +41,30 @@ def context_from_options(options: dict[str, Any], server_side: bool | None) -> s
     if "ciphers" in options:
         context.set_ciphers(options["ciphers"])
     return _without_compression(context)
+
+
+def _fingerprint(options: dict[str, Any]) -> tuple[Any, ...]:
+    files = [options[name] for name in ("certfile", "keyfile", "ca_certs") if options.get(name) is not None]
+    states = [os.stat(file) for file in files]
+    return (*sorted((name, repr(value)) for name, value in options.items()), *((state.st_mtime_ns, state.st_size) for state in states))
+
+
+class ServerContexts:
+    """The context for a server's options, made anew only when the options or the files they name have changed.
+
+    Reading a certificate and its key costs as much as a handshake, and clients can resume sessions only with the context that
+    issued them; but a server that runs for long must see a renewed certificate.
+    """
+
+    __slots__ = ("_context", "_made_from")
+
+    def __init__(self) -> None:
+        self._made_from: tuple[Any, ...] | None = None
+        self._context: ssl.SSLContext | None = None
+
+    def current(self, options: dict[str, Any]) -> ssl.SSLContext:
+        fingerprint = _fingerprint(options)
+        if self._context is None or fingerprint != self._made_from:
+            self._context = context_from_options(options, server_side=True)
+            self._made_from = fingerprint
+        return self._context

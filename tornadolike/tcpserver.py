@@ -1,0 +1,217 @@
+"""A TCP server: listens on sockets, and hands every connection to ``handle_stream`` as an IOStream."""
+
+import asyncio
+import errno
+import os
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from tornadolike import gen, process
+from tornadolike._net import listening, tls_settings, transport_source
+from tornadolike.concurrent import Future
+from tornadolike.ioloop import IOLoop
+from tornadolike.iostream import IOStream, SSLIOStream
+from tornadolike.log import app_log
+from tornadolike.netutil import _DEFAULT_BACKLOG, add_accept_handler, bind_sockets, ssl_options_to_context, ssl_wrap_socket
+
+# A peer that is gone before it was greeted, such as a port scanner: what wrapping its socket for TLS gives then.
+_GONE = frozenset({errno.ECONNABORTED, errno.EINVAL, errno.ENOTCONN})
+
+
+def _check_files(ssl_options: dict[str, Any]) -> None:
+    """Raise now what would otherwise befall the first client."""
+    if "certfile" not in ssl_options:
+        raise KeyError('missing key "certfile" in ssl_options')
+    for name in ("certfile", "keyfile"):  # the key may lie in the certificate's file
+        if name in ssl_options and not os.path.exists(ssl_options[name]):
+            raise ValueError(f'{name} "{ssl_options[name]}" does not exist')
+
+
+def _raise_failure(future: "Future[Any]") -> None:
+    future.result()
+
+
+class TCPServer:
+    """A server for any protocol over TCP, Unix sockets or TLS: subclass it and override :meth:`handle_stream`.
+
+    ::
+
+        class EchoServer(TCPServer):
+            async def handle_stream(self, stream, address):
+                with contextlib.suppress(StreamClosedError):
+                    while True:
+                        await stream.write(await stream.read_until(b"\\n"))
+
+    Start it in one of these ways:
+
+    * in one process, inside a coroutine: ``server.listen(8888)``. With ``reuse_port=True`` several processes may do so.
+    * in forked processes: ``sockets = bind_sockets(8888)``, then ``fork_processes(0)``, and then in each child, inside a
+      coroutine, ``server.add_sockets(sockets)``. Nothing may touch an event loop before the fork.
+    * deprecated: ``server.bind(8888)``, ``server.start(0)``, ``IOLoop.current().start()``.
+
+    :arg ssl_options: an ``ssl.SSLContext`` for the server side, or a dictionary with ``certfile``, ``keyfile`` and the other
+        keys of :func:`tornado.netutil.ssl_options_to_context`; with it the server speaks TLS. Of a dictionary, ``certfile``
+        must be there (KeyError), and the files must exist (ValueError); files that change later are read again.
+    :arg max_buffer_size: bytes that an IOStream may buffer, see there.
+    :arg read_chunk_size: bytes that an IOStream reads at once, see there.
+    """
+
+    def __init__(
+        self,
+        ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
+        max_buffer_size: int | None = None,
+        read_chunk_size: int | None = None,
+    ) -> None:
+        if isinstance(ssl_options, dict):
+            _check_files(ssl_options)
+        self.ssl_options = ssl_options
+        self.max_buffer_size = max_buffer_size
+        self.read_chunk_size = read_chunk_size
+        self._contexts = tls_settings.ServerContexts()
+        self._sockets: dict[int, socket.socket] = {}
+        self._handlers: dict[int, Callable[[], None]] = {}
+        self._pending_sockets: list[socket.socket] = []
+        self._started = False
+
+    def listen(
+        self,
+        port: int,
+        address: str | None = None,
+        family: socket.AddressFamily = socket.AF_UNSPEC,
+        backlog: int = _DEFAULT_BACKLOG,
+        flags: int | None = None,
+        reuse_port: bool = False,
+    ) -> None:
+        """Accept connections on ``port`` from now on, that is, as soon as the event loop runs.
+
+        The arguments are those of :func:`tornado.netutil.bind_sockets`, and so are the errors. May be called for several ports.
+        """
+        self.add_sockets(bind_sockets(port, address, family, backlog, flags, reuse_port))
+
+    def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
+        """Accept connections on listening sockets, such as :func:`tornado.netutil.bind_sockets` makes. :meth:`stop` closes them."""
+        for sock in sockets:
+            self.add_socket(sock)
+
+    def add_socket(self, socket: socket.socket) -> None:
+        """The same for a single socket."""
+        fd = socket.fileno()
+        self._sockets[fd] = socket
+        self._handlers[fd] = self._accept(socket)
+
+    def _accept(self, sock: socket.socket) -> Callable[[], None]:
+        """Begin to accept on ``sock``; returns what ends it."""
+        loop: asyncio.AbstractEventLoop | None = getattr(IOLoop.current(), "asyncio_loop", None)
+        takes_sockets = type(self)._handle_connection is not TCPServer._handle_connection  # a subclass wants to see them
+        if loop is None or takes_sockets or not listening.loop_accepts(loop, sock):
+            return add_accept_handler(sock, self._handle_connection)
+        return listening.LoopAcceptor(loop, sock, transport_source.protocol_factory(self._handle_source)).stop
+
+    def bind(
+        self,
+        port: int,
+        address: str | None = None,
+        family: socket.AddressFamily = socket.AF_UNSPEC,
+        backlog: int = _DEFAULT_BACKLOG,
+        flags: int | None = None,
+        reuse_port: bool = False,
+    ) -> None:
+        """Listen on ``port``, and accept connections once :meth:`start` is called; after that, at once.
+
+        The arguments are those of :func:`tornado.netutil.bind_sockets`. May be called for several ports. Deprecated: use
+        :meth:`listen` or :meth:`add_sockets`.
+        """
+        sockets = bind_sockets(port, address, family, backlog, flags, reuse_port)
+        if self._started:
+            self.add_sockets(sockets)
+        else:
+            self._pending_sockets += sockets
+
+    def start(self, num_processes: int | None = 1, max_restarts: int | None = None) -> None:
+        """Accept connections on what was bound before, in this process or in ``num_processes`` forked ones.
+
+        None or a number below 1 means one process for each core. ``max_restarts`` is that of
+        :func:`tornado.process.fork_processes`. No event loop may exist before a fork, and autoreload does not go with it.
+        May be called once. Deprecated: use :meth:`listen` or :meth:`add_sockets`.
+        """
+        assert not self._started
+        self._started = True
+        if num_processes != 1:
+            process.fork_processes(num_processes, max_restarts)
+        sockets, self._pending_sockets = self._pending_sockets, []
+        self.add_sockets(sockets)
+
+    def stop(self) -> None:
+        """Accept no more connections, and close the listening sockets. Connections that are open go on. Idempotent."""
+        while self._handlers:
+            fd, stop_accepting = self._handlers.popitem()
+            stop_accepting()
+            self._sockets[fd].close()
+
+    def handle_stream(self, stream: IOStream, address: tuple[Any, ...]) -> Awaitable[None] | None:
+        """Override: take over ``stream``, a new connection from ``address``, and close it when you are done.
+
+        May be a coroutine; others are accepted while it runs, and what it raises is logged. With TLS, ``stream`` is an
+        SSLIOStream whose handshake may not be over yet: await ``stream.wait_for_handshake()`` before asking about the peer.
+        """
+        raise NotImplementedError
+
+    def _server_context(self) -> ssl.SSLContext:
+        options = self.ssl_options
+        assert options is not None
+        return self._contexts.current(options) if isinstance(options, dict) else ssl_options_to_context(options)
+
+    def _wrap(self, connection: socket.socket) -> socket.socket | None:
+        """The connection with TLS on top; None for one that is gone already, and is closed then."""
+        try:
+            return ssl_wrap_socket(connection, self._server_context(), server_side=True, do_handshake_on_connect=False)
+        except Exception as error:
+            connection.close()
+            if isinstance(error, OSError) and (error.errno in _GONE or isinstance(error, ssl.SSLEOFError)):
+                return None
+            raise
+
+    def _handle_connection(self, connection: socket.socket, address: Any) -> None:
+        """Make a stream of an accepted socket."""
+        try:
+            if self.ssl_options is None:
+                stream = IOStream(connection, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)
+            else:
+                wrapped = self._wrap(connection)
+                if wrapped is None:
+                    return
+                stream = SSLIOStream(wrapped, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)
+        except Exception:
+            app_log.error("Error in connection callback", exc_info=True)
+        else:
+            self._handle_accepted(stream, address)
+
+    def _handle_source(self, source: transport_source.TransportSource) -> None:
+        """Make a stream of an accepted transport."""
+        try:
+            if self.ssl_options is None:
+                stream = IOStream._from_transport(source, self.max_buffer_size, self.read_chunk_size)
+            else:
+                stream = SSLIOStream._from_transport(
+                    source,
+                    max_buffer_size=self.max_buffer_size,
+                    read_chunk_size=self.read_chunk_size,
+                    ssl_options=self._server_context(),
+                    server_side=True,
+                )
+        except Exception:
+            source.transport.abort()
+            app_log.error("Error in connection callback", exc_info=True)
+        else:
+            self._handle_accepted(stream, source.peer_address())
+
+    def _handle_accepted(self, stream: IOStream, address: Any) -> None:
+        try:
+            handling = self.handle_stream(stream, address)
+            if handling is not None:
+                IOLoop.current().add_future(gen.convert_yielded(handling), _raise_failure)
+        except Exception:
+            app_log.error("Error in connection callback", exc_info=True)
+            stream.close()  # nobody else will
