@@ -338,13 +338,17 @@ class BaseIOStream:
             return
         if self._closed:
             self._release_consumer()
-        elif not self._paused:
+        elif not self._paused and self._can_read():
             if self._eof:
                 self.close()
                 return
             source = self._connected_source()
             source.deliver(consumer.data_received)
             source.resume()
+
+    def _can_read(self) -> bool:
+        """Not before the connection stands. Then, _feed_consumer has to be called."""
+        return not self._connecting
 
     def _detach_consumer(self, unread: bytes = b"") -> None:
         """Back to reads; ``unread`` is what they get first."""
@@ -623,14 +627,20 @@ class BaseIOStream:
             self._on_read_error(error)
 
     def _on_readable(self) -> None:
-        if self._closed:
+        if self._connecting:
+            self._handle_connect()
+        if self._closed or self._connecting:
             return
         if self._request is not None:
             self._answer(self._read_ahead)
-        else:
-            self._answer(lambda: self._read_chunk(None))
+        elif not self._read_buffer:
+            self._answer(self._look_for_close)
         if self._read_future is None and self._read_buffer and not self._closed:
+            # What comes next, be it the end, can wait until these bytes have been read.
             self._connected_source().pause()
+
+    def _look_for_close(self) -> None:
+        self._read_chunk(None)
 
     def _on_eof(self) -> None:
         if self._read_future is not None or (self._listening and not self._read_buffer):
@@ -698,7 +708,8 @@ class IOStream(BaseIOStream):
 
     def close_fd(self) -> None:
         sock, self.socket = self.socket, None  # type: ignore[assignment]  # None says "closed"; declared so, every user had to check
-        sock.close()
+        if sock is not None:  # None: start_tls has taken it
+            sock.close()
 
     def get_fd_error(self) -> Exception | None:
         code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -747,7 +758,9 @@ class IOStream(BaseIOStream):
         future, self._connect_future = self._connect_future, None
         if future is not None:
             future_set_result_unless_cancelled(future, self)
-        if self._read_future is None:
+        if self._consumer is not None:
+            self._feed_consumer()
+        else:
             self._watch_for_close()
 
     def start_tls(
@@ -866,10 +879,6 @@ class SSLIOStream(IOStream):
         """
         self._server_hostname = server_hostname
         super().connect(address)  # when it fails, so does the handshake
-        if self._closed:
-            failed: Future[SSLIOStream] = Future()
-            _fail(failed, self.error or StreamClosedError())
-            return failed
         return self.wait_for_handshake()
 
     def wait_for_handshake(self) -> "Future[SSLIOStream]":
@@ -881,7 +890,9 @@ class SSLIOStream(IOStream):
         if self._ssl_connect_future is not None:
             raise RuntimeError("Already waiting")
         future = self._ssl_connect_future = Future()
-        if not self._ssl_accepting:
+        if self._closed:
+            self._signal_closed()
+        elif not self._ssl_accepting:
             self._finish_ssl_connect()
         return future
 
@@ -901,6 +912,10 @@ class SSLIOStream(IOStream):
             )
         except (OSError, ValueError) as error:
             self.close(exc_info=error)
+
+    def _can_read(self) -> bool:
+        # Until the handshake is over, a file descriptor's readiness is about that. A transport's source makes no such difference.
+        return not (self._ssl_accepting and isinstance(self._source, FdSource | None)) and super()._can_read()
 
     # The handshake of an SSLSocket.
 
@@ -927,6 +942,8 @@ class SSLIOStream(IOStream):
         self._ssl_accepting = False
         self._finish_ssl_connect()
         self._flush()
+        if self._consumer is not None and not self._closed:
+            self._feed_consumer()
 
     def _on_handshake_failed(self, error: BaseException) -> None:
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):

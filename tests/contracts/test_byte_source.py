@@ -1,0 +1,823 @@
+"""What every byte source promises to a stream: on readiness and on transports, in the clear and over TLS.
+
+The other end is asyncio's own ``open_connection``, so that two of ours do not agree on the same mistake.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import struct
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tornadolike
+from tornadolike._net import transport_source
+from tornadolike.iostream import IOStream, SSLIOStream, StreamBufferFullError, StreamClosedError, UnsatisfiableReadError
+
+HERE = Path(tornadolike.__file__).parent
+MEGABYTE = 1 << 20
+SECONDS = 10
+
+
+def server_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(HERE / "testing.crt", HERE / "testing.key")
+    return context
+
+
+def client_context(verify: bool = False) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    if verify:
+        context.verify_mode = ssl.CERT_REQUIRED
+    else:
+        context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+class Pair:
+    """A stream under test and the other end of its connection."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self.on_fd, self.tls = kind.startswith("fd"), kind.endswith("tls")
+        # Python's SSLSocket takes a reset for an end of stream.
+        self.reset_error = type(None) if kind == "fd-tls" else ConnectionResetError
+        self.stream: IOStream = None  # type: ignore[assignment]  # open() sets it
+        self.reader: asyncio.StreamReader = None  # type: ignore[assignment]
+        self.writer: asyncio.StreamWriter = None  # type: ignore[assignment]
+        self.server: asyncio.Server | None = None
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener.setblocking(False)
+
+    async def listen(self, on_stream: Callable[[IOStream], None], **limits: Any) -> tuple[str, int]:
+        address: tuple[str, int] = self.listener.getsockname()
+        loop = asyncio.get_running_loop()
+        if self.on_fd:
+            loop.add_reader(self.listener.fileno(), lambda: on_stream(self._accept(limits)))
+        else:
+            factory = transport_source.protocol_factory(lambda source: on_stream(self._on_transport(source, limits)))
+            self.server = await loop.create_server(factory, sock=self.listener)
+        return address
+
+    def _accept(self, limits: dict[str, Any]) -> IOStream:
+        connection, _ = self.listener.accept()
+        if self.tls:
+            wrapped = server_context().wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+            return SSLIOStream(wrapped, **limits)
+        return IOStream(connection, **limits)
+
+    def _on_transport(self, source: transport_source.TransportSource, limits: dict[str, Any]) -> IOStream:
+        if self.tls:
+            return SSLIOStream._from_transport(source, ssl_options=server_context(), **limits)
+        return IOStream._from_transport(source, **limits)
+
+    async def open(self, on_stream: Callable[[IOStream], None] = lambda stream: None, **limits: Any) -> None:
+        accepted: asyncio.Future[IOStream] = asyncio.get_running_loop().create_future()
+
+        def take(stream: IOStream) -> None:
+            on_stream(stream)
+            accepted.set_result(stream)
+
+        host, port = await self.listen(take, **limits)
+        options: dict[str, Any] = {"ssl": client_context(), "server_hostname": "x"} if self.tls else {}
+        self.reader, self.writer = await asyncio.open_connection(host, port, limit=64 * MEGABYTE, **options)
+        self.stream = await accepted
+        if isinstance(self.stream, SSLIOStream):
+            await self.stream.wait_for_handshake()
+
+    async def close(self) -> None:
+        if self.server is not None:
+            self.server.close()
+        else:
+            asyncio.get_running_loop().remove_reader(self.listener.fileno())
+            self.listener.close()
+        if self.stream is not None:
+            self.stream.close()
+        if self.writer is not None:
+            self.writer.transport.abort()
+        for _ in range(3):
+            await asyncio.sleep(0)
+
+    def reset(self) -> None:
+        """Break the connection off from the other end."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+    async def fill(self) -> "asyncio.Future[None]":
+        """Write until the kernel takes no more; the future of the last write."""
+        while True:
+            written = self.stream.write(b"x" * MEGABYTE)
+            if not written.done():
+                return written
+
+
+@pytest.fixture(params=["fd", "transport", "fd-tls", "transport-tls"])
+async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    made = Pair(request.param)
+    yield made
+    await made.close()
+
+
+class Consumer:
+    """Remembers what it was given."""
+
+    def __init__(self) -> None:
+        self.received = bytearray()
+        self.closed = asyncio.Event()
+        self._more = asyncio.Event()
+
+    def data_received(self, data: bytes) -> None:
+        assert type(data) is bytes
+        assert data
+        assert not self.closed.is_set()
+        self.received += data
+        self._more.set()
+
+    def stream_closed(self) -> None:
+        assert not self.closed.is_set(), "told twice"
+        self.closed.set()
+
+    async def has(self, count: int) -> bytes:
+        async with asyncio.timeout(SECONDS):
+            while len(self.received) < count:
+                self._more.clear()
+                await self._more.wait()
+        return bytes(self.received)
+
+
+async def soon(awaitable: Any) -> Any:
+    return await asyncio.wait_for(awaitable, SECONDS)
+
+
+async def turns(count: int = 5) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """For what has no event: it is a matter of a few turns of the loop."""
+    async with asyncio.timeout(SECONDS):
+        while not condition():  # noqa: ASYNC110  # see above
+            await asyncio.sleep(0)
+
+
+# Reads.
+
+
+async def test_each_kind_of_read(pair: Pair) -> None:
+    await pair.open()
+    stream = pair.stream
+    pair.writer.write(b"line one\nline 2\nrest-of-it")
+    assert await soon(stream.read_until(b"\n")) == b"line one\n"
+    assert await soon(stream.read_until_regex(rb"\d\n")) == b"line 2\n"
+    assert await soon(stream.read_bytes(4)) == b"rest"
+    assert await soon(stream.read_bytes(0)) == b""
+    target = bytearray(5)
+    assert await soon(stream.read_into(target)) == 5
+    assert target == b"-of-i"
+    assert await soon(stream.read_bytes(99, partial=True)) == b"t"
+
+
+async def test_reads_that_wait(pair: Pair) -> None:
+    await pair.open()
+    stream = pair.stream
+    waiting = stream.read_until(b"\r\n")
+    assert stream.reading()
+    for piece in (b"a", b"\r", b"\nb"):
+        assert not waiting.done()  # type: ignore[attr-defined]
+        pair.writer.write(piece)
+        await pair.writer.drain()
+    assert await soon(waiting) == b"a\r\n"
+    assert not stream.reading()
+    target = bytearray(4)
+    filling = stream.read_into(target)
+    pair.writer.write(b"cdefg")
+    assert await soon(filling) == 4
+    assert target == b"bcde"
+    target.clear()  # nobody holds on to it
+    partly = bytearray(10)
+    assert await soon(stream.read_into(partly, partial=True)) == 2
+    assert partly.startswith(b"fg")
+
+
+async def test_one_read_at_a_time(pair: Pair) -> None:
+    await pair.open()
+    waiting = pair.stream.read_bytes(1)
+    with pytest.raises(AssertionError, match="Already reading"):
+        pair.stream.read_bytes(1)
+    with pytest.raises(AssertionError, match="Already reading"):
+        pair.stream._attach_consumer(Consumer())
+    pair.writer.write(b"a")
+    assert await soon(waiting) == b"a"
+
+
+async def test_read_until_close_gives_everything(pair: Pair) -> None:
+    await pair.open()
+    pair.writer.write(b"a" * MEGABYTE)
+    everything = pair.stream.read_until_close()
+    pair.writer.close()
+    assert await soon(everything) == b"a" * MEGABYTE
+    assert pair.stream.closed()
+    assert pair.stream.error is None
+    assert await pair.stream.read_until_close() == b""
+
+
+async def test_the_end_fails_a_read_that_wants_more(pair: Pair) -> None:
+    await pair.open()
+    waiting = pair.stream.read_bytes(10)
+    pair.writer.write(b"five.")
+    pair.writer.close()
+    with pytest.raises(StreamClosedError) as raised:
+        await soon(waiting)
+    assert raised.value.real_error is None
+    # What came can still be read; more cannot be asked for.
+    assert await soon(pair.stream.read_bytes(5)) == b"five."
+    with pytest.raises(StreamClosedError):
+        pair.stream.read_bytes(1)
+
+
+async def test_the_end_waits_for_unread_bytes(pair: Pair) -> None:
+    await pair.open()
+    closed = asyncio.Event()
+    pair.stream.set_close_callback(closed.set)
+    pair.writer.write(b"12")
+    assert await soon(pair.stream.read_bytes(1)) == b"1"
+    pair.writer.close()
+    await asyncio.sleep(0.02)
+    assert not closed.is_set()
+    assert not pair.stream.closed()
+    assert await soon(pair.stream.read_bytes(1)) == b"2"
+    await soon(closed.wait())
+    assert pair.stream.closed()
+
+
+async def test_an_unnoticed_end_shows_in_the_next_read(pair: Pair) -> None:
+    await pair.open()
+    pair.writer.write(b"12")
+    assert await soon(pair.stream.read_bytes(1)) == b"1"
+    pair.writer.close()
+    await asyncio.sleep(0.02)
+    assert await soon(pair.stream.read_bytes(1)) == b"2"
+    with pytest.raises(StreamClosedError):
+        await soon(pair.stream.read_bytes(1))
+
+
+async def test_close_callback_without_a_reader(pair: Pair) -> None:
+    await pair.open()
+    closed = asyncio.Event()
+    pair.stream.set_close_callback(closed.set)
+    pair.writer.close()
+    await soon(closed.wait())
+    assert pair.stream.closed()
+
+
+async def test_a_reset_is_the_error(pair: Pair) -> None:
+    await pair.open()
+    closed = asyncio.Event()
+    pair.stream.set_close_callback(closed.set)
+    waiting = pair.stream.read_bytes(1)
+    pair.reset()
+    with pytest.raises(StreamClosedError) as raised:
+        await soon(waiting)
+    assert raised.value.real_error is pair.stream.error
+    assert isinstance(pair.stream.error, pair.reset_error)
+    await soon(closed.wait())
+
+
+async def test_a_reset_ends_read_until_close(pair: Pair) -> None:
+    await pair.open()
+    everything = pair.stream.read_until_close()
+    pair.writer.write(b"data")
+    await until(lambda: bool(pair.stream._read_buffer))
+    pair.reset()
+    assert await soon(everything) == b"data"
+
+
+async def test_an_error_fails_read_until_close(pair: Pair) -> None:
+    await pair.open()
+    everything = pair.stream.read_until_close()
+    pair.stream.close(exc_info=OSError("boom"))
+    with pytest.raises(StreamClosedError) as raised:
+        await soon(everything)
+    assert str(raised.value.real_error) == "boom"
+
+
+async def test_the_unsatisfiable_read_closes(pair: Pair, logs: Any) -> None:
+    await pair.open()
+    pair.writer.write(b"abcdef")
+    await asyncio.sleep(0.01)
+    with pytest.raises(StreamClosedError) as raised:
+        await soon(pair.stream.read_until(b"def", max_bytes=5))
+    assert isinstance(raised.value.real_error, UnsatisfiableReadError)
+    logs.take("tornado.general", r"^Unsatisfiable read, closing connection: delimiter b'def' not found within 5 bytes$")
+
+
+async def test_the_read_buffer_is_bounded_while_nobody_reads(pair: Pair) -> None:
+    await pair.open(read_chunk_size=10_000)
+    stream = pair.stream
+    pair.writer.write(b"z" * 16 * MEGABYTE)
+    assert await soon(stream.read_bytes(1)) == b"z"
+    await asyncio.sleep(0.05)
+    assert len(stream._read_buffer or b"") <= 300_000  # a chunk of ours, or the one that the loop had under way
+    assert len(await soon(stream.read_bytes(16 * MEGABYTE - 1))) == 16 * MEGABYTE - 1
+
+
+async def test_small_reads_from_much_more_than_the_limit(pair: Pair) -> None:
+    await pair.open(max_buffer_size=10_000)
+    pair.writer.write(b"0123456789" * 20_000)
+    for _ in range(200):
+        assert await soon(pair.stream.read_bytes(1000)) == b"0123456789" * 100
+
+
+async def test_a_read_beyond_the_limit_fails(pair: Pair, logs: Any) -> None:
+    await pair.open(max_buffer_size=2000)
+    waiting = pair.stream.read_until(b"never")
+    pair.writer.write(b"x" * 5000)
+    with pytest.raises(StreamClosedError) as raised:
+        await soon(waiting)
+    assert isinstance(raised.value.real_error, StreamBufferFullError)
+    logs.take("tornado.general", r"^Reached maximum read buffer size$")
+    logs.take("tornado.general", r"^error on read: Reached maximum read buffer size$")
+
+
+# Writes.
+
+
+async def test_writes_arrive_in_order(pair: Pair) -> None:
+    await pair.open()
+    stream = pair.stream
+    parts = [bytes([n % 256]) * (1 + 7919 * n % 70_000) for n in range(300)]
+    futures = []
+    for n, part in enumerate(parts):
+        futures.append(stream.write([part, memoryview(part), bytearray(part)][n % 3]))  # type: ignore[list-item]
+    expected = b"".join(parts)
+    assert await soon(pair.reader.readexactly(len(expected))) == expected
+    await soon(asyncio.gather(*futures))
+    assert not stream.writing()
+
+
+async def test_a_small_write_is_done_at_once(pair: Pair) -> None:
+    await pair.open()
+    assert pair.stream.write(b"a").done()
+    assert pair.stream.write(b"").done()
+    assert pair.stream._write_now(b"b") is True
+    assert await soon(pair.reader.readexactly(2)) == b"ab"
+
+
+async def test_a_large_write_is_done_when_the_kernel_has_it(pair: Pair) -> None:
+    await pair.open()
+    stream = pair.stream
+    pair.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    last = await pair.fill()
+    for _ in range(20):  # the other end's TLS reads ahead
+        await asyncio.sleep(0.001)
+        last = await pair.fill() if last.done() else last
+    assert stream.writing()
+    assert stream._write_now(b"end") is False
+    assert not last.done()
+    pair.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    await soon(pair.reader.readuntil(b"end"))
+    await soon(last)
+    await soon(stream.write(b""))
+    assert stream._write_now(b"again") is True
+
+
+async def test_typed_memoryview(pair: Pair) -> None:
+    await pair.open()
+    await soon(pair.stream.write(memoryview(bytes(range(80))).cast("L")))
+    assert await soon(pair.reader.readexactly(80)) == bytes(range(80))
+
+
+async def test_what_was_written_can_be_resized(pair: Pair) -> None:
+    await pair.open()
+    data = bytearray(b"y" * 100_000)
+    written = pair.stream.write(data)  # type: ignore[arg-type]
+    await soon(pair.reader.readexactly(100_000))
+    await soon(written)
+    data.clear()
+
+
+async def test_what_was_not_written_can_be_resized_after_close(pair: Pair) -> None:
+    await pair.open()
+    await pair.fill()
+    data = bytearray(b"y" * MEGABYTE)
+    written = pair.stream.write(data)  # type: ignore[arg-type]
+    pair.stream.close()
+    with pytest.raises(StreamClosedError):
+        await written
+    data.clear()
+
+
+async def test_the_write_limit(pair: Pair) -> None:
+    await pair.open(max_write_buffer_size=8 * MEGABYTE)
+    stream = pair.stream
+    with pytest.raises(StreamBufferFullError, match="Reached maximum write buffer size"):
+        stream.write(bytes(9 * MEGABYTE))
+    with pytest.raises(StreamBufferFullError):
+        for _ in range(64):
+            stream.write(bytes(MEGABYTE))
+    assert not stream.closed()
+
+
+async def test_frames_put_into_the_write_buffer_as_distributed_does(pair: Pair) -> None:
+    await pair.open()
+    stream = pair.stream
+    for size in (10, 100_000, 20 * MEGABYTE):
+        frames = [memoryview(b"head%08d" % size), memoryview(bytes(size))]
+        buffer = stream._write_buffer
+        assert buffer is not None
+        for frame in frames:
+            buffer.append(frame)
+            stream._total_write_index += frame.nbytes
+        written = stream.write(b"")
+        assert await soon(pair.reader.readexactly(12 + size)) == b"head%08d" % size + bytes(size)
+        await soon(written)
+        assert len(buffer) == 0
+    stream.close()
+    assert stream._write_buffer is None
+
+
+async def test_writing_to_a_closed_stream(pair: Pair) -> None:
+    await pair.open()
+    error = ValueError("why")
+    pair.stream.close(exc_info=error)
+    for attempt in (pair.stream.write, pair.stream._write_now):
+        with pytest.raises(StreamClosedError) as raised:
+            attempt(b"x")
+        assert raised.value.real_error is error
+
+
+async def test_a_broken_connection_fails_writes(pair: Pair) -> None:
+    await pair.open()
+    pair.reset()
+    with pytest.raises(StreamClosedError):
+        async with asyncio.timeout(SECONDS):
+            while True:
+                await pair.stream.write(b"x" * 1000)
+                await asyncio.sleep(0)
+    assert pair.stream.closed()
+
+
+# Closing.
+
+
+async def test_close_fails_everything_that_waits(pair: Pair) -> None:
+    await pair.open()
+    stream, called = pair.stream, asyncio.Event()
+    stream.set_close_callback(called.set)
+    reading, writing = stream.read_bytes(1), await pair.fill()
+    stream.close()
+    assert stream.closed()
+    assert stream.socket is None
+    assert not called.is_set()  # later, from the loop
+    for future in (reading, writing):
+        with pytest.raises(StreamClosedError):
+            await future
+    await soon(called.wait())
+    stream.close()
+
+
+async def test_the_other_end_sees_the_close(pair: Pair) -> None:
+    await pair.open()
+    pair.stream.write(b"bye")
+    pair.stream.close()
+    assert await soon(pair.reader.read()) == b"bye"
+
+
+# Consumers.
+
+
+async def test_a_consumer_gets_everything_then_the_end(pair: Pair) -> None:
+    await pair.open()
+    consumer = Consumer()
+    pair.writer.write(b"first")
+    assert await soon(pair.stream.read_bytes(1)) == b"f"
+    pair.stream._attach_consumer(consumer)
+    pair.writer.write(b" second" * 50_000)
+    pair.writer.close()
+    await soon(consumer.closed.wait())
+    assert consumer.received == b"irst" + b" second" * 50_000
+    assert pair.stream.closed()
+    assert pair.stream.error is None
+
+
+async def test_a_consumer_is_told_of_our_own_close_later(pair: Pair) -> None:
+    await pair.open()
+    consumer = Consumer()
+    pair.stream._attach_consumer(consumer)
+    pair.stream.close()
+    assert not consumer.closed.is_set()
+    await soon(consumer.closed.wait())
+
+
+async def test_a_consumer_of_a_closed_stream(pair: Pair) -> None:
+    await pair.open()
+    waiting = pair.stream.read_bytes(10)
+    pair.writer.write(b"left")
+    pair.writer.close()
+    with pytest.raises(StreamClosedError):
+        await soon(waiting)
+    consumer = Consumer()
+    pair.stream._attach_consumer(consumer)
+    assert consumer.received == b"left"
+    assert not consumer.closed.is_set()
+    await soon(consumer.closed.wait())
+
+
+async def test_a_reset_reaches_the_consumer(pair: Pair) -> None:
+    await pair.open()
+    consumer = Consumer()
+    pair.stream._attach_consumer(consumer)
+    pair.reset()
+    await soon(consumer.closed.wait())
+    assert isinstance(pair.stream.error, pair.reset_error)
+
+
+async def test_a_paused_consumer_gets_nothing(pair: Pair) -> None:
+    await pair.open()
+    consumer = Consumer()
+    pair.stream._attach_consumer(consumer)
+    pair.writer.write(b"a")
+    assert await consumer.has(1) == b"a"
+    for _ in range(2):
+        pair.stream._pause_reading()
+        pair.stream._pause_reading()
+        pair.writer.write(b"b" * 300_000)
+        await asyncio.sleep(0.02)
+        before = len(consumer.received)
+        assert before in (1, 300_001)
+        pair.stream._resume_reading()
+        pair.stream._resume_reading()
+        await consumer.has(before + 300_000)
+    pair.stream._pause_reading()
+    pair.writer.write(b"c" * 16 * MEGABYTE)
+    await asyncio.sleep(0.02)
+    assert len(pair.stream._read_buffer or b"") <= 300_000
+    pair.stream._resume_reading()
+    await consumer.has(600_001 + 16 * MEGABYTE)
+
+
+async def test_a_consumer_that_pauses_within_the_call(pair: Pair) -> None:
+    await pair.open()
+
+    class Slow(Consumer):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            pair.stream._pause_reading()
+            asyncio.get_running_loop().call_soon(pair.stream._resume_reading)
+
+    consumer = Slow()
+    pair.stream._attach_consumer(consumer)
+    pair.writer.write(b"d" * 2 * MEGABYTE)
+    pair.writer.close()
+    await soon(consumer.closed.wait())
+    assert len(consumer.received) == 2 * MEGABYTE
+
+
+async def test_back_to_reads(pair: Pair) -> None:
+    await pair.open()
+    stream = pair.stream
+
+    class Upgrading(Consumer):
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            stream._detach_consumer(data[1:])
+
+    consumer = Upgrading()
+    stream._attach_consumer(consumer)
+    pair.writer.write(b"abc")
+    await consumer.has(1)
+    pair.writer.write(b"def")
+    assert await soon(stream.read_bytes(5)) == b"bcdef"
+    second = Consumer()
+    stream._attach_consumer(second)
+    pair.writer.write(b"ghi")
+    assert await second.has(3) == b"ghi"
+    pair.writer.close()
+    await soon(second.closed.wait())
+    assert not consumer.closed.is_set()
+
+
+async def test_a_consumer_attached_before_anything_came(pair: Pair) -> None:
+    consumer = Consumer()
+    await pair.open(lambda stream: stream._attach_consumer(consumer))
+    pair.writer.write(b"x")
+    assert await consumer.has(1) == b"x"
+
+
+async def test_a_consumer_paused_before_anything_came(pair: Pair) -> None:
+    consumer = Consumer()
+
+    def attach(stream: IOStream) -> None:
+        stream._attach_consumer(consumer)
+        stream._pause_reading()
+
+    await pair.open(attach)
+    pair.writer.write(b"x" * 1000)
+    await asyncio.sleep(0.02)
+    assert not consumer.received
+    pair.stream._resume_reading()
+    await consumer.has(1000)
+
+
+async def test_answers_within_the_call(pair: Pair) -> None:
+    class Echo(Consumer):
+        def data_received(self, data: bytes) -> None:
+            pair.stream._write_now(data)
+
+    await pair.open()
+    pair.stream._attach_consumer(Echo())
+    for n in range(20):
+        pair.writer.write(b"%d\n" % n)
+        assert await soon(pair.reader.readline()) == b"%d\n" % n
+
+
+# The socket.
+
+
+async def test_the_socket_can_be_asked(pair: Pair) -> None:
+    await pair.open()
+    sock = pair.stream.socket
+    assert sock.getsockname() == pair.writer.get_extra_info("peername")
+    assert sock.getpeername() == pair.writer.get_extra_info("sockname")
+    assert sock.family == socket.AF_INET
+    assert sock.fileno() > 0
+    pair.stream.set_nodelay(True)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    pair.stream.set_nodelay(False)
+    assert not sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    pair.stream.close()
+    assert pair.stream.socket is None
+    pair.stream.set_nodelay(True)
+
+
+# TLS alone.
+
+
+@pytest.fixture(params=["fd-tls", "transport-tls"])
+async def secure(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    made = Pair(request.param)
+    yield made
+    await made.close()
+
+
+async def test_the_certificate_and_cipher(secure: Pair) -> None:
+    before: list[object] = []
+    await secure.open(lambda stream: before.append(stream.socket.cipher()))  # type: ignore[attr-defined]
+    stream = secure.stream
+    assert isinstance(stream, SSLIOStream)
+    assert before == [None]
+    assert stream.socket.cipher() == secure.writer.get_extra_info("cipher")
+    assert stream.socket.version() is not None
+    assert stream.socket.getpeercert() is None
+    assert stream.socket.server_side
+    assert await soon(stream.wait_for_handshake()) is stream
+
+
+async def test_writes_and_reads_wait_for_the_handshake(secure: Pair) -> None:
+    results: list[Any] = []
+
+    def use(stream: IOStream) -> None:
+        results.extend((stream.write(b"early" * 1000), stream.read_bytes(2)))
+        assert not results[0].done()
+        assert stream.wait_for_handshake() is not None  # type: ignore[attr-defined]
+        with pytest.raises(RuntimeError, match="Already waiting"):
+            stream.wait_for_handshake()  # type: ignore[attr-defined]
+
+    accepted: asyncio.Future[IOStream] = asyncio.get_running_loop().create_future()
+
+    def take(stream: IOStream) -> None:
+        use(stream)
+        accepted.set_result(stream)
+
+    host, port = await secure.listen(take)
+    secure.reader, secure.writer = await asyncio.open_connection(host, port, ssl=client_context(), server_hostname="x")
+    secure.stream = await accepted
+    secure.writer.write(b"hi")
+    assert await soon(secure.reader.readexactly(5000)) == b"early" * 1000
+    assert await soon(results[1]) == b"hi"
+    await soon(results[0])
+
+
+async def test_a_refused_certificate_is_logged_with_the_alert(secure: Pair, logs: Any) -> None:
+    accepted: asyncio.Future[IOStream] = asyncio.get_running_loop().create_future()
+    host, port = await secure.listen(accepted.set_result)
+    client = socket.create_connection((host, port))
+    with contextlib.closing(client):
+        # A client that says why it refuses: asyncio's own keeps that to itself.
+        attempt = asyncio.to_thread(client_context(verify=True).wrap_socket, client, server_hostname="x")
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await soon(attempt)
+        secure.stream = await accepted
+        stream = secure.stream
+        assert isinstance(stream, SSLIOStream)
+        with pytest.raises((ssl.SSLError, StreamClosedError)) as raised:
+            await soon(stream.wait_for_handshake())
+    assert "alert unknown ca" in str(getattr(raised.value, "real_error", None) or raised.value).lower()
+    logs.take("tornado.general", r"(?i)^SSL Error on \d+ (\('127.0.0.1', \d+\)|\(not connected\)): .*alert unknown ca", level=30)
+
+
+async def test_garbage_instead_of_a_handshake_gets_an_alert(secure: Pair, logs: Any) -> None:
+    accepted: asyncio.Future[IOStream] = asyncio.get_running_loop().create_future()
+    host, port = await secure.listen(accepted.set_result)
+    secure.reader, secure.writer = await asyncio.open_connection(host, port)
+    secure.writer.write(b"\x16\x03\x01\x00\x05hello")  # a record with something that is no handshake message
+    secure.stream = await accepted
+    try:
+        answer = await soon(secure.reader.read())
+    except ConnectionResetError:
+        assert secure.on_fd  # closed with bytes unread, as SSLSockets are
+    else:
+        assert answer[:1] == b"\x15"  # an alert, RFC 8446 §6
+    logs.take("tornado.general", r"^SSL Error on ")
+    assert isinstance(secure.stream.error, ssl.SSLError)
+
+
+async def test_a_client_that_leaves_before_the_handshake_is_no_news(secure: Pair) -> None:
+    closed = asyncio.Event()
+    host, port = await secure.listen(lambda stream: stream.set_close_callback(closed.set))
+    _, writer = await asyncio.open_connection(host, port)
+    writer.close()
+    await soon(closed.wait())
+
+
+# From plain to TLS.
+
+
+@pytest.fixture(params=["fd", "transport"])
+async def plain(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    made = Pair(request.param)
+    yield made
+    await made.close()
+
+
+async def test_start_tls_as_the_server(plain: Pair) -> None:
+    await plain.open()
+    secured = plain.stream.start_tls(True, server_context())
+    plain_stream = plain.stream
+    await soon(plain.writer.start_tls(client_context(), server_hostname="x"))
+    plain.stream = await soon(secured)
+    assert isinstance(plain.stream, SSLIOStream)
+    assert plain_stream.socket is None
+    plain.writer.write(b"ping\n")
+    assert await soon(plain.stream.read_until(b"\n")) == b"ping\n"
+    await soon(plain.stream.write(b"pong\n"))
+    assert await soon(plain.reader.readline()) == b"pong\n"
+
+
+async def test_start_tls_as_the_client(plain: Pair) -> None:
+    await plain.open(max_buffer_size=MEGABYTE)
+    future = plain.stream.start_tls(False, client_context(), server_hostname="x")
+    loop = asyncio.get_running_loop()
+    transport = await soon(
+        loop.start_tls(plain.writer.transport, plain.writer.transport.get_protocol(), server_context(), server_side=True)
+    )
+    plain.stream = await soon(future)
+    assert plain.stream.max_buffer_size == MEGABYTE
+    assert plain.stream.socket.getpeercert(binary_form=True)  # type: ignore[attr-defined]
+    transport.write(b"hello")
+    assert await soon(plain.stream.read_bytes(5)) == b"hello"
+    transport.abort()
+    await turns()
+
+
+async def test_start_tls_that_the_client_refuses(plain: Pair, logs: Any) -> None:
+    await plain.open()
+    closed = asyncio.Event()
+    plain.stream.set_close_callback(closed.set)
+    future = plain.stream.start_tls(False, client_context(verify=True), server_hostname="x")
+    loop = asyncio.get_running_loop()
+    with pytest.raises((ssl.SSLError, OSError), match=r"(?i)unknown.ca"):
+        await soon(loop.start_tls(plain.writer.transport, plain.writer.transport.get_protocol(), server_context(), server_side=True))
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await soon(future)
+    logs.take("tornado.general", "^SSL Error on .*certificate verify failed", level=30)
+    await soon(closed.wait())
+
+
+async def test_start_tls_needs_an_idle_stream(plain: Pair) -> None:
+    await plain.open()
+    reading = plain.stream.read_bytes(1)
+    with pytest.raises(ValueError, match="IOStream is not idle; cannot convert to SSL"):
+        plain.stream.start_tls(True, server_context())
+    plain.writer.write(b"xy")
+    await soon(reading)
+    if not plain.on_fd:
+        return
+    with pytest.raises(ValueError, match="not idle"):
+        plain.stream.start_tls(True, server_context())
+
+
+async def test_cancelling_start_tls_closes_the_connection(plain: Pair) -> None:
+    await plain.open()
+    future = plain.stream.start_tls(False, client_context(), server_hostname="x")
+    future.cancel()
+    await soon(plain.reader.read())
+    with pytest.raises(asyncio.CancelledError):
+        await future
