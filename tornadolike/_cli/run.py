@@ -104,6 +104,7 @@ def _run_path(path: str, arguments: list[str]) -> None:
         runpy.run_path(path, run_name="__main__")
         return
     _set_first_path(os.path.dirname(os.path.realpath(path)))
+    path = os.path.abspath(path)
     # Not runpy.run_path: it takes its module away again at the end, while threads and exit handlers of the program still use it.
     main = ModuleType("__main__")
     loader = SourceFileLoader("__main__", path)
