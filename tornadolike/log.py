@@ -12,19 +12,19 @@ import logging.handlers
 import sys
 from typing import Any
 
-try:
-    import colorama  # type: ignore[import-untyped,import-not-found,unused-ignore]  # for old Windows consoles
-except ImportError:
-    colorama = None
-
-try:
-    import curses
-except ImportError:
-    curses = None  # type: ignore[assignment]  # not everywhere, above all not on Windows
-
 access_log = logging.getLogger("tornado.access")
 app_log = logging.getLogger("tornado.application")
 gen_log = logging.getLogger("tornado.general")
+
+# Either knows how a terminal shows colors: curses not everywhere, colorama for the older consoles of Windows.
+try:
+    import curses
+except ImportError:
+    curses = None  # type: ignore[assignment]  # a module that is not there
+try:
+    import colorama  # type: ignore[import-untyped,import-not-found,unused-ignore]  # optional, and not typed
+except ImportError:
+    colorama = None
 
 
 def _stderr_supports_color() -> bool:

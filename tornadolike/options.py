@@ -206,7 +206,7 @@ class OptionParser:
         self.__dict__["_options"] = {}
         self.__dict__["_parse_callbacks"] = []
         # Under a file name of its own, "", it stands before all groups in the help.
-        self.define("help", type=bool, help="show this help and exit", callback=self._help_callback)
+        self.define("help", type=bool, help="show this help and exit", callback=self._exit_with_help)
 
     def _option(self, name: str) -> _Option:
         option: _Option | None = self._options.get(_normalized(name))
@@ -351,19 +351,19 @@ class OptionParser:
                 lines += option.help_lines()
         print(*lines, "", sep="\n", file=sys.stderr if file is None else file)
 
-    def _help_callback(self, value: bool) -> None:
-        if value:
+    def _exit_with_help(self, wanted: bool) -> None:
+        if wanted:
             self.print_help()
             sys.exit(0)
-
-    def add_parse_callback(self, callback: Callable[[], None]) -> None:
-        """Have ``callback`` called when a command line or config file was parsed (unless with ``final=False``)."""
-        self._parse_callbacks.append(callback)
 
     def run_parse_callbacks(self) -> None:
         """Call what `add_parse_callback` was given, in that order."""
         for callback in self._parse_callbacks:
             callback()
+
+    def add_parse_callback(self, callback: Callable[[], None]) -> None:
+        """Have ``callback`` called when a command line or config file was parsed (unless with ``final=False``)."""
+        self._parse_callbacks.append(callback)
 
     def mockable(self) -> "_Mockable":
         """A stand-in for this object that `unittest.mock.patch.object` can set options of, and reset them::
@@ -406,27 +406,27 @@ def define(
     group: str | None = None,
     callback: Callable[[Any], None] | None = None,
 ) -> None:
-    """Define a global option; see `OptionParser.define`."""
+    """`OptionParser.define` for the global options."""
     options.define(name, default, type, help, metavar, multiple, group, callback)
 
 
 def parse_command_line(args: list[str] | None = None, final: bool = True) -> list[str]:
-    """Set the global options from the command line; see `OptionParser.parse_command_line`."""
+    """`OptionParser.parse_command_line` for the global options."""
     return options.parse_command_line(args, final)
 
 
 def parse_config_file(path: str, final: bool = True) -> None:
-    """Set the global options from a file; see `OptionParser.parse_config_file`."""
+    """`OptionParser.parse_config_file` for the global options."""
     options.parse_config_file(path, final)
 
 
 def print_help(file: TextIO | None = None) -> None:
-    """Print the help on the global options; see `OptionParser.print_help`."""
+    """`OptionParser.print_help` for the global options."""
     options.print_help(file)
 
 
 def add_parse_callback(callback: Callable[[], None]) -> None:
-    """Have ``callback`` called when the global options were parsed; see `OptionParser.add_parse_callback`."""
+    """`OptionParser.add_parse_callback` for the global options."""
     options.add_parse_callback(callback)
 
 

@@ -121,7 +121,7 @@ class GzipDecompressor:
 def import_object(name: str) -> Any:
     """The module, or the attribute of a module, with this dotted name, imported when needed.
 
-    Raises `ImportError` when there is no such thing.
+    `ImportError` says that there is no such thing.
 
     >>> import os.path
     >>> import_object("os.path.join") is os.path.join
