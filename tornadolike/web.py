@@ -197,7 +197,10 @@ class RequestHandler:
         connection = request.connection
         assert connection is not None
         connection.set_close_callback(self.on_connection_close)  # type: ignore[attr-defined] # HTTP1Connection has it, the abstract one has not
-        self.initialize(**kwargs)
+        if kwargs:
+            self.initialize(**kwargs)
+        else:
+            self.initialize()
 
     ui: Any = _HandlerUI()
 
@@ -743,18 +746,18 @@ class RequestHandler:
         cls = self.__class__
         if (
             self._headers._pairs is not self._initial_pairs
+            or cls.compute_etag is not _COMPUTE_ETAG
             or cls.set_etag_header is not _SET_ETAG_HEADER
             or cls.check_etag_header is not _CHECK_ETAG_HEADER
             or "If-None-Match" in self.request.headers
         ):
             return False
         written = self._write_buffer
-        length = len(written[0]) if len(written) == 1 else sum(map(len, written))
-        pairs = [*self._initial_pairs, (b"Content-Length", b"%d" % length)]
-        etag = self.compute_etag()
-        if etag is not None:
-            pairs.insert(-1, (b"Etag", self._convert_header_value(etag).encode("latin-1")))
-        self._headers = httputil.HTTPHeaders._from_wire(pairs)
+        body = written[0] if len(written) == 1 else b"".join(written)
+        etag = b'"%b"' % hashlib.sha1(body).hexdigest().encode()
+        length = b"%d" % len(body)
+        self._headers = httputil.HTTPHeaders._from_wire([*self._initial_pairs, (b"Etag", etag), (b"Content-Length", length)])
+        self._write_buffer = [body]
         return True
 
     def detach(self) -> iostream.IOStream:
@@ -978,7 +981,8 @@ class RequestHandler:
         if include_host is None:
             include_host = getattr(self, "include_host", False)
         host = f"{self.request.protocol}://{self.request.host}" if include_host else ""
-        return host + handler_class.make_static_url(self.settings, path, **kwargs)
+        url: str = handler_class.make_static_url(self.settings, path, **kwargs)
+        return host + url
 
     def require_setting(self, name: str, feature: str = "this feature") -> None:
         """Raise an exception that names ``feature`` unless the application's setting ``name`` is set."""
@@ -997,9 +1001,7 @@ class RequestHandler:
         By default it is a hash of what `write` has collected. Asked only where nothing was flushed before the end.
         """
         written = self._write_buffer
-        # The hash guards nothing: it tells versions of a page apart.
-        digest = hashlib.sha1(written[0] if len(written) == 1 else b"".join(written), usedforsecurity=False)
-        return f'"{digest.hexdigest()}"'
+        return f'"{hashlib.sha1(written[0] if len(written) == 1 else b"".join(written)).hexdigest()}"'
 
     def set_etag_header(self) -> None:
         """Set ``Etag`` to what `compute_etag` returns. Call it before `check_etag_header`."""
@@ -1031,7 +1033,7 @@ class RequestHandler:
                 return
             if self._stream_request_body and not await self._body_complete():
                 return
-            result = getattr(self, cast(str, self.request.method).lower())(*self.path_args, **self.path_kwargs)
+            result = getattr(self, self.request.method.lower())(*self.path_args, **self.path_kwargs)
             if result is not None:
                 await self._settle(result)
             if self._auto_finish and not self._finished:
@@ -1060,7 +1062,7 @@ class RequestHandler:
         """Look at the request before the application does."""
         if self.request.method not in self.SUPPORTED_METHODS:
             raise HTTPError(405)
-        if not self._stream_request_body:
+        if self.request.body and not self._stream_request_body:
             try:
                 self.request._parse_body()
             except httputil.HTTPInputError as error:
@@ -1163,6 +1165,7 @@ class RequestHandler:
 
 # What a delegate may run without a task; a subclass or an instrumentation with its own _execute always gets one.
 _EXECUTE = RequestHandler._execute
+_COMPUTE_ETAG = RequestHandler.compute_etag
 _SET_ETAG_HEADER = RequestHandler.set_etag_header
 _CHECK_ETAG_HEADER = RequestHandler.check_etag_header
 
@@ -1540,8 +1543,9 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         settings = application.settings
         if "compiled_template_cache" in settings or "static_hash_cache" in settings:
             _forget_caches(settings)
-        handler = self.handler = self.handler_class(application, self.request, **self.handler_kwargs)
-        transforms = [transform(self.request) for transform in application.transforms]
+        request = self.request
+        handler = self.handler = self.handler_class(application, request, **self.handler_kwargs)
+        transforms = [transform(request) for transform in application.transforms] if application.transforms else []
         if self.stream_request_body:
             handler._prepared_future = Future()
         running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
@@ -1671,7 +1675,9 @@ class RedirectHandler(RequestHandler):
         query = self.request.query_arguments
         if query:
             try:
-                target = httputil.url_concat(target, list(httputil.qs_to_qsl(query)))
+                # Values stay bytes: they need not be UTF-8 to be passed on.
+                pairs: list[Any] = list(httputil.qs_to_qsl(query))
+                target = httputil.url_concat(target, pairs)
             except ValueError:
                 raise HTTPError(400, "Redirect URL cannot change the scheme or netloc") from None
         if not redirects.keeps_origin(self._url, target):
