@@ -7,28 +7,37 @@ Handlers use them through `.RequestHandler.render`. Templates which refer to oth
 
 In an expression, ``{{ ... }}``, stands any Python; its value is HTML-escaped unless told otherwise. A template knows
 `.xhtml_escape` (also as ``escape``), `.url_escape`, `.json_encode`, `.squeeze`, `.linkify`, `datetime`, what its loader has
-as ``namespace`` and the keyword arguments of `Template.generate`. In handlers see also `.RequestHandler.get_template_namespace`
-and the ``ui_modules`` and ``ui_methods`` of the application.
+as ``namespace`` and the keyword arguments of `Template.generate`. Handlers add what `.RequestHandler.get_template_namespace`
+returns, and the application's ``ui_modules`` and ``ui_methods``.
 
-The directives:
+The directives; ``{% end %}`` ends a block:
 
-=============================================  ======================================================================
-``{# ... #}``, ``{% comment ... %}``           no output
-``{{! ... }}``, ``{%! ... %}``                 the braces themselves, without the mark
-``{% if x %} {% elif y %} {% else %} {% end %}``     as in Python, and so are ``for``, ``while`` and
-                                               ``try``/``except``/``else``/``finally``
-``{% break %}``, ``{% continue %}``            in loops
-``{% set x = y %}``                            assign a variable; all of a template shares them
-``{% import x %}``, ``{% from x import y %}``  as in Python
-``{% extends "file" %}``                       take the layout from there, and replace its blocks by those given here
-``{% block name %} ... {% end %}``             a part that may be replaced
-``{% include "file" %}``                       the template of that name, which sees the variables of this one
-``{% apply function %} ... {% end %}``         the output passed through a function, as bytes
-``{% module Name(...) %}``                     the output of a `.UIModule`
-``{% raw x %}``                                an expression, not escaped
-``{% autoescape function %}``                  another escaping function for this file; ``None`` for no escaping
-``{% whitespace mode %}``                      another treatment of blanks from here on, see `filter_whitespace`
-=============================================  ======================================================================
+``{% if x %}``, ``{% for x in y %}``, ``{% while x %}``, ``{% try %}``
+    as in Python, with ``elif``, ``else``, ``except`` and ``finally``, and in loops ``{% break %}`` and ``{% continue %}``.
+``{% set x = y %}``
+    assign a variable. All of a template, with what it extends and includes, shares them.
+``{% import x %}``, ``{% from x import y %}``
+    as in Python.
+``{% extends "file" %}``
+    take the layout from that template, and replace its blocks by those given here.
+``{% block name %}``
+    a part which may be replaced.
+``{% include "file" %}``
+    the output of that template, which sees the variables of this one.
+``{% apply function %}``
+    the output of the block, passed through a function as bytes.
+``{% module Name(...) %}``
+    the output of a `.UIModule`.
+``{% raw x %}``
+    an expression, not escaped.
+``{% autoescape function %}``
+    the escaping function for the expressions of this file; ``None`` for no escaping.
+``{% whitespace mode %}``
+    the treatment of blanks from here on, see `filter_whitespace`.
+``{# ... #}``, ``{% comment ... %}``
+    no output.
+``{{! ... }}``, ``{%! ... %}``
+    text: the tag itself, without the mark.
 
 A template is a program. Never compile one which comes from a stranger.
 """
