@@ -17,6 +17,7 @@ import concurrent.futures
 import contextvars
 import datetime as dt
 import functools
+import traceback
 import types
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
@@ -80,11 +81,15 @@ def _create_future() -> "Future[Any]":
         future: Future[Any] = Future(loop=IOLoop.current().asyncio_loop)  # type: ignore[attr-defined]
     else:
         future = Future()
-    # In asyncio's debug mode a future knows where it was made: that shall be the caller's line, not one of this file.
-    created_at = getattr(future, "_source_traceback", None)
+    if future._source_traceback is not None:  # type: ignore[attr-defined] # asyncio's debug mode
+        _hide_this_file(future._source_traceback)  # type: ignore[attr-defined]
+    return future
+
+
+def _hide_this_file(created_at: list[traceback.FrameSummary]) -> None:
+    """A future is to be reported as made where the caller's code is."""
     while created_at and created_at[-1].filename == __file__:
         created_at.pop()
-    return future
 
 
 def _finished(value: _T) -> "Future[_T]":

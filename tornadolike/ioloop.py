@@ -206,6 +206,7 @@ class IOLoop(Configurable):
         try:
             self.start()
         finally:
+            call.awaited = False
             if timer is not None:
                 self.remove_timeout(timer)
         future = call.future
@@ -337,15 +338,18 @@ class IOLoop(Configurable):
 class _SyncCall:
     """One `IOLoop.run_sync`: starts its function inside the loop, and stops the loop when the outcome is there."""
 
-    __slots__ = ("expired", "func", "future", "io_loop")
+    __slots__ = ("awaited", "expired", "func", "future", "io_loop")
 
     def __init__(self, io_loop: IOLoop, func: Callable[..., Any]) -> None:
         self.io_loop = io_loop
         self.func = func
         self.future: Future[Any] | None = None
         self.expired = False
+        self.awaited = True
 
     def begin(self) -> None:
+        if not self.awaited:  # the loop could not be started, or was interrupted first
+            return
         try:
             outcome = self._awaitable()
         except Exception as error:
@@ -368,7 +372,8 @@ class _SyncCall:
         return future
 
     def end(self, _future: "Future[Any]") -> None:
-        self.io_loop.stop()
+        if self.awaited:  # else the loop was stopped by someone else, and runs for another purpose by now
+            self.io_loop.stop()
 
     def expire(self) -> None:
         self.expired = True

@@ -1,0 +1,213 @@
+"""Condition, Event, Semaphore and Lock."""
+
+import asyncio
+import datetime as dt
+import gc
+from typing import Any
+
+import pytest
+
+from tornadolike import gen, locks
+
+SOON = dt.timedelta(milliseconds=1)
+
+
+async def turns(n: int = 3) -> None:
+    for _ in range(n):
+        await asyncio.sleep(0)
+
+
+class TestCondition:
+    async def test_wakes_in_order_of_arrival(self) -> None:
+        condition, woken = locks.Condition(), list[int]()
+
+        async def wait(name: int) -> None:
+            assert await condition.wait()
+            woken.append(name)
+
+        tasks = [asyncio.ensure_future(wait(i)) for i in range(4)]
+        await turns()
+        assert repr(condition) == "<Condition waiters[4]>"
+        condition.notify()
+        await turns()
+        assert woken == [0]
+        condition.notify(2)
+        await turns()
+        assert woken == [0, 1, 2]
+        condition.notify_all()
+        await asyncio.gather(*tasks)
+        assert woken == [0, 1, 2, 3]
+        assert repr(condition) == "<Condition>"
+
+    async def test_timeout_answers_false_and_is_not_notified(self) -> None:
+        condition = locks.Condition()
+        late, patient = condition.wait(SOON), condition.wait()
+        assert await late is False
+        condition.notify()
+        assert await patient is True
+
+    async def test_those_who_gave_up_are_swept_out_whether_timed_out_or_cancelled(self) -> None:
+        condition = locks.Condition()
+        for give_up in ("timeout", "cancel"):
+            for _ in range(3):
+                waiters: list[Any] = [condition.wait(SOON if give_up == "timeout" else None) for _ in range(101)]
+                if give_up == "cancel":
+                    for waiter in waiters:
+                        waiter.cancel()
+                await asyncio.wait(waiters)
+                await turns()
+            assert len(condition._waiters) < 110
+
+    async def test_notify_without_waiters_is_forgotten(self) -> None:
+        condition = locks.Condition()
+        condition.notify()
+        condition.notify_all()
+        assert await condition.wait(SOON) is False
+
+
+class TestEvent:
+    async def test_set_wakes_all_and_stays(self) -> None:
+        event = locks.Event()
+        waits: list[Any] = [event.wait(), event.wait()]
+        assert not any(w.done() for w in waits)
+        assert (repr(event), event.is_set()) == ("<Event clear>", False)
+        event.set()
+        event.set()
+        await asyncio.gather(*waits)
+        assert (repr(event), event.is_set()) == ("<Event set>", True)
+        assert event.wait().done()  # type: ignore[attr-defined]
+        event.clear()
+        assert not event.wait().done()  # type: ignore[attr-defined]
+
+    async def test_timeout_and_cancellation_leave_no_waiter(self) -> None:
+        event = locks.Event()
+        with pytest.raises(TimeoutError, match="Timeout"):
+            await event.wait(SOON)
+        cancelled: Any = event.wait()
+        cancelled.cancel()
+        await turns()
+        assert not event._waiters
+        event.set()
+
+
+class TestSemaphore:
+    async def test_admits_as_many_as_its_value(self) -> None:
+        semaphore, inside, most = locks.Semaphore(2), 0, 0
+
+        async def work() -> None:
+            nonlocal inside, most
+            async with semaphore:
+                inside += 1
+                most = max(most, inside)
+                await turns()
+                inside -= 1
+
+        await asyncio.gather(*(work() for _ in range(7)))
+        assert (most, inside, semaphore._value) == (2, 0, 2)
+
+    async def test_repr_tells_its_state(self) -> None:
+        semaphore = locks.Semaphore()
+        assert repr(semaphore).endswith("[unlocked,value:1]>")
+        semaphore.acquire()
+        semaphore.acquire()
+        assert repr(semaphore).endswith("[locked,waiters:1]>")
+
+    async def test_timeout_raises_and_the_permit_goes_to_the_next(self) -> None:
+        semaphore = locks.Semaphore(0)
+        late, patient = semaphore.acquire(SOON), semaphore.acquire()
+        with pytest.raises(TimeoutError):
+            await late
+        semaphore.release()
+        with await patient:
+            assert semaphore._value == 0
+        assert semaphore._value == 1
+
+    async def test_generator_coroutines_use_with(self) -> None:
+        semaphore = locks.Semaphore()
+
+        @gen.coroutine
+        def work() -> Any:
+            with (yield semaphore.acquire()):
+                assert semaphore._value == 0
+            raise gen.Return(semaphore._value)
+
+        assert await work() == 1
+
+    async def test_a_task_cancelled_just_after_it_was_admitted_gives_the_permit_back(self) -> None:
+        semaphore = locks.Semaphore(0)
+
+        async def work() -> None:
+            async with semaphore:
+                raise AssertionError("never inside")
+
+        task = asyncio.ensure_future(work())
+        await turns()
+        semaphore.release()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+        assert semaphore._value == 1
+
+    def test_misuse(self) -> None:
+        with pytest.raises(ValueError, match=">= 0"):
+            locks.Semaphore(-1)
+        with pytest.raises(RuntimeError, match="async with"), locks.Semaphore():
+            pass
+
+    async def test_bounded_refuses_one_release_too_many(self) -> None:
+        semaphore = locks.BoundedSemaphore(2)
+        semaphore.acquire()
+        semaphore.release()
+        with pytest.raises(ValueError, match="released too many times"):
+            semaphore.release()
+
+
+class TestLock:
+    async def test_excludes(self) -> None:
+        lock, log = locks.Lock(), list[str]()
+
+        async def work(name: str) -> None:
+            async with lock:
+                log.append(name)
+                await turns()
+                log.append(name)
+
+        await asyncio.gather(work("a"), work("b"))
+        assert log == ["a", "a", "b", "b"]
+        assert lock._block._value == 1
+
+    async def test_is_released_when_the_body_fails(self) -> None:
+        lock = locks.Lock()
+        with pytest.raises(KeyError):
+            async with lock:
+                assert "locked" in repr(lock)
+                raise KeyError
+        assert "unlocked" in repr(lock)
+
+    async def test_timeout(self) -> None:
+        lock = locks.Lock()
+        await lock.acquire()
+        with pytest.raises(TimeoutError):
+            await lock.acquire(timeout=SOON)
+
+    def test_misuse(self) -> None:
+        with pytest.raises(RuntimeError, match="release unlocked lock"):
+            locks.Lock().release()
+        with pytest.raises(RuntimeError, match="async with"), locks.Lock():
+            pass
+
+
+async def test_waiting_leaves_no_reference_cycle() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        semaphore = locks.Semaphore()
+        async with semaphore:
+            waiting = asyncio.ensure_future(asyncio.wait_for(semaphore.acquire(), 5))  # type: ignore[arg-type]
+            await turns()
+        await waiting
+        del semaphore, waiting
+        await turns()
+        assert [x for x in gc.get_objects() if isinstance(x, locks.Semaphore)] == []
+    finally:
+        gc.enable()

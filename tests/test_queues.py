@@ -1,0 +1,141 @@
+"""Queue, PriorityQueue and LifoQueue."""
+
+import asyncio
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from tornadolike import queues
+
+SOON = dt.timedelta(milliseconds=1)
+
+
+async def test_first_in_first_out() -> None:
+    queue: queues.Queue[int] = queues.Queue()
+    for i in range(3):
+        queue.put_nowait(i)
+    assert (queue.qsize(), queue.empty(), queue.full(), queue.maxsize) == (3, False, False, 0)
+    assert [await queue.get(), queue.get_nowait(), await queue.get()] == [0, 1, 2]
+    with pytest.raises(queues.QueueEmpty):
+        queue.get_nowait()
+
+
+async def test_priority_and_lifo() -> None:
+    smallest: queues.PriorityQueue[Any] = queues.PriorityQueue()
+    last: queues.LifoQueue[Any] = queues.LifoQueue()
+    for item in (3, 1, 2):
+        smallest.put_nowait(item)
+        last.put_nowait(item)
+    assert [smallest.get_nowait() for _ in range(3)] == [1, 2, 3]
+    assert [last.get_nowait() for _ in range(3)] == [2, 1, 3]
+
+
+async def test_getters_are_served_in_order() -> None:
+    queue: queues.Queue[str] = queues.Queue()
+    first, second = queue.get(), queue.get()
+    queue.put_nowait("a")
+    await queue.put("b")
+    assert (await first, await second) == ("a", "b")
+
+
+async def test_a_full_queue_makes_putters_wait_in_order() -> None:
+    queue: queues.Queue[int] = queues.Queue(1)
+    assert queue.put(1).done()
+    waiting = [queue.put(2), queue.put(3)]
+    assert queue.full()
+    with pytest.raises(queues.QueueFull):
+        queue.put_nowait(9)
+    assert queue.get_nowait() == 1
+    assert [w.done() for w in waiting] == [True, False]
+    assert [await queue.get(), await queue.get()] == [2, 3]
+    await asyncio.gather(*waiting)
+
+
+async def test_timeouts_raise_and_change_nothing() -> None:
+    queue: queues.Queue[int] = queues.Queue(1)
+    with pytest.raises(TimeoutError):
+        await queue.get(SOON)
+    queue.put_nowait(1)
+    with pytest.raises(TimeoutError):
+        await queue.put(2, SOON)
+    assert queue.get_nowait() == 1
+    assert queue.empty()
+    queue.put_nowait(3)
+    assert not queue._getters
+    assert not queue._putters
+    assert queue.get_nowait() == 3
+
+
+async def test_a_cancelled_getter_loses_no_item() -> None:
+    queue: queues.Queue[int] = queues.Queue()
+    cancelled: Any = queue.get()
+    cancelled.cancel()
+    queue.put_nowait(1)
+    assert queue.get_nowait() == 1
+
+
+async def test_join_waits_for_every_item() -> None:
+    queue: queues.Queue[int] = queues.Queue()
+    await queue.join()
+    for i in range(2):
+        queue.put_nowait(i)
+    joined: Any = queue.join()
+    for _ in range(2):
+        assert not joined.done()
+        queue.get_nowait()
+        queue.task_done()
+    await joined
+    with pytest.raises(ValueError, match="too many times"):
+        queue.task_done()
+    queue.put_nowait(1)
+    with pytest.raises(TimeoutError):
+        await queue.join(SOON)
+
+
+async def test_async_for_takes_items_for_ever() -> None:
+    queue: queues.Queue[int] = queues.Queue(2)
+    got: list[int] = []
+
+    async def consume() -> None:
+        async for item in queue:
+            got.append(item)
+            queue.task_done()
+
+    task = asyncio.ensure_future(consume())
+    for i in range(10):
+        await queue.put(i)
+    await queue.join()
+    task.cancel()
+    await asyncio.wait([task])
+    assert got == list(range(10))
+
+
+async def test_a_subclass_may_give_out_something_else() -> None:
+    class Doubling(queues.Queue[int]):
+        def _put(self, item: int) -> None:
+            super()._put(item * 2)
+
+    queue = Doubling()
+    waiting = queue.get()
+    queue.put_nowait(4)
+    assert await waiting == 8
+
+
+async def test_text_tells_the_state() -> None:
+    queue: queues.Queue[int] = queues.Queue(1)
+    assert str(queue) == "<Queue maxsize=1>"
+    queue.put_nowait(1)
+    queue.put(2)
+    assert str(queue) == "<Queue maxsize=1 queue=deque([1]) putters[1] tasks=1>"
+    assert repr(queue).startswith(f"<Queue at {id(queue):#x} maxsize=1")
+    empty: queues.Queue[int] = queues.Queue()
+    empty.get()
+    assert str(empty) == "<Queue maxsize=0 getters[1]>"
+
+
+def test_maxsize_is_checked() -> None:
+    with pytest.raises(TypeError, match="can't be None"):
+        queues.Queue(None)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="can't be negative"):
+        queues.Queue(-1)
