@@ -220,7 +220,7 @@ class Configurable:
                 kwargs = base.__impl_kwargs | kwargs
         if implementation.configurable_base() is not base:
             return implementation(*args, **kwargs)
-        instance = object.__new__(implementation)
+        instance = super().__new__(implementation)
         # Not __init__: Python would call that for every result of the constructor, made earlier or not, and
         # AsyncHTTPClient returns one object many times.
         instance.initialize(*args, **kwargs)
