@@ -1,5 +1,71 @@
-"""``python -m compat_suite surface``: the public API of Tornado and ours, name by name."""
+"""``python -m compat_suite surface``: the public API of Tornado and ours, name by name.
+
+Compared are modules, classes with their bases, functions and methods with their signatures and defaults, properties, attributes
+and constants with their values. Deliberate differences stand in ``surface_differences.toml``, each with its reason.
+"""
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from compat_suite import environment
+
+DELIBERATE = Path(__file__).with_name("surface_differences.toml")
+_FACETS = ("description", "defaults", "value")
+Surface = dict[str, Any]
 
 
 def execute(json_path: str | None) -> int:
-    return 0
+    """Introspect both, compare, print the figures. 0: nothing differs but what is listed."""
+    tornado, ours = introspect(alias=False), introspect(alias=True)
+    deliberate = {entry["name"]: entry["reason"] for entry in tomllib.loads(DELIBERATE.read_text(encoding="utf-8")).get("difference", [])}
+    found = differences(tornado, ours)
+    unlisted = {name: text for name, text in found.items() if name not in deliberate}
+    report(tornado, ours, found, deliberate)
+    if json_path:
+        Path(json_path).write_text(json.dumps({"differences": found, "unlisted": sorted(unlisted)}, indent=1), encoding="utf-8")
+    return 1 if unlisted else 0
+
+
+def introspect(*, alias: bool) -> Surface:
+    command = [sys.executable, "-m", "compat_suite.surface_child", *(["--alias"] if alias else [])]
+    answer = subprocess.run(command, env=environment.child(alias=alias), capture_output=True, text=True, check=False)
+    if answer.returncode:
+        raise SystemExit(f"compat_suite surface: a child process failed\n{answer.stderr}")
+    surface: Surface = json.loads(answer.stdout)
+    return surface
+
+
+def differences(tornado: Surface, ours: Surface) -> dict[str, str]:
+    """Every name that is not the same in both, and what differs."""
+    found = {name: "module is missing" for name in tornado["modules"] if name not in ours["modules"]}
+    absent = tuple(f"{name}." for name in found)
+    for name in sorted(tornado["entries"].keys() | ours["entries"].keys()):
+        theirs, mine = tornado["entries"].get(name), ours["entries"].get(name)
+        if mine is None and name.startswith(absent):
+            continue
+        if mine is None:
+            found[name] = f"missing: {theirs['description']}"
+        elif theirs is None:
+            found[name] = f"not in Tornado: {mine['description']}"
+        elif theirs != mine:
+            facet = next(facet for facet in _FACETS if theirs.get(facet) != mine.get(facet))
+            found[name] = f"{facet}: Tornado has {theirs.get(facet)}, tornadolike has {mine.get(facet)}"
+    return found
+
+
+def report(tornado: Surface, ours: Surface, found: dict[str, str], deliberate: dict[str, str]) -> None:
+    entries = tornado["entries"]
+    same = sum(1 for name in entries if name not in found and name in ours["entries"])
+    present = sum(1 for name, entry in entries.items() if ours["entries"].get(name, {}).get("description") == entry["description"])
+    modules = len(set(tornado["modules"]) & set(ours["modules"]))
+    print(f"surface of Tornado {environment.TORNADO_VERSION}: modules {modules} of {len(tornado['modules'])}")
+    print(f"entries with the same kind, bases and signature: {present} of {len(entries)}; with defaults and values as well: {same}")
+    for name, text in found.items():
+        print(f"deliberate: {name}: {deliberate[name]}" if name in deliberate else f"DIFFERS  {name}: {text}")
+    for name in deliberate:
+        if name not in found:
+            print(f"listed difference no longer there: {name}")

@@ -181,6 +181,9 @@ def install(*, masquerade: bool = False) -> None:
     ``masquerade`` also makes modules, classes and functions say that they are Tornado's (``__module__``). It is meant for
     Tornado's own test suite, which compares those names, and has to come before any module of tornadolike is imported.
     """
+    if masquerade and not _finder.masquerade:
+        _finder.masquerade = True
+        sys.modules[_OURS].__name__ = _OTHER
     if _finder in sys.meta_path:
         return
     strangers = [name for name in sys.modules if name.partition(".")[0] == _OTHER and sys.modules[name] is not sys.modules.get(_ours(name))]
@@ -188,10 +191,7 @@ def install(*, masquerade: bool = False) -> None:
         raise RuntimeError(
             f"cannot serve `import tornado` from tornadolike: the real {min(strangers)} is already imported; install the alias before it"
         )
-    _finder.masquerade = masquerade
     sys.meta_path.insert(0, _finder)  # type: ignore[arg-type]  # not an importlib.abc class, see _find_served
-    if masquerade:
-        sys.modules[_OURS].__name__ = _OTHER
     for name in [name for name in sys.modules if name.startswith(f"{_OURS}.") and not name.startswith(f"{_OURS}._")]:
         importlib.import_module(_other(name))
 
