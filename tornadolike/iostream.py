@@ -424,7 +424,7 @@ class BaseIOStream:
                     with view[:_MAX_SEND] as piece:  # released even if an error's traceback keeps it: the caller may resize its bytes
                         sent = self._connected_source().send(piece)
                 except OSError as error:
-                    self._close_after_write(error)
+                    self._on_write_error(error)
                     return False
             if sent < len(view):
                 if queue is None:
@@ -455,7 +455,7 @@ class BaseIOStream:
                 if sent:
                     queue.advance(sent)
         except OSError as error:
-            self._close_after_write(error)
+            self._on_write_error(error)
             return
         self._finish_writes()
 
@@ -471,13 +471,8 @@ class BaseIOStream:
             self._open_direct()
 
     def _open_direct(self) -> None:
-        if self._write_queue is None and self.max_write_buffer_size is None and self._source is not None:
+        if self._write_queue is None and self.max_write_buffer_size is None and self._source is not None and not self._connecting:
             self._direct = self._source.write
-
-    def _close_after_write(self, error: OSError) -> None:
-        if not self._is_connreset(error):
-            gen_log.warning("Write error on %s: %s", self.fileno(), error)
-        self.close(exc_info=error)
 
     @property
     def _write_buffer(self) -> WriteBuffer | None:
@@ -591,6 +586,7 @@ class BaseIOStream:
         if self._source is None:
             io_loop = cast("BaseAsyncIOLoop", self.io_loop)
             self._source = FdSource(io_loop.selector_loop, io_loop.handlers, self, self._plain_socket())
+            self._open_direct()
         return self._source
 
     def _plain_socket(self) -> socket.socket | None:
@@ -659,8 +655,19 @@ class BaseIOStream:
         else:
             self._on_read_error(error)
 
+    def _on_write_error(self, error: OSError) -> None:
+        if not self._is_connreset(error):
+            gen_log.warning("Write error on %s: %s", self.fileno(), error)
+        self.close(exc_info=error)
+
     def _on_blocked(self) -> None:
         self._direct = None
+
+    def _on_unsent(self, rest: memoryview) -> None:
+        self._direct = None
+        self._write_queue = WriteBuffer()  # there was none: direct writing goes past an empty queue only
+        self._write_queue.append(rest)
+        self._total_write_index += len(rest)
 
     def _on_drained(self) -> None:
         if self._connecting:

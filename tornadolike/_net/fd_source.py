@@ -23,6 +23,8 @@ class FdOwner(SourceOwner, Protocol):
     def read_from_fd(self, buf: bytearray | memoryview, /) -> int | None: ...
     def write_to_fd(self, data: memoryview, /) -> int: ...
     def _on_readable(self) -> None: ...
+    def _on_unsent(self, rest: memoryview, /) -> None: ...
+    def _on_write_error(self, error: OSError, /) -> None: ...
     def _on_read_error(self, error: BaseException, /) -> None: ...
 
 
@@ -33,9 +35,7 @@ class FdSource:
     and passed on: straight from the socket when there is one, otherwise with the owner's ``read_from_fd``.
     """
 
-    __slots__ = ("_fd", "_loop", "_owner", "_receiver", "_registry", "_socket", "_watches_reading", "_watches_writing", "blocked")
-
-    write: None = None  # there is no way to write that always takes everything
+    __slots__ = ("_fd", "_loop", "_owner", "_receiver", "_registry", "_socket", "_watches_reading", "_watches_writing", "blocked", "write")
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class FdSource:
         self._receiver: Callable[[bytes], None] | None = None
         self._watches_reading = self._watches_writing = False
         self.blocked = False
+        self.write: Callable[[bytes], None] | None = None if sock is None else self._write
 
     def _descriptor(self) -> int:
         if self._fd < 0:
@@ -99,6 +100,22 @@ class FdSource:
             self.watch_writing()
         return sent
 
+    def _write(self, data: bytes) -> None:
+        """Send at once what can be; the owner gets the rest back."""
+        sock = self._socket
+        if sock is None:
+            return
+        try:
+            sent = sock.send(data)
+        except (BlockingIOError, InterruptedError):
+            sent = 0
+        except OSError as error:
+            self._owner._on_write_error(error)
+            return
+        if sent < len(data):
+            self.watch_writing()
+            self._owner._on_unsent(memoryview(data)[sent:])
+
     def watch_writing(self) -> None:
         """Have ``owner._on_drained`` called when writing is possible."""
         self.blocked = True
@@ -124,7 +141,7 @@ class FdSource:
         if entry is not None and entry[0] is self._owner:
             del self._registry[self._fd]
         self.blocked = False
-        self._receiver = None
+        self._receiver = self._socket = self.write = None
 
     def _receive(self) -> None:
         try:
