@@ -160,7 +160,7 @@ class TestStopAndWait:
 
                 self.io_loop.add_callback(step)
                 self.wait(condition=lambda: len(count) >= 3)
-                assert len(count) == 3
+                assert len(count) >= 3
 
         assert errors(Case) == ""
 

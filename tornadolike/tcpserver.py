@@ -2,11 +2,13 @@
 
 import asyncio
 import errno
+import functools
 import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from tornadolike import gen, process
 from tornadolike._net import listening, tls_settings, transport_source
@@ -31,6 +33,23 @@ def _check_files(ssl_options: dict[str, Any]) -> None:
 
 def _raise_failure(future: "Future[Any]") -> None:
     future.result()
+
+
+# Streams on transports, for each loop: a transport belongs to its loop, not to those who hold the stream.
+_accepted: "WeakKeyDictionary[asyncio.AbstractEventLoop, WeakSet[IOStream]]" = WeakKeyDictionary()
+
+
+def _drop_connections(loop: asyncio.AbstractEventLoop) -> bool:
+    """Before ``loop`` is closed: give up the connections it accepted that are still open, without telling their streams.
+
+    Returns whether the loop has accepted by itself at all.
+    """
+    listening.stop_accepting(loop)
+    accepted = _accepted.pop(loop, None)
+    for stream in tuple(accepted or ()):
+        if stream._source is not None:
+            stream._source.close()
+    return accepted is not None
 
 
 class TCPServer:
@@ -107,7 +126,8 @@ class TCPServer:
         takes_sockets = type(self)._handle_connection is not TCPServer._handle_connection  # a subclass wants to see them
         if loop is None or takes_sockets or not listening.loop_accepts(loop, sock):
             return add_accept_handler(sock, self._handle_connection)
-        return listening.LoopAcceptor(loop, sock, transport_source.protocol_factory(self._handle_source)).stop
+        accepted = _accepted.setdefault(loop, WeakSet())
+        return listening.LoopAcceptor(loop, sock, functools.partial(self._handle_source, accepted)).stop
 
     def bind(
         self,
@@ -188,7 +208,7 @@ class TCPServer:
         else:
             self._handle_accepted(stream, address)
 
-    def _handle_source(self, source: transport_source.TransportSource) -> None:
+    def _handle_source(self, accepted: WeakSet[IOStream], source: transport_source.TransportSource) -> None:
         """Make a stream of an accepted transport."""
         try:
             if self.ssl_options is None:
@@ -205,6 +225,7 @@ class TCPServer:
             source.transport.abort()
             app_log.error("Error in connection callback", exc_info=True)
         else:
+            accepted.add(stream)
             self._handle_accepted(stream, source.peer_address())
 
     def _handle_accepted(self, stream: IOStream, address: Any) -> None:

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, overload
 
 from tornadolike import gen
+from tornadolike._net import listening
 from tornadolike.httpclient import AsyncHTTPClient, HTTPResponse
 from tornadolike.httpserver import HTTPServer
 from tornadolike.ioloop import IOLoop
@@ -27,6 +28,7 @@ from tornadolike.netutil import bind_sockets
 from tornadolike.options import define, options, parse_command_line
 from tornadolike.platform.asyncio import AsyncIOMainLoop
 from tornadolike.process import Subprocess
+from tornadolike.tcpserver import _drop_connections
 from tornadolike.util import raise_exc_info
 from tornadolike.web import Application
 
@@ -102,13 +104,24 @@ class AsyncTestCase(unittest.TestCase):
         asyncio.set_event_loop(_asyncio_loop(self.io_loop))
 
     def tearDown(self) -> None:
+        loop = _asyncio_loop(self.io_loop)
+        owned = not isinstance(self.io_loop, AsyncIOMainLoop)  # the other kind wraps a loop which is not ours
+        if owned:
+            listening.stop_accepting(loop)
         self.__cancel_tasks()
+        if owned:
+            self.__drop_connections(loop)
         Subprocess.uninitialize()  # its signal handler belongs to the loop that now ends
         asyncio.set_event_loop(None)
-        if not isinstance(self.io_loop, AsyncIOMainLoop):  # that one wraps a loop which is not ours
+        if owned:
             self.io_loop.close(all_fds=True)
         super().tearDown()
         self.__rethrow()
+
+    def __drop_connections(self, loop: asyncio.AbstractEventLoop) -> None:
+        # What was opened by number ``close(all_fds=True)`` finds; transports it does not know.
+        if _drop_connections(loop):
+            loop.run_until_complete(asyncio.sleep(0))  # those that were accepted and not yet announced end here
 
     def __cancel_tasks(self) -> None:
         # A task that is dropped while it waits complains on stderr when it is collected; a cancelled one ends quietly.

@@ -20,7 +20,7 @@ import socket
 import stat
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from tornadolike._net import transport_source
 
@@ -259,19 +259,24 @@ def _run_at_once(steps: Coroutine[Any, Any, Any]) -> Any:
 
 
 class LoopAcceptor:
-    """Lets ``loop`` accept at ``sock`` by itself and make transports with protocols from ``factory``, until :meth:`stop`.
+    """Lets ``loop`` accept at ``sock`` by itself, and hands the transports on as sources, until :meth:`stop`.
 
-    While the process has no descriptor left, such loops close the connections that arrive.
+    ``on_source(source)`` runs in the transport's ``connection_made``. While the process has no descriptor left, such loops close
+    the connections that arrive.
     """
 
-    __slots__ = ("_factory", "_loop", "_server", "_serving", "_sock", "_timer")
+    __slots__ = ("__weakref__", "_factory", "_loop", "_on_source", "_server", "_serving", "_sock", "_timer")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, sock: socket.socket, factory: Callable[[], asyncio.BaseProtocol]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, on_source: Callable[[transport_source.TransportSource], None]
+    ) -> None:
         self._loop = loop
         self._sock = sock
-        self._factory = factory
+        self._on_source: Callable[[transport_source.TransportSource], None] | None = on_source
+        self._factory = transport_source.protocol_factory(self._on_transport)
         self._serve()
         self._timer = loop.call_later(REVIVAL_SECONDS, self._revive)
+        _loop_acceptors.setdefault(loop, WeakSet()).add(self)
 
     def _serve(self) -> None:
         # From a socket of its own a loop makes a server without waiting for anything, so that nobody needs to await it.
@@ -284,6 +289,12 @@ class LoopAcceptor:
     def _is_unix(self) -> bool:
         return hasattr(socket, "AF_UNIX") and self._sock.family == socket.AF_UNIX
 
+    def _on_transport(self, source: transport_source.TransportSource) -> None:
+        if self._on_source is None:  # accepted before, announced after the end
+            source.transport.abort()
+        else:
+            self._on_source(source)
+
     def _revive(self) -> None:
         if self._serving.fileno() == -1:
             try:
@@ -294,8 +305,18 @@ class LoopAcceptor:
 
     def stop(self) -> None:
         """Take no more connections, from this moment on. ``sock`` stays open; closing it is the caller's business. Idempotent."""
+        self._on_source = None
         self._timer.cancel()
         self._server.close()
+
+
+_loop_acceptors: "WeakKeyDictionary[asyncio.AbstractEventLoop, WeakSet[LoopAcceptor]]" = WeakKeyDictionary()
+
+
+def stop_accepting(loop: asyncio.AbstractEventLoop) -> None:
+    """Stop every LoopAcceptor of a loop that is to be closed: it does not know how to close itself with servers open."""
+    for acceptor in tuple(_loop_acceptors.pop(loop, ())):
+        acceptor.stop()
 
 
 def loop_accepts(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> bool:
