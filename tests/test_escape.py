@@ -75,6 +75,45 @@ class TestJson:
         assert "</" not in text
         assert json.loads(text) == value
 
+    @given(
+        st.recursive(
+            st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()),
+            lambda inner: st.one_of(
+                st.lists(inner), st.tuples(inner), st.dictionaries(st.one_of(st.text(), st.integers(), st.floats(), st.none()), inner)
+            ),
+            max_leaves=8,
+        )
+    )
+    @modest
+    def test_it_is_what_the_standard_library_writes(self, value: Any) -> None:
+        assert escape.json_encode(value) == json.dumps(value).replace("</", "<\\/")
+
+    @pytest.mark.parametrize("bad", [object(), {"a": [b"x"]}, {(1, 2): 3}, {1: {2}}])
+    def test_what_is_no_json_is_refused_as_there(self, bad: Any) -> None:
+        with pytest.raises(TypeError) as expected:
+            json.dumps(bad)
+        with pytest.raises(TypeError) as error:
+            escape.json_encode(bad)
+        assert str(error.value) == str(expected.value)
+
+    def test_cycles_are_refused(self) -> None:
+        cycle: list[Any] = []
+        cycle.append(cycle)
+        with pytest.raises(ValueError, match="Circular"):
+            escape.json_encode(cycle)
+
+    def test_types_and_functions_of_the_application(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(json.JSONEncoder, "default", lambda self, value: list(value))
+        assert escape.json_encode({"a": {1}}) == '{"a": [1]}'
+        monkeypatch.setattr(json, "dumps", lambda value: "</>")
+        assert escape.json_encode(1) == "<\\/>"
+
+    def test_without_the_accelerator(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(escape, "_encode_plain_json", None)
+        assert escape.json_encode([1]) == "[1]"
+        monkeypatch.setattr(json.encoder, "c_make_encoder", None)
+        assert escape._plain_json_encoder() is None
+
     def test_decode_takes_both_kinds_of_strings(self) -> None:
         assert escape.json_decode('{"a": "\\u00e9"}') == escape.json_decode('{"a": "é"}'.encode()) == {"a": "é"}
         with pytest.raises(ValueError, match="Expecting"):
