@@ -254,7 +254,7 @@ def test_import_object_prefers_the_attribute_and_finds_submodules() -> None:
     assert util.import_object("xml.dom.minidom.parseString").__name__ == "parseString"
     assert util.import_object("concurrent.futures.thread").__name__ == "concurrent.futures.thread"
     for missing in ("os.nonsense", "no_such_module_at_all", "no_such.module"):
-        with pytest.raises(ImportError, match="No module named .?no"):
+        with pytest.raises(ImportError, match=r"No module named .?no"):
             util.import_object(missing)
 
 
