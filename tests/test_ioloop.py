@@ -99,7 +99,7 @@ class TestCurrent:
             with pytest.warns(DeprecationWarning, match="clear_current is deprecated"):
                 IOLoop.clear_instance()
             assert IOLoop.current(instance=False) is None
-            with pytest.warns(DeprecationWarning):
+            with pytest.warns(DeprecationWarning, match="clear_current"):
                 IOLoop.clear_current()
 
         in_thread(check)
@@ -174,14 +174,15 @@ class TestCallbacks:
 
     async def test_come_from_other_threads(self) -> None:
         called = Future[int]()
-        in_thread(lambda loop=IOLoop.current(): loop.add_callback(called.set_result, 1))
+        loop = IOLoop.current()
+        in_thread(lambda: loop.add_callback(called.set_result, 1))
         assert await asyncio.wait_for(called, 5) == 1
 
     def test_after_close_they_are_dropped(self) -> None:
         loop = IOLoop(make_current=False)
         loop.close()
         loop.add_callback(pytest.fail)
-        with pytest.warns(DeprecationWarning):
+        with pytest.warns(DeprecationWarning, match="from_signal"):
             loop.add_callback_from_signal(pytest.fail)
 
     async def test_what_cannot_be_called_is_refused_at_once(self) -> None:

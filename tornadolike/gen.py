@@ -471,7 +471,8 @@ class Runner:
             self.io_loop.add_future(self.future, self._wake)
         return False
 
-    def _wake(self, _future: "Future[Any]") -> None:
+    def _wake(self, awaited: "Future[Any]") -> None:
+        del awaited  # as in _resume()
         self.ctx_run(self.run)
 
     def handle_exception(self, typ: type[Exception], value: Exception, tb: types.TracebackType) -> bool:

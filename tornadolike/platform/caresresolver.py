@@ -14,6 +14,10 @@ from tornadolike.netutil import Resolver, is_valid_ip
 # c-ares has retries and time limits of its own, but no clock: it looks at them when it is called. Not more often than this, in seconds.
 _SHORTEST_TICK = 0.1
 
+# The channels with open sockets. pycares destroys a forgotten channel in a thread of its own, where closing a socket still calls the
+# channel's callback, which is gone by then: that ends the interpreter. So a channel is not forgotten before its sockets are closed.
+_busy: set[pycares.Channel] = set()
+
 
 class CaresResolver(Resolver):
     """A `.Resolver` on c-ares: non-blocking and without threads. It may answer otherwise than the system's resolver does.
@@ -33,7 +37,10 @@ class CaresResolver(Resolver):
         if not events:
             self.io_loop.remove_handler(fd)
             self.fds.pop(fd, None)
+            if not self.fds:
+                _busy.discard(self.channel)
             return
+        _busy.add(self.channel)
         if fd in self.fds:
             self.io_loop.update_handler(fd, events)
         else:
