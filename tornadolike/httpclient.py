@@ -46,7 +46,11 @@ class HTTPClient:
 
         # A client belongs to the loop that is current when it is made, and only inside of run_sync that loop is ours.
         self._io_loop = IOLoop(make_current=False)
-        self._async_client = self._io_loop.run_sync(make_client)
+        try:
+            self._async_client = self._io_loop.run_sync(make_client)
+        except BaseException:
+            self._io_loop.close()
+            raise
         self._closed = False
 
     def __del__(self) -> None:
@@ -421,9 +425,19 @@ HTTPError = HTTPClientError
 
 
 class _RequestProxy:
-    """An `HTTPRequest` seen through a client's defaults: an option that is None there is looked up in ``defaults``."""
+    """An `HTTPRequest` seen through a client's defaults: an option that is None there has the value from ``defaults``."""
 
     def __init__(self, request: HTTPRequest, defaults: dict[str, Any] | None) -> None:
+        # Clients read dozens of options of each request, so they are looked up here, all at once; __getattr__ sees to the rest.
+        options = self.__dict__
+        if defaults:
+            options.update(defaults)
+        for name, value in getattr(request, "__dict__", {}).items():
+            if value is not None or name not in options:
+                options[name] = value
+        self.headers = request.headers
+        if request.body is not None or "body" not in options:
+            self.body = request.body
         self.request = request
         self.defaults = defaults
 

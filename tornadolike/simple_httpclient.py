@@ -567,7 +567,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
     def _make_response(self) -> HTTPResponse:
         assert self.code is not None
         return HTTPResponse(
-            getattr(self.request, "original_request", self.request),
+            vars(self.request).get("original_request", self.request),
             self.code,
             reason=self.reason,
             headers=self.headers,
@@ -620,7 +620,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         assert self.code is not None
         assert self.headers is not None
         request = self.request
-        original = getattr(request, "original_request", request)
+        original = vars(request).get("original_request", request)
         hop = next_hop(self.code, request.method, request.url, self.headers["Location"], original.url)
         redirected = copy.copy(request.request if isinstance(request, _RequestProxy) else request)
         redirected.headers = _headers_for_hop(request.headers, hop)
