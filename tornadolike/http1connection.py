@@ -10,13 +10,14 @@ unless the delegate itself returned an awaitable.
 
 import asyncio
 import re
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Protocol, cast
 
 from tornadolike import gen, httputil, iostream
 from tornadolike._http.content_coding import GzipInflater, InflatedTooLarge, InflateError
 from tornadolike._http1 import select
-from tornadolike._http1.engine import DONE, IDLE, ClientEngine, ServerEngine
+from tornadolike._http1.engine import DONE, IDLE, ClientEngine, HeadParser, ServerEngine
 from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
 from tornadolike._http1.events import BodyChunk, Event, MessageEnd, RequestHead, ResponseHead
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
@@ -596,8 +597,22 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._give_up()
 
 
+class _Parsers(threading.local):
+    """One parser for all connections of a thread: they take whole heads, one at a time."""
+
+    def __init__(self) -> None:
+        self.by_choice: dict[str, HeadParser] = {}
+
+
+_parsers = _Parsers()
+
+
 def _new_engine(is_client: bool, params: HTTP1ConnectionParameters) -> ServerEngine | ClientEngine:
-    return (ClientEngine if is_client else ServerEngine)(select.parser(), params.max_header_size, params.chunk_size)
+    choice = select.chosen()
+    parser = _parsers.by_choice.get(choice)
+    if parser is None:
+        parser = _parsers.by_choice[choice] = select.parser(choice)
+    return (ClientEngine if is_client else ServerEngine)(parser, params.max_header_size, params.chunk_size)
 
 
 class _GzipMessageDelegate(httputil.HTTPMessageDelegate):

@@ -143,7 +143,10 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
 
     @classmethod
     def _from_wire(cls, pairs: list[tuple[bytes, bytes]]) -> HTTPHeaders:
-        """Headers from raw pairs that the framing has checked; nothing is decoded until it is read. ``pairs`` is kept."""
+        """Headers from raw pairs that the framing has checked; nothing is decoded until it is read. ``pairs`` is kept.
+
+        White space around a value goes when the value is read: hardly any has it, and hardly any is read.
+        """
         headers = cls.__new__(cls)
         headers._pairs = pairs
         headers._joined = {}
@@ -153,7 +156,7 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     def _lists(self: HTTPHeaders) -> dict[str, list[str]]:
         lists: dict[str, list[str]] = {}
         for raw_name, raw_value in self._pairs or ():
-            lists.setdefault(_WIRE_SPELLINGS[raw_name], []).append(raw_value.decode("latin-1"))
+            lists.setdefault(_WIRE_SPELLINGS[raw_name], []).append(raw_value.decode("latin-1").strip(HTTP_WHITESPACE))
         self._pairs = self._index = None
         return lists
 
@@ -172,7 +175,7 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     def _join(self, name: str) -> str:
         self._names()
         if self._index is not None:
-            joined = self._index[name].decode("latin-1")
+            joined = self._index[name].decode("latin-1").strip(HTTP_WHITESPACE)
         else:
             values = self._lists[name]
             joined = values[0] if len(values) == 1 else ",".join(values)

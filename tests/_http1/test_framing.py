@@ -3,7 +3,10 @@
 import re
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from tornadolike._http1 import select
 from tornadolike._http1.engine import HeadParser, ServerEngine
 from tornadolike._http1.errors import HeadTooLarge, PeerError
 from tornadolike._http1.events import BodyChunk, MessageEnd, RequestHead
@@ -237,7 +240,14 @@ def test_served_when_it_comes_byte_by_byte(parser: HeadParser, case: str) -> Non
 def test_fields_keep_order_spelling_and_repeats(parser: HeadParser) -> None:
     head, _ = exchange(parser, request(b"X-b: 1", b"x-A:2  ", b"X-b:\t3", b"Empty:", b"Latin: \xe9"))
     assert isinstance(head, RequestHead)
-    assert head.headers == [(b"Host", b"a"), (b"X-b", b"1"), (b"x-A", b"2"), (b"X-b", b"3"), (b"Empty", b""), (b"Latin", b"\xe9")]
+    assert [(name, value.strip()) for name, value in head.headers] == [
+        (b"Host", b"a"),
+        (b"X-b", b"1"),
+        (b"x-A", b"2"),
+        (b"X-b", b"3"),
+        (b"Empty", b""),
+        (b"Latin", b"\xe9"),
+    ]
 
 
 @pytest.mark.parametrize("whole", [True, False])
@@ -262,3 +272,125 @@ def test_expect_continue_counts_for_http_1_1_alone(parser: HeadParser) -> None:
         head = exchange(parser, request(b"Expect: 100-Continue", b"Content-Length: 1", line=line))[0]
         assert isinstance(head, RequestHead)
         assert head.expects_continue is expected
+
+
+PIECES = st.sampled_from(
+    [
+        b"GET",
+        b"POST",
+        b"FOO",
+        b"get",
+        b"/",
+        b"/a?b",
+        b"*",
+        b"a:1",
+        b"http://a/",
+        b" ",
+        b"  ",
+        b"\t",
+        b"HTTP/1.1",
+        b"HTTP/1.0",
+        b"HTTP/1.2",
+        b"HTTP/2.0",
+        b"\r\n",
+        b"\r\n",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"Host",
+        b"host",
+        b":",
+        b": ",
+        b"a",
+        b"Content-Length",
+        b"Transfer-Encoding",
+        b"chunked",
+        b"5",
+        b",",
+        b"Connection",
+        b"close",
+        b"keep-alive",
+        b"Upgrade",
+        b"websocket",
+        b"\0",
+        b"\x7f",
+        b"\xe9",
+        b"Expect",
+        b"100-continue",
+        b"X-Y",
+        b"\x0b",
+    ]
+)
+FIELDS = st.sampled_from(
+    [
+        b"Host: a",
+        b"host:b",
+        b"Host:  c ",
+        b"Content-Length: 5",
+        b"content-length:5\t",
+        b"Content-Length: 5, 5",
+        b"Transfer-Encoding: chunked",
+        b"Connection: close",
+        b"Connection: upgrade",
+        b"Upgrade: websocket",
+        b"X: y",
+        b"X : y",
+        b"X: \xe9",
+        b"X: \x01",
+        b" folded",
+        b"nothing",
+        b":",
+    ]
+)
+LINES = st.sampled_from(
+    [
+        b"GET / HTTP/1.1",
+        b"GET /x?y HTTP/1.0",
+        b"POST / HTTP/1.1",
+        b"BREW / HTTP/1.1",
+        b"GET  / HTTP/1.1",
+        b"GET /",
+        b"CONNECT a:1 HTTP/1.1",
+        b"OPTIONS * HTTP/1.1",
+        b"GET http://a/ HTTP/1.1",
+        b"GET /\xe9 HTTP/1.1",
+        b"GET / HTTP/1.3",
+        b"GET / HTTP/3.0",
+        b"GET /#x HTTP/1.1",
+        b"PRI * HTTP/2.0",
+        b"GET /a b HTTP/1.1",
+    ]
+)
+HEADS = st.one_of(
+    st.lists(PIECES, max_size=25).map(b"".join),
+    st.tuples(LINES, st.lists(FIELDS, max_size=6), st.sampled_from([b"\r\n", b"\n"])).map(
+        lambda parts: parts[2].join([parts[0], *parts[1], b"", b""])
+    ),
+)
+
+
+def verdict(name: str, wire: bytes) -> object:
+    try:
+        events = exchange(select.parser(name), wire)
+    except PeerError as error:
+        return str(error), error.status
+    if not events:
+        return None
+    head = events[0]
+    assert isinstance(head, RequestHead)
+    return (
+        head.method,
+        head.target,
+        head.version,
+        head.keep_alive,
+        head.expects_continue,
+        [(k, v.strip()) for k, v in head.headers],
+        len(events),
+    )
+
+
+@settings(max_examples=600, deadline=None)
+@given(HEADS)
+def test_both_engines_give_the_same_verdict(wire: bytes) -> None:
+    assert verdict("h11", wire) == verdict("httptools", wire)
+    assert verdict("h11", wire + b"\r\n\r\n") == verdict("httptools", wire + b"\r\n\r\n")

@@ -1,7 +1,7 @@
 """What a peer said: the events that `engine.Engine.feed` returns, in wire order."""
 
 Pairs = list[tuple[bytes, bytes]]
-"""Header fields as on the wire: name in the sender's spelling, value without surrounding SP and TAB."""
+"""Header fields as on the wire: name in the sender's spelling; white space behind a value may still be there."""
 
 
 class RequestHead:

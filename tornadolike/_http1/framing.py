@@ -6,7 +6,6 @@ lives on is decided here, over the raw bytes and the parsed pairs, so that all p
 """
 
 import re
-from typing import NamedTuple
 
 from tornadolike._http1.errors import PeerError, UnsupportedVersion
 from tornadolike._http1.events import Pairs
@@ -33,19 +32,15 @@ _FRAMING_FIELDS = {
 # it takes no more than this many entries, whatever peers send.
 _MAX_SPELLINGS = 1024
 _spellings: dict[bytes, int] = dict(_FRAMING_FIELDS)
+# Host values that were found valid; as few and as bounded.
+_plain_hosts: set[bytes] = set()
 
 CHUNKED = -1
 UNTIL_CLOSE = -2
 
 
-class Framing(NamedTuple):
-    """What the header fields of one message say about its body and its connection."""
-
-    body: int
-    """Bytes that follow, or `CHUNKED`, or `UNTIL_CLOSE` (no framing fields)."""
-    keep_alive: bool
-    expects_continue: bool
-    content_length_given: bool
+Framing = tuple[int, bool, bool]
+"""What the fields of a message say: body length in bytes (or `CHUNKED`, `UNTIL_CLOSE`), keep-alive, a wish for 100-continue."""
 
 
 def find_head_end(data: bytes | bytearray, start: int) -> int:
@@ -120,28 +115,30 @@ def status_line(head: bytes) -> tuple[str, int, str]:
 
 def _spelled(name: bytes) -> int:
     kind = _FRAMING_FIELDS.get(name.lower(), _OTHER)
-    if len(_spellings) < _MAX_SPELLINGS:
+    if len(_spellings) < _MAX_SPELLINGS and len(name) < 64:
         _spellings[name] = kind
     return kind
 
 
 def decide_request(pairs: Pairs, version: str, method: str) -> Framing:
     """Body length and connection fate of a request; raises `PeerError` where its framing fields are ambiguous."""
-    known = _spellings
+    known = _spellings.get
     found: dict[int, bytes] | None = None
     host: bytes | None = None
     for name, value in pairs:
-        kind = known.get(name)
+        kind = known(name)
         if kind is None:
             kind = _spelled(name)
         if kind == _OTHER:
             continue
         if kind == _HOSTNAME:
-            host = _one_host(host, value)
+            if host is not None or value not in _plain_hosts:
+                value = _one_host(host, value)
+            host = value
         elif found is None:
-            found = {kind: value}
+            found = {kind: value.strip(b" \t")}
         else:
-            found[kind] = found[kind] + b"," + value if kind in found else value
+            _join(found, kind, value)
     if host is None and version == "HTTP/1.1":
         raise PeerError("Missing Host header")
     if found is None:
@@ -149,11 +146,19 @@ def decide_request(pairs: Pairs, version: str, method: str) -> Framing:
     return _decide(found, version, method in ("GET", "HEAD"), False)
 
 
+def _join(found: dict[int, bytes], kind: int, value: bytes) -> None:
+    value = value.strip(b" \t")
+    found[kind] = found[kind] + b"," + value if kind in found else value
+
+
 def _one_host(before: bytes | None, value: bytes) -> bytes:
     if before is not None:
         raise PeerError(f"Multiple host headers not allowed: {(before + b',' + value).decode('latin-1')!r}")
+    value = value.strip(b" \t")
     if _HOST.fullmatch(value) is None:
         raise PeerError(f"Invalid Host header: {value.decode('latin-1')!r}")
+    if len(_plain_hosts) < _MAX_SPELLINGS and len(value) < 256:
+        _plain_hosts.add(value)
     return value
 
 
@@ -163,7 +168,7 @@ def decide_response(pairs: Pairs, version: str) -> Framing:
     for name, value in pairs:
         kind = _FRAMING_FIELDS.get(name.lower(), _OTHER)
         if kind != _OTHER:
-            found[kind] = found[kind] + b"," + value if kind in found else value
+            _join(found, kind, value)
     return _decide(found, version, False, True)
 
 
@@ -182,7 +187,7 @@ def _decide(found: dict[int, bytes], version: str, bodyless_method: bool, is_res
         framed = length is not None or coding is not None or bodyless_method
         keep_alive = framed and b"keep-alive" in tokens and b"close" not in tokens
     expects = version == "HTTP/1.1" and found.get(_EXPECT, b"").lower() == b"100-continue"
-    return Framing(body, keep_alive, expects, length is not None)
+    return body, keep_alive, expects
 
 
 def _tokens(value: bytes) -> list[bytes]:
@@ -209,5 +214,5 @@ def content_length(value: bytes) -> int:
     return int(value)
 
 
-_PLAIN_11 = Framing(0, True, False, False)
-_PLAIN_10 = Framing(0, False, False, False)
+_PLAIN_11: Framing = (0, True, False)
+_PLAIN_10: Framing = (0, False, False)

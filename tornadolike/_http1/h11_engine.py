@@ -21,6 +21,9 @@ class H11HeadParser:
     __slots__ = ()
     name = "h11"
 
+    def plain_request(self, head: bytes) -> tuple[str, str, str, Pairs] | None:
+        return None
+
     def request(self, head: bytes) -> tuple[str, str, str, Pairs]:
         connection = h11.Connection(h11.SERVER, max_incomplete_event_size=_NO_LIMIT)
         connection.receive_data(head)

@@ -28,7 +28,7 @@ def set_default(name: str | None) -> None:
 
 def resolve(name: str | None = None) -> str:
     """The name of the engine that a new connection uses. Raises `UnknownEngine`."""
-    name = name or _default or os.environ.get("TORNADOLIKE_HTTP") or "auto"
+    name = name or chosen()
     available = names()
     if name == "auto":
         return available[0]
@@ -40,16 +40,14 @@ def resolve(name: str | None = None) -> str:
     raise UnknownEngine(f"unknown HTTP engine {name!r} ({choice})")
 
 
-_parsers: dict[str, HeadParser] = {}
+def chosen() -> str:
+    """What new connections are to use, as it was asked for: a name or "auto"."""
+    return _default or os.environ.get("TORNADOLIKE_HTTP") or "auto"
 
 
 def parser(name: str | None = None) -> HeadParser:
-    """The parser for new connections. Parsers keep nothing between heads, so all connections share one."""
-    name = name or _default or os.environ.get("TORNADOLIKE_HTTP") or "auto"
-    found = _parsers.get(name)
-    if found is None:
-        found = _parsers[name] = _make(resolve(name))
-    return found
+    """A new parser, for use in one thread. Raises `UnknownEngine`."""
+    return _make(resolve(name))
 
 
 def _make(name: str) -> HeadParser:
