@@ -1281,7 +1281,7 @@ class _ApplicationRouter(ReversibleRuleRouter):
                 if found is None:
                     continue
                 params = matcher._params(found) if matcher.regex.groups else _NO_PARAMS
-                delegate = self.application.get_handler_delegate(request, target, rule.target_kwargs, **params)
+                delegate = self.application.get_handler_delegate(request, target, target_kwargs=rule.target_kwargs, **params)
             else:
                 delegate = self._try_rule(rule, request)
             if delegate is not None:

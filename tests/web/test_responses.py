@@ -1,0 +1,298 @@
+"""What handlers write, and what becomes of it."""
+
+import datetime as dt
+import hashlib
+
+import pytest
+
+from tornadolike import httputil, web
+
+
+class Greeting(web.RequestHandler):
+    def get(self):
+        self.write("Grüße")
+
+    head = get
+
+
+async def test_a_small_response_goes_out_complete(ask):
+    answer = await ask(Greeting)
+    body = "Grüße".encode()
+    assert (answer.status, answer.reason, answer.body) == (200, "OK", body)
+    assert dict(answer.headers) | {"Date": ""} == {
+        "Server": "TornadoServer/6.6.1",
+        "Content-Type": "text/html; charset=UTF-8",
+        "Date": "",
+        "Etag": f'"{hashlib.sha1(body).hexdigest()}"',
+        "Content-Length": str(len(body)),
+    }
+    assert answer.close_callback is None
+
+
+async def test_head_has_the_headers_of_get_and_no_body(ask):
+    got, head = await ask(Greeting), await ask(Greeting, method="HEAD")
+    assert head.body == b""
+    assert {**head.headers, "Date": ""} == {**got.headers, "Date": ""}
+
+
+async def test_the_status_line_is_plain_numbers(ask):
+    answer = await ask(Greeting)
+    assert type(answer.start_line.code) is int
+
+
+@pytest.mark.parametrize("touch", [lambda h: None, lambda h: h.set_header("X-More", "1"), lambda h: h._headers.get("Server")])
+async def test_untouched_and_touched_headers_are_completed_alike(ask, touch):
+    class Page(web.RequestHandler):
+        def get(self):
+            touch(self)
+            self.write("a")
+            self.write("b")
+
+    answer = await ask(Page)
+    assert answer.body == b"ab"
+    assert answer.headers["Content-Length"] == "2"
+    assert answer.headers["Etag"] == f'"{hashlib.sha1(b"ab").hexdigest()}"'
+
+
+async def test_headers_deleted_and_assigned_directly(ask):
+    class Page(web.RequestHandler):
+        def get(self):
+            del self._headers["Server"]
+            self.write("x")
+
+        def post(self):
+            self._headers = httputil.HTTPHeaders({"X-Only": "this"})
+            self.write("x")
+
+    assert "Server" not in (await ask(Page)).headers
+    assert dict((await ask(Page, method="POST")).headers) == {"X-Only": "this", "Content-Length": "1"}
+
+
+async def test_one_response_does_not_show_in_the_next(ask):
+    class Page(web.RequestHandler):
+        def get(self):
+            if self.get_argument("mark", ""):
+                self._headers["X-Mark"] = "1"
+                self.clear_header("Server")
+            self.write("x")
+
+    await ask(Page, "/?mark=1")
+    answer = await ask(Page)
+    assert "X-Mark" not in answer.headers
+    assert "Server" in answer.headers
+
+
+async def test_the_date_is_that_of_the_moment(ask):
+    date = httputil.format_timestamp
+    before = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    answer = await ask(Greeting)
+    moments = {date(before + dt.timedelta(seconds=s)) for s in range(3)}
+    assert answer.headers["Date"] in moments
+
+
+async def test_date_follows_the_clock(ask, monkeypatch):
+    for now in (1_000_000_000.9, 1_000_000_001.1, 1_000_000_000.2):
+        monkeypatch.setattr("time.time", lambda now=now: now)
+        answer = await ask(Greeting)
+        assert answer.headers["Date"] == httputil.format_timestamp(int(now))
+
+
+async def test_dictionaries_are_sent_as_json(ask):
+    class Page(web.RequestHandler):
+        def get(self):
+            self.write({"a": "</script>"})
+
+    answer = await ask(Page)
+    assert answer.headers["Content-Type"] == "application/json; charset=UTF-8"
+    assert answer.text == '{"a": "<\\/script>"}'
+
+
+@pytest.mark.parametrize(("value", "hint"), [([1], "Lists not accepted"), (3, "only accepts"), (None, "only accepts")])
+async def test_other_types_are_refused(ask, logs, value, hint):
+    class Page(web.RequestHandler):
+        def get(self):
+            self.write(value)
+
+    answer = await ask(Page)
+    assert answer.status == 500
+    record = logs.take("tornado.application", "Uncaught exception GET / ")
+    logs.take("tornado.access", "500 GET /")
+    assert record.exc_info[0] is TypeError
+    assert hint in str(record.exc_info[1])
+
+
+async def test_nothing_may_follow_finish(ask):
+    errors = []
+
+    class Page(web.RequestHandler):
+        def get(self):
+            self.finish("done")
+            for late in (lambda: self.write("x"), self.finish, lambda: self.render("x.html")):
+                with pytest.raises(RuntimeError) as caught:
+                    late()
+                errors.append(str(caught.value))
+
+    answer = await ask(Page)
+    assert answer.body == b"done"
+    assert errors == ["Cannot write() after finish()", "finish() called twice", "Cannot render() after finish()"]
+
+
+async def test_flush_sends_head_and_pieces(ask):
+    class Page(web.RequestHandler):
+        async def get(self):
+            for piece in ("a", "b"):
+                self.write(piece)
+                await self.flush()
+            self.write("c")
+
+    answer = await ask(Page)
+    assert answer.pieces == [b"a", b"b", b"c"]
+    assert "Content-Length" not in answer.headers
+    assert "Etag" not in answer.headers
+
+
+@pytest.mark.parametrize("status", [204, 304, 101])
+async def test_statuses_without_content(ask, logs, status):
+    class Page(web.RequestHandler):
+        def get(self):
+            self.set_status(status)
+            self.set_header("Content-Language", "de")
+            if self.get_argument("body", ""):
+                self.write("no")
+
+    answer = await ask(Page)
+    assert answer.status == status
+    assert not {"Content-Type", "Content-Language", "Content-Length", "Etag"} & set(answer.headers)
+    assert (await ask(Page, "/?body=1")).status == 500
+    assert "Cannot send body with status code" in str(logs.take("tornado.application", "Uncaught").exc_info[1])
+    logs.take("tornado.access", "500")
+
+
+class Redirected(web.RequestHandler):
+    def get(self):
+        options = {"permanent": {"permanent": True}, "307": {"status": 307}}.get(self.get_argument("how", ""), {})
+        self.redirect(self.get_argument("to", "/elsewhere"), **options)
+
+
+@pytest.mark.parametrize(("how", "status"), [("", 302), ("permanent", 301), ("307", 307)])
+async def test_redirects(ask, how, status):
+    answer = await ask(Redirected, f"/?how={how}")
+    assert (answer.status, answer.headers["Location"], answer.body) == (status, "/elsewhere", b"")
+
+
+async def test_cve_2012_2374_header_values_with_line_ends_are_refused(ask, logs):
+    """CVE-2012-2374 / PYSEC-2012-5: response splitting by way of a redirect or a header."""
+    tried = []
+
+    class Page(web.RequestHandler):
+        def get(self):
+            for value in ("a\r\nSet-Cookie: x=1", b"a\nb", "a\x00b", "a\x7fb", "a\x01", "\u0100"):
+                for setter in (self.set_header, self.add_header):
+                    with pytest.raises(ValueError, match="Unsafe header value"):
+                        setter("X-Part", value)
+                    tried.append(value)
+
+    assert (await ask(Page)).status == 200
+    assert len(tried) == 12
+    assert (await ask(Redirected, "/?to=/x%0D%0ASet-Cookie:%20a=b")).status in (302, 500)
+    logs.records.clear()
+
+
+async def test_header_values_of_all_kinds(ask):
+    class Page(web.RequestHandler):
+        def get(self):
+            self.set_header("X-Int", 7)
+            self.set_header("X-Bytes", b"caf\xe9")
+            self.set_header("X-Tab", "a\tb")
+            self.set_header("X-Date", dt.datetime(2020, 1, 2, 3, 4, 5, tzinfo=dt.UTC))
+            self.add_header("X-Twice", "1")
+            self.add_header("X-Twice", "2")
+            self.set_header("X-Gone", "1")
+            self.clear_header("x-gone")
+            self.clear_header("X-Never")
+            with pytest.raises(TypeError):
+                self.set_header("X-List", [])
+
+    headers = (await ask(Page)).headers
+    assert [headers[name] for name in ("X-Int", "X-Bytes", "X-Tab")] == ["7", "café", "a\tb"]
+    assert headers["X-Date"] == "Thu, 02 Jan 2020 03:04:05 GMT"
+    assert headers.get_list("X-Twice") == ["1", "2"]
+    assert "X-Gone" not in headers
+
+
+@pytest.mark.parametrize("reason", ["bad\r\nX-Evil: 1", "<script>", "", "caf\u0100", "a\x00"])
+async def test_ghsa_pr2v_jx2c_wg9f_reasons_cannot_inject(ask, logs, reason):
+    """CVE-2025-67724 / GHSA-pr2v-jx2c-wg9f: header injection and XSS by the reason, by whichever door it comes."""
+
+    class Page(web.RequestHandler):
+        def get(self):
+            self.set_status(400, reason)
+
+        def post(self):
+            raise web.HTTPError(400, reason=reason or "<>")
+
+        def put(self):
+            self.send_error(400, reason=reason or "<>")
+
+    for method in ("GET", "POST", "PUT"):
+        answer = await ask(Page, method=method)
+        assert answer.reason == "Unknown"
+        assert "<script" not in answer.text
+        logs.take("tornado.access", "400")
+
+
+async def test_harmless_reasons_stay(ask, logs):
+    class Page(web.RequestHandler):
+        def get(self):
+            raise web.HTTPError(499, reason='It\'s "full" & closed')
+
+    answer = await ask(Page)
+    assert answer.reason == 'It\'s "full" & closed'
+    assert "It&#x27;s &quot;full&quot; &amp; closed" in answer.text
+    logs.take("tornado.access", "499")
+
+
+async def test_unknown_status_has_a_reason(ask):
+    class Page(web.RequestHandler):
+        def get(self):
+            self.set_status(299)
+            assert self.get_status() == 299
+
+    assert (await ask(Page)).reason == "Unknown"
+
+
+async def test_default_headers_are_on_error_pages_too(ask, logs):
+    class Page(web.RequestHandler):
+        def set_default_headers(self):
+            self.set_header("X-Everywhere", "yes")
+
+        def get(self):
+            self.set_header("X-Lost", "1")
+            self.write("lost")
+            raise web.HTTPError(418)
+
+    answer = await ask(Page)
+    assert answer.headers["X-Everywhere"] == "yes"
+    assert "X-Lost" not in answer.headers
+    assert "lost" not in answer.text
+    logs.take("tornado.access", "418")
+
+
+async def test_on_finish_and_detach(ask, begin):
+    seen = []
+
+    class Page(web.RequestHandler):
+        def get(self):
+            self.write("x")
+
+        def put(self):
+            seen.append(self.detach())
+
+        def on_finish(self):
+            seen.append(self.get_status())
+
+    await ask(Page)
+    assert seen == [200]
+    detached = begin(Page, method="PUT")
+    assert seen == [200, "the stream"]
+    assert detached.start_line is None
