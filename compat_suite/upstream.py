@@ -32,7 +32,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="write the results there as well")
     parser.add_argument("--refresh", action="store_true", help="run real Tornado's suite again, though its results are known")
     parser.add_argument("--timeout", type=float, default=300, help="seconds that one module may take (300)")
-    parser.add_argument("--retry", type=int, default=1, help="times that a module with differences is run again (1); what passes then is shown")
+    parser.add_argument(
+        "--retry", type=int, default=1, help="times that a module with differences is run again (1); what passes then is shown"
+    )
     parser.add_argument("--verbose", action="store_true", help="show the runner's own output for modules with differences")
 
 
@@ -113,7 +115,9 @@ class Run:
             how = ["--alias"] if alias else ["--policy", self.loop]
             command = [sys.executable, "-m", "compat_suite.upstream_child", name, str(record), *how, *choice]
             started = time.monotonic()
-            status, self.output = run_child(command, environment.child(alias=alias, loop=self.loop, engine=self.engine), directory, self.timeout)
+            status, self.output = run_child(
+                command, environment.child(alias=alias, loop=self.loop, engine=self.engine), directory, self.timeout
+            )
             run = read_record(record, status, self.output)
             run.seconds = time.monotonic() - started
             return run
@@ -178,7 +182,7 @@ def run_child(command: list[str], variables: dict[str, str], directory: str, tim
 
 
 def read_record(record: Path, status: int | None, output: str) -> ModuleRun:
-    """The run that a child wrote down. Tests that started and never ended failed; so did a run that ended otherwise than by test results."""
+    """The run that a child wrote down. A test that was running when the child crashed or hung failed."""
     run = ModuleRun()
     for line in record.read_text(encoding="utf-8").splitlines():
         event, test, detail = json.loads(line)

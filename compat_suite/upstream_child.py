@@ -11,20 +11,24 @@ import json
 import os
 import sys
 import unittest
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+Wanted = Callable[[str], bool]
 
 
 class Record:
     """The file of results; forked children of a test must not write to it."""
 
     def __init__(self, path: str) -> None:
-        self._file = open(path, "w", encoding="utf-8", buffering=1)  # noqa: SIM115 - open for the life of the process
+        self._path = Path(path)
         self._process = os.getpid()
 
     def note(self, event: str, test: Any, detail: str = "") -> None:
         if os.getpid() == self._process:
-            self._file.write(json.dumps([event, test_id(test), detail]) + "\n")
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([event, test_id(test), detail]) + "\n")
 
 
 def test_id(test: Any) -> str:
@@ -77,7 +81,7 @@ def last_line(err: Any) -> str:
     return f"{err[0].__name__}: {err[1]}".strip().splitlines()[0][:300]
 
 
-def filtered(suite: Any, wanted: Any) -> Any:
+def filtered(suite: Any, wanted: Wanted) -> Any:
     """``suite`` without the tests that ``wanted`` refuses; the nesting stays, since class and module set-up hang on it."""
     if not isinstance(suite, unittest.TestSuite):
         return suite if wanted(test_id(suite)) else None
@@ -85,7 +89,7 @@ def filtered(suite: Any, wanted: Any) -> Any:
     return type(suite)(kept)
 
 
-def choosing_runner(wanted: Any) -> type[unittest.TextTestRunner]:
+def choosing_runner(wanted: Wanted) -> type[unittest.TextTestRunner]:
     class ChoosingRunner(unittest.TextTestRunner):
         def run(self, test: Any) -> Any:
             return super().run(filtered(test, wanted))
@@ -115,12 +119,12 @@ def main() -> None:
 
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     skip, only = ids(arguments.skip), ids(arguments.only)
-    unittest.TextTestResult = recording_result(Record(arguments.record))  # type: ignore[misc]
+    unittest.TextTestResult = recording_result(Record(arguments.record))  # type: ignore[misc,assignment]  # as upstream's runner finds it
     unittest.TextTestRunner = choosing_runner(lambda name: name in only if only else name not in skip)  # type: ignore[misc]
     sys.argv = ["tornado.test.runtests", arguments.module]
     from tornado.test import runtests
 
-    runtests.main()
+    runtests.main()  # type: ignore[no-untyped-call]  # upstream's tests are not typed
 
 
 if __name__ == "__main__":

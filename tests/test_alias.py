@@ -158,7 +158,8 @@ def test_import_hooks_keyed_on_either_name_see_the_module() -> None:
     """
     for first in ("tornado", "tornadolike"):
         found = aliased(code.replace("{first}", first))
-        assert ("('tornado.escape', True)" in found) and found.endswith("True"), found
+        assert "('tornado.escape', True)" in found
+        assert found.endswith("True")
 
 
 def test_threads_importing_both_names_at_once() -> None:

@@ -16,9 +16,34 @@ __version__ = "0.1.0"
 
 # What `from tornado import *` brings: Tornado's list, which leaves out `websocket` and `wsgi`.
 __all__ = [
-    *("auth", "autoreload", "concurrent", "curl_httpclient", "escape", "gen", "http1connection", "httpclient", "httpserver", "httputil"),
-    *("ioloop", "iostream", "locale", "locks", "log", "netutil", "options", "platform", "process", "queues", "routing"),
-    *("simple_httpclient", "tcpclient", "tcpserver", "template", "testing", "util", "web"),
+    "auth",
+    "autoreload",
+    "concurrent",
+    "curl_httpclient",
+    "escape",
+    "gen",
+    "http1connection",
+    "httpclient",
+    "httpserver",
+    "httputil",
+    "ioloop",
+    "iostream",
+    "locale",
+    "locks",
+    "log",
+    "netutil",
+    "options",
+    "platform",
+    "process",
+    "queues",
+    "routing",
+    "simple_httpclient",
+    "tcpclient",
+    "tcpserver",
+    "template",
+    "testing",
+    "util",
+    "web",
 ]
 
 

@@ -191,7 +191,7 @@ def install(*, masquerade: bool = False) -> None:
         raise RuntimeError(
             f"cannot serve `import tornado` from tornadolike: the real {min(strangers)} is already imported; install the alias before it"
         )
-    sys.meta_path.insert(0, _finder)  # type: ignore[arg-type]  # not an importlib.abc class, see _find_served
+    sys.meta_path.insert(0, _finder)
     for name in [name for name in sys.modules if name.startswith(f"{_OURS}.") and not name.startswith(f"{_OURS}._")]:
         importlib.import_module(_other(name))
 
@@ -226,7 +226,7 @@ def _run_on_chosen_loop() -> None:
     if getattr(asyncio.Runner, "_tornadolike", False):
         return
 
-    class Runner(asyncio.Runner):
+    class Runner(asyncio.Runner):  # type: ignore[misc]  # final for typeshed only
         _tornadolike = True
 
         def __init__(self, *, debug: bool | None = None, loop_factory: Any = None) -> None:
@@ -234,4 +234,4 @@ def _run_on_chosen_loop() -> None:
 
     Runner.__qualname__ = "Runner"
     for module in (asyncio, asyncio.runners):
-        module.Runner = Runner  # type: ignore[attr-defined,misc]  # replacing the class is the point
+        module.Runner = Runner  # type: ignore[attr-defined]  # replacing the class is the point

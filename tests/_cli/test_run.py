@@ -109,7 +109,8 @@ def test_what_cannot_be_had_is_one_line_and_status_2(tmp_path: Path, arguments: 
     (tmp_path / "program.py").write_text("print('ran')", encoding="utf-8")
     done = run_ours(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("tornadolike run: ") and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("tornadolike run: ")
+    assert done.stderr.count("\n") == 1
     assert message in done.stderr
 
 
@@ -126,7 +127,7 @@ def test_exit_status_and_traceback_are_the_programs(tmp_path: Path) -> None:
     assert run_ours("exits.py", cwd=tmp_path).returncode == 7
     failed = run_ours("fails.py", cwd=tmp_path)
     assert failed.returncode == 1
-    assert "fails.py\", line 1, in <module>\n    1 / 0" in failed.stderr
+    assert 'fails.py", line 1, in <module>\n    1 / 0' in failed.stderr
     assert run_ours("-m", "nosuchmodule", cwd=tmp_path).returncode == 1
 
 
