@@ -37,6 +37,9 @@ elif sys.platform == "darwin":
 # Windows refuses larger pieces for want of buffers; TLS sockets, those of 2 GiB and more.
 _MAX_SEND = 128 * 1024 if sys.platform == "win32" else 1 << 30
 
+_MAX_BUFFER = 100 << 20
+_READ_CHUNK = 64 << 10
+
 _StreamBuffer = WriteBuffer
 
 
@@ -118,10 +121,11 @@ class BaseIOStream:
             :class:`StreamBufferFullError`.
         """
         self.io_loop = ioloop.IOLoop.current()
-        self.max_buffer_size = max_buffer_size or 104857600
-        self.read_chunk_size = min(read_chunk_size or 65536, self.max_buffer_size // 2)
-        self.max_write_buffer_size = max_write_buffer_size
         self.error: BaseException | None = None
+        self.max_write_buffer_size = max_write_buffer_size
+        self.max_buffer_size = max_buffer_size or _MAX_BUFFER
+        # Were it as large as the buffer, one chunk too many would be the end of a stream that has done nothing wrong.
+        self.read_chunk_size = min(self.max_buffer_size // 2, read_chunk_size or _READ_CHUNK)
 
     # What subclasses define.
 
@@ -277,7 +281,7 @@ class BaseIOStream:
                 if size:
                     self._store(buffer, size)
         except OSError as error:
-            self.close(exc_info=error)
+            self._close_broken(error)
             if self._is_connreset(error):
                 return False
             raise
@@ -508,14 +512,20 @@ class BaseIOStream:
             self._finish_read_at_close()
             self._closed = True
             self._direct = None
+            source, self._source = self._source, None
             try:
-                if self._source is not None:
-                    self._source.close()
+                if source is not None:
+                    source.close()
                 self.close_fd()
             finally:
                 self._signal_closed()
         else:
             self._signal_closed()
+
+    def _close_broken(self, error: BaseException) -> None:
+        if self._is_connreset(error):
+            error.__traceback__ = None  # it tells nothing, and keeps the stream alive in a reference cycle
+        self.close(exc_info=error)
 
     def _note_error(self, exc_info: "bool | BaseException | _ExcInfo | None") -> None:
         if isinstance(exc_info, BaseException):
@@ -647,7 +657,7 @@ class BaseIOStream:
     def _on_read_error(self, error: BaseException) -> None:
         if not self._is_connreset(error):
             gen_log.warning("error on read: %s", error)
-        self.close(exc_info=error)
+        self._close_broken(error)
 
     def _on_lost(self, error: BaseException | None) -> None:
         if error is None:
@@ -658,7 +668,7 @@ class BaseIOStream:
     def _on_write_error(self, error: OSError) -> None:
         if not self._is_connreset(error):
             gen_log.warning("Write error on %s: %s", self.fileno(), error)
-        self.close(exc_info=error)
+        self._close_broken(error)
 
     def _on_blocked(self) -> None:
         self._direct = None
@@ -759,7 +769,8 @@ class IOStream(BaseIOStream):
     def _handle_connect(self) -> None:
         error = self.get_fd_error()
         if isinstance(error, OSError) and error.errno:
-            self.close(exc_info=error)
+            self.error = error
+            self.close()
             return
         self._connecting = False
         future, self._connect_future = self._connect_future, None
@@ -834,15 +845,14 @@ class SSLIOStream(IOStream):
         """``ssl_options``, a keyword argument, is for :meth:`connect`: an ``ssl.SSLContext`` or a dictionary, as for
         :func:`tornado.netutil.ssl_options_to_context`; default: the server's certificate is verified. The rest is as in :class:`IOStream`.
         """
-        self._ssl_options = kwargs.pop("ssl_options", None)
-        if self._ssl_options is None:
-            self._ssl_options = _client_ssl_defaults()
-        super().__init__(*args, **kwargs)
+        options = kwargs.pop("ssl_options", None)
+        self._ssl_options: dict[str, Any] | ssl.SSLContext = _client_ssl_defaults() if options is None else options
         self._ssl_accepting = True
+        super().__init__(*args, **kwargs)
         try:
             self.socket.getpeername()
         except OSError:
-            return
+            return  # connect() will come
         # The handshake begins with the loop's next turn.
         cast(FdSource, self._connected_source()).watch_writing()
 
@@ -878,7 +888,7 @@ class SSLIOStream(IOStream):
     def writing(self) -> bool:
         return self._handshake_writing or super().writing()
 
-    def connect(self, address: Any, server_hostname: str | None = None) -> "Future[SSLIOStream]":  # type: ignore[override]  # Tornado's types
+    def connect(self, address: Any, server_hostname: str | None = None) -> "Future[SSLIOStream]":
         """As :meth:`IOStream.connect`, and the handshake is part of it.
 
         ``server_hostname`` is the name that the certificate must be for (if the options ask for that at all). When the handshake fails,

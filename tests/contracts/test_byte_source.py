@@ -5,9 +5,11 @@ The other end is asyncio's own ``open_connection``, so that two of ours do not a
 
 import asyncio
 import contextlib
+import gc
 import socket
 import ssl
 import struct
+import weakref
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -77,16 +79,16 @@ class Pair:
         return IOStream._from_transport(source, **limits)
 
     async def open(self, on_stream: Callable[[IOStream], None] = lambda stream: None, **limits: Any) -> None:
-        accepted: asyncio.Future[IOStream] = asyncio.get_running_loop().create_future()
+        accepted: asyncio.Queue[IOStream] = asyncio.Queue()
 
         def take(stream: IOStream) -> None:
             on_stream(stream)
-            accepted.set_result(stream)
+            accepted.put_nowait(stream)
 
         host, port = await self.listen(take, **limits)
         options: dict[str, Any] = {"ssl": client_context(), "server_hostname": "x"} if self.tls else {}
         self.reader, self.writer = await asyncio.open_connection(host, port, limit=64 * MEGABYTE, **options)
-        self.stream = await accepted
+        self.stream = await accepted.get()
         if isinstance(self.stream, SSLIOStream):
             await self.stream.wait_for_handshake()
 
@@ -821,3 +823,23 @@ async def test_cancelling_start_tls_closes_the_connection(plain: Pair) -> None:
     await soon(plain.reader.read())
     with pytest.raises(asyncio.CancelledError):
         await future
+
+
+async def test_a_closed_connection_leaves_no_cycle(pair: Pair) -> None:
+    await pair.open()
+    consumer = Consumer()
+    pair.stream._attach_consumer(consumer)
+    pair.writer.write(b"x")
+    await consumer.has(1)
+    pair.stream._write_now(b"y")
+    pair.writer.close()
+    await soon(consumer.closed.wait())
+    await turns()
+    gone = weakref.ref(pair.stream)
+    gc.disable()
+    try:
+        pair.stream = None  # type: ignore[assignment]  # close() knows
+        await turns()
+        assert gone() is None
+    finally:
+        gc.enable()
