@@ -1,0 +1,870 @@
+"""simple_httpclient against a server that says, byte for byte, what the test wants it to say."""
+
+import asyncio
+import contextlib
+import gzip
+import pathlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+import tornadolike
+from tornadolike.httpclient import HTTPClient, HTTPError, HTTPRequest
+from tornadolike.httputil import HTTPHeaders, ResponseStartLine
+from tornadolike.iostream import UnsatisfiableReadError
+from tornadolike.netutil import Resolver
+from tornadolike.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError, SimpleAsyncHTTPClient, _HTTPConnection
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+HERE = pathlib.Path(tornadolike.__file__).parent
+
+
+class Peer:
+    """The server's end of one connection."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    async def head(self) -> bytes:
+        return await self.reader.readuntil(b"\r\n\r\n")
+
+    async def request(self) -> tuple[bytes, bytes]:
+        head = await self.head()
+        length = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+        return head, await self.reader.readexactly(int(length[0])) if length else b""
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def gone(self) -> None:
+        with contextlib.suppress(ConnectionError):
+            assert await self.reader.read() == b""
+
+
+Script = Callable[[Peer], Awaitable[None]]
+
+
+class Server:
+    """Runs one script after the other, one for each connection (the last one for all that follow), and notes what was asked."""
+
+    def __init__(self) -> None:
+        self.scripts: list[Script] = []
+        self.heads: list[bytes] = []
+        self.connections = 0
+        self.errors: list[BaseException] = []
+        self.tasks: set[Any] = set()
+        self.writers: list[asyncio.StreamWriter] = []
+        self.port = 0
+        self.url = ""
+
+    def answer(self, *answers: bytes, close: bool = False) -> None:
+        """A script: each answer to one request."""
+
+        async def script(peer: Peer) -> None:
+            for answer in answers:
+                head, body = await peer.request()
+                self.heads.append(head + body)
+                peer.send(answer)
+            if not close:
+                await peer.gone()
+
+        self.scripts.append(script)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        script = self.scripts[min(self.connections, len(self.scripts) - 1)]
+        self.connections += 1
+        self.tasks.add(asyncio.current_task())
+        self.writers.append(writer)
+        try:
+            await script(Peer(reader, writer))
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass  # the client hung up between two requests
+        except AssertionError as e:
+            self.errors.append(e)
+        finally:
+            writer.close()
+
+    def fields(self, index: int = -1) -> HTTPHeaders:
+        return HTTPHeaders.parse(self.heads[index].decode("latin1").split("\r\n\r\n")[0].partition("\r\n")[2])
+
+    def line(self, index: int = -1) -> str:
+        return self.heads[index].decode("latin1").partition("\r\n")[0]
+
+
+@contextlib.asynccontextmanager
+async def serving(tls: ssl.SSLContext | None = None) -> AsyncIterator[Server]:
+    server = Server()
+    listener = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
+    server.port = listener.sockets[0].getsockname()[1]
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{server.port}"
+    yield server
+    listener.close()
+    for writer in server.writers:
+        writer.transport.abort()
+    await asyncio.gather(*server.tasks)
+    assert server.errors == []
+
+
+@pytest.fixture
+async def server() -> Any:
+    async with serving() as server:
+        yield server
+
+
+@contextlib.contextmanager
+def closing(client: SimpleAsyncHTTPClient) -> Any:
+    try:
+        yield client
+    finally:
+        client.close()
+
+
+def make_client(**options: Any) -> Any:
+    return closing(SimpleAsyncHTTPClient(force_instance=True, **options))
+
+
+@pytest.fixture
+async def client() -> Any:
+    with make_client() as client:
+        yield client
+
+
+def response(status: str, *fields: str, body: bytes = b"") -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status}", *fields, f"Content-Length: {len(body)}", "", ""]).encode("latin1") + body
+
+
+# What is sent
+
+
+async def test_least_request(server: Any, client: Any) -> None:
+    server.answer(OK)
+    result = await client.fetch(server.url)
+    assert (result.code, result.reason, result.body) == (200, "OK", b"ok")
+    assert server.line() == "GET / HTTP/1.1"
+    assert dict(server.fields()) == {
+        "Connection": "close",
+        "Host": f"127.0.0.1:{server.port}",
+        "User-Agent": f"Tornado/{tornadolike.version}",
+        "Accept-Encoding": "gzip",
+    }
+    assert (result.effective_url, result.time_info) == (server.url, {})
+    assert 0 <= result.request_time < 5
+
+
+async def test_post(server: Any, client: Any) -> None:
+    server.answer(OK)
+    await client.fetch(server.url + "/a?b=c", method="POST", body="ü", user_agent="me", decompress_response=False)
+    assert server.line() == "POST /a?b=c HTTP/1.1"
+    assert server.heads[0].endswith("\r\n\r\nü".encode())
+    fields = server.fields()
+    assert (fields["Content-Length"], fields["Content-Type"], fields["User-Agent"]) == ("2", "application/x-www-form-urlencoded", "me")
+    assert "Accept-Encoding" not in fields
+
+
+async def test_header_values_may_be_bytes(server: Any, client: Any) -> None:
+    server.answer(OK)
+    await client.fetch(server.url, headers={"X-A": "ä".encode(), "X-B": "b"})
+    assert b"X-A: \xe4\r\nX-B: b\r\n" in server.heads[0]
+
+
+@pytest.mark.parametrize("userinfo", ["anna:pw@", ""])
+async def test_basic_authentication(server: Any, client: Any, userinfo: str) -> None:
+    server.answer(OK)
+    options = {} if userinfo else {"auth_username": "anna", "auth_password": "pw"}
+    await client.fetch(server.url.replace("//", f"//{userinfo}"), **options)
+    assert server.fields()["Authorization"] == "Basic YW5uYTpwdw=="
+    assert server.fields()["Host"] == f"127.0.0.1:{server.port}"
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"url": "ftp://localhost/"}, ValueError),
+        ({"url": "http://localhost:x/"}, ValueError),
+        ({"method": "PURGE"}, KeyError),
+        ({"method": "A\r\nX: y", "allow_nonstandard_methods": True}, ValueError),
+        ({"headers": {"A": "b\r\nC: d"}}, ValueError),
+        ({"headers": {"A\nB": "c"}}, ValueError),
+        ({"user_agent": "a\nb"}, ValueError),
+        ({"method": "POST"}, ValueError),
+        ({"method": "GET", "body": b"x"}, ValueError),
+        ({"auth_username": "a", "auth_mode": "digest"}, ValueError),
+        ({"network_interface": "eth0"}, ValueError),
+        ({"proxy_host": "proxy"}, NotImplementedError),
+    ],
+)
+async def test_what_cannot_be_sent_is_raised(server: Any, client: Any, options: dict[str, Any], error: type[Exception]) -> None:
+    server.answer(OK)
+    options = dict(options)
+    with pytest.raises(error):
+        await client.fetch(options.pop("url", server.url), **options)
+    assert server.heads == []
+    assert client.active == {}
+
+
+async def test_body_producer(server: Any, client: Any) -> None:
+    async def producer(write: Callable[[bytes], Any]) -> None:
+        await write(b"one")
+        await write(b"two")
+
+    async def script(peer: Peer) -> None:
+        server.heads.append(await peer.head())
+        server.heads.append(await peer.reader.readuntil(b"0\r\n\r\n"))
+        peer.send(OK)
+
+    server.scripts.append(script)
+    await client.fetch(server.url, method="POST", body_producer=producer)
+    assert server.fields(0)["Transfer-Encoding"] == "chunked"
+    assert server.heads[1] == b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"
+
+
+async def test_failing_body_producer(server: Any, client: Any) -> None:
+    def producer(write: Callable[[bytes], Any]) -> None:
+        raise RuntimeError("nothing to say")
+
+    server.answer(OK)
+    with pytest.raises(RuntimeError, match="nothing to say"):
+        await client.fetch(server.url, method="PUT", body_producer=producer)
+
+
+async def test_body_waits_for_100_continue(server: Any, client: Any) -> None:
+    seen: list[bytes] = []
+
+    async def script(peer: Peer) -> None:
+        seen.append(await peer.head())
+        # Twice is once too often, but must not send the body twice.
+        peer.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n")
+        seen.append(await peer.reader.readexactly(4))
+        peer.send(OK)
+        await peer.gone()
+
+    server.scripts.append(script)
+    await client.fetch(server.url, method="POST", body=b"body", expect_100_continue=True)
+    assert b"\r\nExpect: 100-continue\r\n" in seen[0]
+    assert seen[1] == b"body"
+
+
+async def test_refusal_instead_of_100_continue(server: Any, client: Any) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        peer.send(response("417 No"))
+        await peer.gone()
+
+    server.scripts.append(script)
+    result = await client.fetch(server.url, method="POST", body=b"body", expect_100_continue=True, raise_error=False)
+    assert result.code == 417
+
+
+# What comes back
+
+
+async def test_callbacks(server: Any, client: Any) -> None:
+    server.answer(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + response("200 Fine", "X-A: 1", "X-A: 2", body=b"hello"))
+    lines: list[str] = []
+    chunks: list[bytes] = []
+    result = await client.fetch(server.url, header_callback=lines.append, streaming_callback=chunks.append)
+    assert lines == ["HTTP/1.1 200 Fine\r\n", "X-A: 1\r\n", "X-A: 2\r\n", "Content-Length: 5\r\n", "\r\n"]
+    assert b"".join(chunks) == b"hello"
+    assert (result.body, result.reason) == (b"", "Fine")
+
+
+async def test_streaming_callback_holds_reading_back(server: Any, client: Any) -> None:
+    running = 0
+
+    async def consume(chunk: bytes) -> None:
+        nonlocal running
+        running += 1
+        assert running == 1
+        await asyncio.sleep(0)
+        running -= 1
+        received.append(chunk)
+
+    received: list[bytes] = []
+    server.answer(response("200 OK", body=b"x" * 300_000))
+    await client.fetch(server.url, streaming_callback=consume)
+    assert len(received) > 1
+    assert b"".join(received) == b"x" * 300_000
+
+
+async def test_gzip(server: Any, client: Any) -> None:
+    server.answer(response("200 OK", "Content-Encoding: gzip", body=gzip.compress(b"plain")))
+    assert (await client.fetch(server.url)).body == b"plain"
+
+
+async def test_limits(server: Any, logs: Any) -> None:
+    with make_client(max_body_size=10, max_header_size=200) as client:
+        server.answer(response("200 OK", body=b"x" * 10))
+        assert (await client.fetch(server.url)).body == b"x" * 10
+        server.answer(response("200 OK", body=b"x" * 11))
+        with pytest.raises(HTTPStreamClosedError):
+            await client.fetch(server.url)
+        logs.take("tornado.general", "Malformed HTTP message from None: Content-Length too long")
+        server.answer(response("200 OK", "Content-Encoding: gzip", body=gzip.compress(b"x" * 11)))
+        with pytest.raises(HTTPStreamClosedError):
+            await client.fetch(server.url, streaming_callback=lambda chunk: None)
+        logs.take("tornado.general", "Malformed HTTP message from None: (Content-Length too long|decompressed body too large)")
+        server.answer(response("200 OK", "X-Long: " + "x" * 200))
+        with pytest.raises(UnsatisfiableReadError):
+            await client.fetch(server.url)
+        logs.take("tornado.general", "Unsatisfiable read")
+
+
+async def test_body_until_close(server: Any, client: Any) -> None:
+    server.answer(b"HTTP/1.1 200 OK\r\n\r\nall of it", close=True)
+    assert (await client.fetch(server.url)).body == b"all of it"
+
+
+@pytest.mark.parametrize("start", [b"", b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n123"])
+async def test_connection_lost(server: Any, client: Any, start: bytes) -> None:
+    server.answer(start, close=True)
+    with pytest.raises(HTTPStreamClosedError) as caught:
+        await client.fetch(server.url, raise_error=False)
+    assert caught.value.code == 599
+
+
+async def test_reset_in_the_middle_is_reported(server: Any, client: Any) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n123")
+        await peer.writer.drain()
+        await asyncio.wait_for(arrived.wait(), 5)
+        sock = peer.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\0\0\0\0\0\0\0")
+        peer.writer.transport.abort()
+
+    arrived = asyncio.Event()
+    server.scripts.append(script)
+    with pytest.raises((ConnectionResetError, HTTPStreamClosedError)):
+        await client.fetch(server.url, streaming_callback=lambda chunk: arrived.set())
+
+
+async def test_too_many_interim_responses(server: Any, client: Any, logs: Any) -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    server.answer(hint * 10 + OK)
+    assert (await client.fetch(server.url)).body == b"ok"
+    server.answer(hint * 11 + OK)
+    with pytest.raises(HTTPStreamClosedError):
+        await client.fetch(server.url)
+    logs.take("tornado.general", "Too many 1xx responses")
+
+
+@pytest.mark.parametrize("name", ["header_callback", "streaming_callback"])
+async def test_failing_callback_fails_the_request(server: Any, client: Any, logs: Any, name: str) -> None:
+    def fail(_: object) -> None:
+        raise LookupError("not here")
+
+    server.answer(OK)
+    with pytest.raises(HTTPStreamClosedError):
+        await client.fetch(server.url, **{name: fail})
+    logs.take("tornado.application", "Uncaught exception")
+
+
+# Redirects
+
+
+async def test_redirect(server: Any, client: Any) -> None:
+    server.answer(response("302 Found", "Location: /next", body=b"moved"))
+    server.answer(OK)
+    result = await client.fetch(server.url + "/first", method="POST", body=b"x", headers={"Content-Type": "text/x", "X-Mine": "1"})
+    assert result.request.url == server.url + "/first"
+    assert result.request.method == "POST"
+    assert result.effective_url == server.url + "/next"
+    assert server.line() == "GET /next HTTP/1.1"
+    assert server.fields()["X-Mine"] == "1"
+    assert {"Content-Type", "Content-Length"}.isdisjoint(server.fields())
+
+
+async def test_redirect_with_body(server: Any, client: Any) -> None:
+    server.answer(response("307 Again", "Location: /next"))
+    server.answer(OK)
+    await client.fetch(server.url, method="PUT", body=b"data")
+    assert server.line() == "PUT /next HTTP/1.1"
+    assert server.heads[1].endswith(b"\r\n\r\ndata")
+
+
+async def test_redirect_of_produced_body_to_get(server: Any, client: Any) -> None:
+    server.answer(response("303 Look", "Location: /next"))
+    server.answer(OK)
+    headers = {"Content-Length": "2"}
+    await client.fetch(server.url, method="POST", headers=headers, body_producer=lambda write: write(b"hi"))
+    assert server.line() == "GET /next HTTP/1.1"
+    assert "Content-Length" not in server.fields()
+
+
+async def test_redirect_limit(server: Any, client: Any) -> None:
+    server.answer(response("302 Found", "Location: /again"))
+    result = await client.fetch(server.url, max_redirects=2, raise_error=False)
+    assert (result.code, server.connections) == (302, 3)
+    assert (await client.fetch(server.url, follow_redirects=False, raise_error=False)).code == 302
+
+
+@pytest.mark.parametrize("location", ["ftp://localhost/", "file:///etc/passwd", "h:5", "http://localhost:bad/", "http://[x/"])
+async def test_redirect_to_nowhere(server: Any, client: Any, location: str) -> None:
+    server.answer(response("302 Found", f"Location: {location}"))
+    with pytest.raises(ValueError):  # noqa: PT011 - in part urllib's words
+        await client.fetch(server.url)
+    assert client.active == {}
+
+
+async def test_redirect_after_the_client_was_closed(server: Any) -> None:
+    server.answer(response("302 Found", "Location: /next"))
+    with make_client() as client, pytest.raises(RuntimeError, match="closed"):
+        await fetch_and_close(client, server)
+
+
+async def fetch_and_close(client: Any, server: Any) -> Any:
+    future = client.fetch(server.url)
+    client.close()
+    return await future
+
+
+CREDENTIALS: list[dict[str, Any]] = [
+    {"headers": {"authorization": "secret", "COOKIE": "a=b", "Proxy-Authorization": "x"}},
+    {"auth_username": "me", "auth_password": "pw"},
+]
+
+
+@pytest.mark.parametrize("credentials", CREDENTIALS)
+async def test_credentials_do_not_go_elsewhere(server: Any, client: Any, credentials: dict[str, Any]) -> None:
+    async with serving() as other:
+        other.answer(response("302 Found", "Location: /deeper"))
+        other.answer(OK)
+        location = other.url.replace("//", "//eve:trap@")
+        server.answer(response("302 Found", f"Location: {location}/x"))
+        await client.fetch(server.url, **credentials)
+        assert other.connections == 2
+        for index in (0, 1):
+            assert {"Authorization", "Cookie", "Proxy-Authorization"}.isdisjoint(other.fields(index))
+            assert "User-Agent" in other.fields(index)
+
+
+async def test_default_credentials_do_not_go_elsewhere_either(server: Any) -> None:
+    async with serving() as other:
+        other.answer(OK)
+        server.answer(response("302 Found", f"Location: {other.url}/"))
+        with make_client(defaults={"auth_username": "me", "auth_password": "pw"}) as client:
+            await client.fetch(server.url)
+        assert "Authorization" in server.fields()
+        assert "Authorization" not in other.fields()
+
+
+@pytest.mark.parametrize("location", ["/next", "{url}/next"])
+async def test_credentials_stay_within_the_origin(server: Any, client: Any, location: str) -> None:
+    server.answer(response("302 Found", f"Location: {location.format(url=server.url)}"))
+    server.answer(OK)
+    await client.fetch(server.url.replace("//", "//me:pw@"), headers={"Cookie": "a=b"})
+    assert server.fields()["Authorization"] == "Basic bWU6cHc="
+    assert server.fields()["Cookie"] == "a=b"
+
+
+# Queue and time-outs
+
+
+async def hang(peer: Peer) -> None:
+    await peer.head()
+    await peer.gone()
+
+
+async def test_queue(server: Any) -> None:
+    release = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        await release.wait()
+        peer.send(OK)
+
+    server.scripts.append(script)
+    with make_client(max_clients=2) as client:
+        fetches = [client.fetch(server.url) for _ in range(5)]
+        assert (len(client.active), len(client.queue), len(client.waiting)) == (2, 3, 3)
+        release.set()
+        await asyncio.gather(*fetches)
+        assert (len(client.active), len(client.queue), len(client.waiting)) == (0, 0, 0)
+
+
+async def test_timeout_in_queue(server: Any) -> None:
+    server.scripts.append(hang)
+    with make_client(max_clients=1) as client:
+        first = client.fetch(server.url, request_timeout=0.3)
+        with pytest.raises(HTTPTimeoutError, match=r"^Timeout in request queue$"):
+            await client.fetch(server.url, connect_timeout=0.01)
+        assert len(client.queue) == 0
+        with pytest.raises(HTTPTimeoutError, match=r"^Timeout during request$"):
+            await first
+        assert server.connections == 1
+
+
+class Silent(Resolver):
+    def initialize(self) -> None:
+        self.asked: list[str] = []
+
+    async def resolve(self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[tuple[int, Any]]:
+        self.asked.append(host)
+        await asyncio.Event().wait()
+        raise AssertionError("not reached")
+
+
+async def test_timeout_while_connecting() -> None:
+    with make_client(resolver=Silent()) as client:
+        with pytest.raises(HTTPTimeoutError, match=r"Timeout while resolving nowhere\.example") as caught:
+            await client.fetch("http://nowhere.example/", connect_timeout=0.01)
+        assert caught.value.code == 599
+
+
+async def test_connection_refused(client: Any) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        with pytest.raises(ConnectionRefusedError):
+            await client.fetch(f"http://127.0.0.1:{taken.getsockname()[1]}/")
+
+
+async def test_zero_is_no_timeout(server: Any, client: Any) -> None:
+    server.answer(OK)
+    assert (await client.fetch(server.url, connect_timeout=0, request_timeout=0)).code == 200
+
+
+async def test_hostname_mapping(server: Any) -> None:
+    server.answer(OK)
+    with make_client(hostname_mapping={"nowhere.example": "127.0.0.1"}) as client:
+        await client.fetch(f"http://nowhere.example:{server.port}/")
+    assert server.fields()["Host"] == f"nowhere.example:{server.port}"
+
+
+async def test_own_resolver_is_left_open() -> None:
+    closed = []
+
+    class Noting(Silent):
+        def close(self) -> None:
+            closed.append(self)
+
+    with make_client(resolver=Noting()):
+        pass
+    assert closed == []
+
+
+def test_blocking_client_over_this_one() -> None:
+    client = HTTPClient(SimpleAsyncHTTPClient)
+    with pytest.raises(ValueError, match="Unsupported url scheme"):
+        client.fetch("gopher://localhost/")
+    client.close()
+
+
+# TLS
+
+
+def certificate() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(HERE / "testing.crt", HERE / "testing.key")
+    return context
+
+
+async def test_tls() -> None:
+    async with serving(certificate()) as server:
+        server.answer(OK)
+        trusting = ssl.create_default_context()
+        trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+        with make_client() as client:
+            for options in ({"validate_cert": False}, {"ssl_options": {"cert_reqs": ssl.CERT_NONE}}, {"ssl_options": trusting}):
+                assert (await client.fetch(server.url, **options)).body == b"ok"
+
+
+async def test_contexts_are_shared_until_a_file_changes(tmp_path: pathlib.Path) -> None:
+    def context(**options: Any) -> Any:
+        request = HTTPRequest("https://localhost/", **options)
+        return _HTTPConnection._get_ssl_options(type("C", (), {"request": request})(), "https")  # type: ignore[arg-type]
+
+    unchecked = context(validate_cert=False)
+    assert context(validate_cert=False) is unchecked
+    assert (unchecked.check_hostname, unchecked.verify_mode) == (False, ssl.CERT_NONE)
+    file = tmp_path / "ca.pem"
+    file.write_bytes((HERE / "testing.crt").read_bytes())
+    first = context(validate_cert=True, ca_certs=str(file))
+    assert context(validate_cert=True, ca_certs=str(file)) is first
+    file.write_bytes(file.read_bytes() + b"\n")
+    assert context(validate_cert=True, ca_certs=str(file)) is not first
+    with pytest.raises(OSError, match="No such file"):
+        context(ca_certs=str(tmp_path / "none.pem"), validate_cert=True)
+
+
+# Kept connections
+
+
+KEEP = {"keep_alive": True}
+
+
+async def test_connections_are_not_kept_unless_asked(server: Any, client: Any) -> None:
+    server.answer(OK, OK)
+    await client.fetch(server.url)
+    await client.fetch(server.url)
+    assert server.connections == 2
+
+
+async def test_reuse(server: Any) -> None:
+    server.answer(*[OK] * 4)
+    with make_client(defaults=KEEP) as client:
+        for options in ({}, {"decompress_response": False}, {"method": "POST", "body": "x"}, {"headers": {"Connection": "Keep-Alive"}}):
+            assert (await client.fetch(server.url, **options)).body == b"ok"
+        assert len(client._kept) == 1
+    assert server.connections == 1
+    assert "Connection" not in server.fields(0)
+
+
+async def test_reuse_by_a_waiting_request_and_by_redirects(server: Any) -> None:
+    server.answer(response("302 Found", "Location: /2"), OK, OK)
+    with make_client(defaults=KEEP, max_clients=1) as client:
+        await asyncio.gather(client.fetch(server.url), client.fetch(server.url))
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        response("200 OK", "Connection: close"),
+        b"HTTP/1.0 200 OK\r\nContent-Length: 0\r\n\r\n",
+        OK + b"surplus",
+    ],
+)
+async def test_connections_that_cannot_be_reused(server: Any, first: bytes) -> None:
+    server.answer(first, OK)
+    with make_client(defaults=KEEP) as client:
+        await client.fetch(server.url)
+        assert len(client._kept) == 0
+        await client.fetch(server.url)
+    assert server.connections == 2
+
+
+async def test_requests_that_want_a_connection_of_their_own(server: Any) -> None:
+    server.answer(OK, OK)
+    with make_client(defaults=KEEP) as client:
+        await client.fetch(server.url)
+        await client.fetch(server.url, headers={"Connection": "close"})
+        assert len(client._kept) == 1
+    assert server.connections == 2
+
+
+async def test_unasked_bytes_are_not_an_answer(server: Any) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        peer.send(OK)
+        await asyncio.wait_for(idle.wait(), 5)
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\npoison")
+        await peer.gone()
+        closed.set()
+
+    idle, closed = asyncio.Event(), asyncio.Event()
+    server.scripts.append(script)
+    server.answer(OK)
+    with make_client(defaults=KEEP) as client:
+        await client.fetch(server.url)
+        idle.set()
+        await asyncio.wait_for(closed.wait(), 5)
+        assert len(client._kept) == 0
+        assert (await client.fetch(server.url)).body == b"ok"
+
+
+async def test_closed_idle_connection_is_forgotten(server: Any) -> None:
+    server.answer(OK, close=True)
+    with make_client(defaults=KEEP) as client:
+        await client.fetch(server.url)
+        for _ in range(100):
+            if not len(client._kept):
+                break
+            await asyncio.sleep(0.01)
+        assert len(client._kept) == 0
+        assert (await client.fetch(server.url)).body == b"ok"
+
+
+async def test_stale_connection_is_replaced(server: Any) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        peer.send(OK)
+        await peer.request()  # and no answer: the server's own time-out struck just then
+
+    server.scripts.append(script)
+    server.answer(OK)
+    with make_client(defaults=KEEP) as client:
+        await client.fetch(server.url)
+        assert (await client.fetch(server.url)).body == b"ok"
+    assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "POST", "body": b"x"},
+        {"method": "PUT", "headers": {"Content-Length": "1"}, "body_producer": lambda write: write(b"x")},
+        {"streaming_callback": lambda chunk: None},
+    ],
+)
+async def test_what_is_not_sent_twice(server: Any, options: dict[str, Any]) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        peer.send(OK)
+        await peer.request()
+
+    server.scripts.append(script)
+    server.answer(OK)
+    with make_client(defaults=KEEP) as client:
+        await client.fetch(server.url)
+        with pytest.raises((HTTPStreamClosedError, ConnectionResetError)):
+            await client.fetch(server.url, **options)
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("start", [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n1"])
+async def test_no_second_attempt_once_something_was_received(server: Any, start: bytes) -> None:
+    server.answer(OK, start, close=True)
+    server.answer(OK)
+    with make_client(defaults=KEEP) as client:
+        await client.fetch(server.url)
+        with pytest.raises(HTTPStreamClosedError):
+            await client.fetch(server.url)
+    assert server.connections == 1
+
+
+async def test_no_second_attempt_after_a_timeout(server: Any) -> None:
+    server.answer(OK, b"")
+    with make_client(defaults=KEEP) as client:
+        await client.fetch(server.url)
+        with pytest.raises(HTTPTimeoutError, match="Timeout during request"):
+            await client.fetch(server.url, request_timeout=0.02)
+    assert server.connections == 1
+
+
+async def test_malformed_answer_on_a_kept_connection(server: Any, logs: Any) -> None:
+    server.answer(OK, b"nonsense\r\n\r\n")
+    with make_client(defaults=KEEP) as client:
+        await client.fetch(server.url)
+        with pytest.raises(HTTPStreamClosedError):
+            await client.fetch(server.url)
+    logs.take("tornado.general", "Malformed HTTP message")
+    assert server.connections == 1
+
+
+async def test_idle_connections_end_after_a_while(server: Any) -> None:
+    ended = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        peer.send(OK)
+        await peer.gone()
+        ended.set()
+
+    server.scripts.append(script)
+    with make_client(defaults={"keep_alive": 0.02}) as client:
+        await client.fetch(server.url)
+        assert len(client._kept) == 1
+        await asyncio.wait_for(ended.wait(), 5)
+        assert len(client._kept) == 0
+
+
+async def test_closing_the_client_ends_idle_connections(server: Any) -> None:
+    ended = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        peer.send(OK)
+        await peer.gone()
+        ended.set()
+
+    server.scripts.append(script)
+    with make_client(defaults=KEEP) as client:
+        await client.fetch(server.url)
+    await asyncio.wait_for(ended.wait(), 5)
+
+
+async def test_response_after_closing_the_client_is_not_kept(server: Any) -> None:
+    server.answer(OK)
+    with make_client(defaults=KEEP) as client:
+        assert (await fetch_and_close(client, server)).body == b"ok"
+        assert len(client._kept) == 0
+
+
+async def test_early_answer_to_an_unfinished_request_ends_the_connection(server: Any) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        peer.send(response("417 No"))
+        await peer.gone()
+
+    server.scripts.append(script)
+    with make_client(defaults=KEEP) as client:
+        result = await client.fetch(server.url, method="POST", body=b"x", expect_100_continue=True, raise_error=False)
+        assert result.code == 417
+        assert len(client._kept) == 0
+
+
+async def test_kept_tls_connections_by_context() -> None:
+    async with serving(certificate()) as server:
+        server.answer(OK, OK)
+        with make_client(defaults=KEEP | {"validate_cert": False}) as client:
+            await client.fetch(server.url)
+            await client.fetch(server.url)
+            assert server.connections == 1
+            await client.fetch(server.url, ssl_options={"cert_reqs": ssl.CERT_NONE})
+            assert server.connections == 2
+
+
+# Subclasses
+
+
+async def test_subclass_with_coroutine_methods(server: Any) -> None:
+    class Connection(_HTTPConnection):
+        async def headers_received(self, first_line: Any, headers: HTTPHeaders) -> None:  # type: ignore[override]
+            assert isinstance(first_line, ResponseStartLine)
+            await super().headers_received(first_line, headers)
+
+        def data_received(self, chunk: bytes) -> None:
+            super().data_received(chunk.upper())
+
+    class Client(SimpleAsyncHTTPClient):
+        def _connection_class(self) -> type:
+            return Connection
+
+    server.answer(OK)
+    with closing(Client(force_instance=True)) as client:
+        assert (await client.fetch(server.url)).body == b"OK"
+
+
+async def test_failing_callback_of_fetch_impl_is_logged(server: Any, client: Any, logs: Any) -> None:
+    def fail(result: Any) -> None:
+        called.set()
+        raise LookupError("nobody home")
+
+    called = asyncio.Event()
+    server.answer(OK)
+    request = HTTPRequest(server.url, connect_timeout=5, request_timeout=5)
+    client.fetch_impl(request, fail)
+    await asyncio.wait_for(called.wait(), 5)
+    logs.take("tornado.application", "Exception in callback")
+    assert client.active == {}
+
+
+async def test_error_after_the_outcome_is_logged(server: Any, logs: Any) -> None:
+    failed = asyncio.Event()
+
+    class Connection(_HTTPConnection):
+        async def _read_response(self) -> None:
+            await super()._read_response()
+            failed.set()
+            raise LookupError("afterthought")
+
+    class Client(SimpleAsyncHTTPClient):
+        def _connection_class(self) -> type:
+            return Connection
+
+    server.answer(OK)
+    with closing(Client(force_instance=True)) as client:
+        assert (await client.fetch(server.url)).body == b"ok"
+        await asyncio.wait_for(failed.wait(), 5)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    logs.take("tornado.application", "Exception in callback")
+
+
+def test_errors_say_what_happened() -> None:
+    assert str(HTTPTimeoutError("")) == "Timeout"
+    assert str(HTTPStreamClosedError("")) == "Stream closed"
+    assert isinstance(HTTPTimeoutError("x"), HTTPError)
