@@ -1857,6 +1857,9 @@ class StaticFileHandler(RequestHandler):
         """Refuse a path that is not below ``root``; returns ``root``, absolute and with a separator at its end."""
         # Without the separator "/var/static-secret" would be below "/var/static".
         root = os.path.join(os.path.abspath(root), "")
+        if "\0" in absolute_path:
+            # No file has such a name, and the operating system would raise ValueError.
+            raise HTTPError(404)
         if not static_files.is_inside(root, absolute_path):
             raise HTTPError(403, "%s is not in root static directory", path_message)
         if os.name == "nt" and static_files.names_stream(root, absolute_path):
