@@ -179,7 +179,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             return
         try:
             self._pump(self._engine.feed(data))
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
             self._failed(error)
 
     def _pump(self, events: list[Event]) -> None:
@@ -304,9 +304,8 @@ class HTTP1Connection(httputil.HTTPConnection):
             if self._over:
                 return
             self._proceed(rest, b"".join(held))
-        except asyncio.CancelledError:
-            self.close()
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:
+            # Nobody can cancel us, since we are no task: it was the delegate's awaitable that was cancelled.
             self._failed(error)
 
     def _proceed(self, rest: Iterator[Event], data: bytes) -> None:
@@ -353,7 +352,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         gen_log.info("Timeout reading body from %s", self.context)
         self._give_up()
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         """An exception on the way from the wire to the delegate or out of it: theirs is answered, ours is logged."""
         if self._over and not self._delegate_open:
             return
