@@ -285,7 +285,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         self.tcp_client = tcp_client
         self.max_buffer_size, self.max_header_size, self.max_body_size = max_buffer_size, max_header_size, max_body_size
         self.chunks = bytearray()
-        self.io_loop = IOLoop.current()
+        self.io_loop = IOLoop.current() if client is None else client.io_loop
         self.start_wall_time = time.time()
         self.start_time = self.io_loop.time()
         gen.convert_yielded(self.run()).add_done_callback(_log_failure)
@@ -408,6 +408,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         if self.final_callback is None:
             stream.close()
             return
+        stream.set_nodelay(True)
         self._use(stream)
         await self._exchange()
 
@@ -416,7 +417,6 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         return self.start_time + seconds - self.io_loop.time() if seconds else None
 
     def _create_connection(self, stream: IOStream) -> HTTP1Connection:
-        stream.set_nodelay(True)
         parameters = HTTP1ConnectionParameters(
             no_keep_alive=self._key is None,
             max_header_size=self.max_header_size,
@@ -500,7 +500,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         alive = await self.connection.read_response(self)
         if self._response_read:
             self._conclude()
-        elif not alive and self.stream.closed():
+        elif not alive and self.connection.stream is not None:  # neither complete nor detached
             self._retriable = False
             self.on_connection_close()
 
