@@ -509,17 +509,25 @@ class HTTP1Connection(httputil.HTTPConnection):
         ``Transfer-Encoding`` are then set in ``headers``. Resolves when the bytes have reached the kernel. Raises `ValueError` for
         header text that would break out of its line.
         """
-        length = parse_int(headers["Content-Length"]) if "Content-Length" in headers else None
-        try:
-            if self.is_client:
-                head = self._request_head(cast(httputil.RequestStartLine, start_line), headers, length)
-            else:
-                head = self._response_head(cast(httputil.ResponseStartLine, start_line), headers, length)
-        except IllegalHeader as error:
-            raise ValueError(str(error)) from None
+        ready = headers._ready
+        head = None
+        if ready is not None and headers._pairs is not None and not self.is_client and start_line[1:] == (200, "OK"):
+            # What `web` answers with when no handler touched a header: about a third cheaper as a whole.
+            head = cast(ServerEngine, self._engine).send_ready_head(*ready)
+        if head is None:
+            head = self._checked_head(start_line, headers)
         if chunk:
             head += self._body_bytes(chunk)
         return self._send(head)
+
+    def _checked_head(self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders) -> bytes:
+        length = parse_int(headers["Content-Length"]) if "Content-Length" in headers else None
+        try:
+            if self.is_client:
+                return self._request_head(cast(httputil.RequestStartLine, start_line), headers, length)
+            return self._response_head(cast(httputil.ResponseStartLine, start_line), headers, length)
+        except IllegalHeader as error:
+            raise ValueError(str(error)) from None
 
     def _request_head(self, start_line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, length: int | None) -> bytes:
         method, target = start_line.method, start_line.path

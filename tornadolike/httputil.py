@@ -114,6 +114,9 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     _pairs: list[tuple[bytes, bytes]] | None = None
     _index: dict[str, bytes] | None = None
     _joined: dict[str, str]
+    # The lines of `_pairs` as bytes and the Content-Length among them, where they are known beforehand and there is no Connection field.
+    # Only true as long as `_pairs` is.
+    _ready: tuple[bytes, int] | None = None
 
     @typing.overload
     def __init__(self, arg: Mapping[str, list[str]], /) -> None: ...
