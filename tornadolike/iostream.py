@@ -15,6 +15,7 @@ from tornadolike import ioloop
 from tornadolike._net import read_buffer, tls
 from tornadolike._net.fd_source import FdSource
 from tornadolike._net.ports import ByteSource
+from tornadolike._net.socket_source import SocketSource
 from tornadolike._net.transport_source import TransportSocket, TransportSource
 from tornadolike._net.write_buffer import WriteBuffer
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
@@ -24,6 +25,7 @@ from tornadolike.netutil import _client_ssl_defaults, _server_ssl_defaults, ssl_
 if TYPE_CHECKING:
     from tornadolike.platform.asyncio import BaseAsyncIOLoop
 
+_Socket = socket.socket  # streams have an attribute of the module's name
 _StreamT = TypeVar("_StreamT", bound="IOStream")
 _ExcInfo = tuple[type[BaseException] | None, BaseException | None, TracebackType | None]
 
@@ -808,14 +810,21 @@ class IOStream(BaseIOStream):
         return future
 
     def _convert(self, server_side: bool, ssl_options: dict[str, Any] | ssl.SSLContext, server_hostname: str | None) -> "SSLIOStream":
-        source, self._source, self._direct = self._source, None, None
-        sock, self.socket = self.socket, None  # type: ignore[assignment]  # as in close_fd
+        source = self._source
         if isinstance(source, TransportSource):
-            return SSLIOStream._from_transport(source, ssl_options=ssl_options, server_side=server_side, server_hostname=server_hostname)
+            stream = SSLIOStream._from_transport(source, ssl_options=ssl_options, server_side=server_side, server_hostname=server_hostname)
+            self._release_socket()
+            return stream
         if source is not None:
             source.close()
+        sock = self._release_socket()
         wrapped = ssl_wrap_socket(sock, ssl_options, server_hostname, server_side=server_side, do_handshake_on_connect=False)
         return SSLIOStream(wrapped, ssl_options=ssl_options)
+
+    def _release_socket(self) -> _Socket:
+        sock, self.socket = self.socket, None  # type: ignore[assignment]  # as in close_fd
+        self._source = self._direct = None
+        return sock
 
     def set_nodelay(self, value: bool) -> None:
         if self.socket is None or self.socket.family not in (socket.AF_INET, socket.AF_INET6):
@@ -831,8 +840,8 @@ class IOStream(BaseIOStream):
 class SSLIOStream(IOStream):
     """A stream on a TLS connection.
 
-    ``socket`` is unconnected, for :meth:`connect` to connect and to wrap; or connected, and then already wrapped with
-    ``SSLContext.wrap_socket(sock, do_handshake_on_connect=False, ...)``. The handshake happens by itself; reads and writes wait for it.
+    ``socket`` is unconnected, for :meth:`connect` to connect and to wrap; or connected, and then it must be an ``ssl.SSLSocket``, made
+    with ``do_handshake_on_connect=False``. The handshake happens by itself; reads and writes wait for it.
     """
 
     socket: ssl.SSLSocket
@@ -869,18 +878,42 @@ class SSLIOStream(IOStream):
         server_hostname: str | None = None,
     ) -> "SSLIOStream":
         """A TLS stream on the transport (a plain one) that ``source`` has been connected to. Its handshake begins at once."""
-        context = ssl_options_to_context(ssl_options, server_side)
-        session = tls.Session(context, server_side, server_hostname)
+        session = tls.Session(ssl_options_to_context(ssl_options, server_side), server_side, server_hostname)
         stream = cls.__new__(cls)
-        stream._ssl_options = ssl_options
-        stream._ssl_accepting = True
-        stream.socket = cast(ssl.SSLSocket, tls.TLSSocket(source, session))
         BaseIOStream.__init__(stream, max_buffer_size, read_chunk_size, max_write_buffer_size)
-        secure = stream._source = tls.TLSSource(source, session, stream)
-        secure.resume()
-        if not server_side:
-            stream.io_loop.add_callback(secure.start)
+        stream._secure(source, TransportSocket(source.transport), session, ssl_options)
         return stream
+
+    @classmethod
+    def _from_socket(
+        cls,
+        sock: _Socket,
+        max_buffer_size: int | None = None,
+        read_chunk_size: int | None = None,
+        max_write_buffer_size: int | None = None,
+        *,
+        ssl_options: dict[str, Any] | ssl.SSLContext,
+        server_side: bool = True,
+        server_hostname: str | None = None,
+    ) -> "SSLIOStream":
+        """The same on a plain connected socket: cheaper than on one that is wrapped, or on a transport of asyncio's own loop."""
+        session = tls.Session(ssl_options_to_context(ssl_options, server_side), server_side, server_hostname)
+        sock.setblocking(False)
+        stream = cls.__new__(cls)
+        BaseIOStream.__init__(stream, max_buffer_size, read_chunk_size, max_write_buffer_size)
+        io_loop = cast("BaseAsyncIOLoop", stream.io_loop)
+        source = SocketSource(io_loop.selector_loop, io_loop.handlers, sock, stream)
+        stream._secure(source, sock, session, ssl_options)
+        return stream
+
+    def _secure(self, raw: tls.RawSource, plain: Any, session: tls.Session, ssl_options: dict[str, Any] | ssl.SSLContext) -> None:
+        self._ssl_options = ssl_options
+        self._ssl_accepting = True
+        self.socket = cast(ssl.SSLSocket, tls.TLSSocket(plain, session))
+        source = self._source = tls.TLSSource(raw, session, self)
+        source.resume()
+        if not session.object.server_side:
+            self.io_loop.add_callback(source.start)
 
     def reading(self) -> bool:
         return self._handshake_reading or super().reading()

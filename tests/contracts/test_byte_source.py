@@ -46,7 +46,7 @@ class Pair:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.on_fd, self.tls = kind.startswith("fd"), kind.endswith("tls")
+        self.on_fd, self.tls = not kind.startswith("transport"), kind.endswith("tls")
         # Python's SSLSocket takes a reset for an end of stream.
         self.reset_error = type(None) if kind == "fd-tls" else ConnectionResetError
         self.stream: IOStream = None  # type: ignore[assignment]  # open() sets it
@@ -68,6 +68,8 @@ class Pair:
 
     def _accept(self, limits: dict[str, Any]) -> IOStream:
         connection, _ = self.listener.accept()
+        if self.kind == "socket-tls":
+            return SSLIOStream._from_socket(connection, ssl_options=server_context(), **limits)
         if self.tls:
             wrapped = server_context().wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
             return SSLIOStream(wrapped, **limits)
@@ -119,7 +121,7 @@ class Pair:
                 return written
 
 
-@pytest.fixture(params=["fd", "transport", "fd-tls", "transport-tls"])
+@pytest.fixture(params=["fd", "transport", "fd-tls", "socket-tls", "transport-tls"])
 async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
     made = Pair(request.param)
     yield made
@@ -662,7 +664,7 @@ async def test_the_socket_can_be_asked(pair: Pair) -> None:
 # TLS alone.
 
 
-@pytest.fixture(params=["fd-tls", "transport-tls"])
+@pytest.fixture(params=["fd-tls", "socket-tls", "transport-tls"])
 async def secure(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
     made = Pair(request.param)
     yield made

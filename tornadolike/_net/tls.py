@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from tornadolike._net.ports import SourceOwner
-from tornadolike._net.transport_source import TransportSocket, TransportSource
 
 _RECORD_BYTES = 16 * 1024  # RFC 8446 §5.1: what one record holds at most
 _SEND_BYTES = 256 * 1024
@@ -87,12 +86,25 @@ class SecureOwner(SourceOwner, Protocol):
     def _on_read_error(self, error: BaseException, /) -> None: ...
 
 
+class RawSource(Protocol):
+    """What carries the ciphertext: the source of a transport, or of a plain socket."""
+
+    blocked: bool
+
+    def adopt(self, owner: SourceOwner, /) -> None: ...
+    def write(self, data: bytes, /) -> None: ...
+    def unsent(self) -> int: ...
+    def pause(self) -> None: ...
+    def resume(self) -> None: ...
+    def close(self) -> None: ...
+
+
 class TLSSource:
-    """A byte source which encrypts, on top of a transport's. Until the handshake is done it is ``blocked``."""
+    """A byte source which encrypts, on top of another one. Until the handshake is done it is ``blocked``."""
 
     __slots__ = ("_owner", "_raw", "_receiver", "blocked", "session", "write")
 
-    def __init__(self, raw: TransportSource, session: Session, owner: SecureOwner) -> None:
+    def __init__(self, raw: RawSource, session: Session, owner: SecureOwner) -> None:
         self._raw = raw
         self._owner: SecureOwner | None = owner
         self._receiver: Callable[[bytes], None] = owner._on_data
@@ -205,20 +217,23 @@ class TLSSource:
             self._owner._on_drained()
 
 
-class TLSSocket(TransportSocket):
-    """Stands in for the ``ssl.SSLSocket`` of a stream on a transport: also knows ``getpeercert``, ``cipher``, ``version`` and the like."""
+class TLSSocket:
+    """Stands in for the ``ssl.SSLSocket`` of a stream: also knows ``getpeercert``, ``cipher``, ``version`` and the like.
 
-    __slots__ = ("_object",)
+    ``plain`` is the socket below, or what stands in for it.
+    """
 
-    def __init__(self, source: TransportSource, session: Session) -> None:
-        super().__init__(source.transport)
+    __slots__ = ("_object", "_plain")
+
+    def __init__(self, plain: Any, session: Session) -> None:
+        self._plain = plain
         self._object = session.object
 
     def __getattr__(self, name: str) -> Any:
         # Reading and writing would go round the stream.
         if name not in _TLS_IO and hasattr(ssl.SSLObject, name):
             return getattr(self._object, name)
-        return super().__getattr__(name)
+        return getattr(self._plain, name)
 
 
 _TLS_IO = frozenset({"read", "write", "do_handshake", "unwrap", "pending"})
