@@ -3,17 +3,17 @@
 The classes are mixins for ``RequestHandler``. All follow one pattern: without the service's answer in the arguments, redirect to
 the service; with it, ask the service who the user is::
 
-    class LoginHandler(RequestHandler, GoogleOAuth2Mixin):
+    class SignIn(GoogleOAuth2Mixin, RequestHandler):
         async def get(self):
-            redirect_uri = urllib.parse.urljoin(self.application.settings["base_url"], self.reverse_url("login"))
-            if code := self.get_argument("code", None):
-                access = await self.get_authenticated_user(redirect_uri=redirect_uri, code=code)
-                user = await self.oauth2_request("https://www.googleapis.com/oauth2/v1/userinfo", access_token=access["access_token"])
-                self.set_signed_cookie("user", json.dumps(user))
-                self.redirect("/")
-            else:
-                settings = self.get_google_oauth_settings()
-                self.authorize_redirect(redirect_uri=redirect_uri, client_id=settings["key"], scope=["profile", "email"])
+            here = "https://www.example.org/signin"
+            code = self.get_query_argument("code", "")
+            if not code:
+                ours = self.get_google_oauth_settings()["key"]
+                return self.authorize_redirect(here, ours, scope=["email"])
+            tokens = await self.get_authenticated_user(here, code)
+            person = await self.oauth2_request(self._OAUTH_USERINFO_URL, tokens["access_token"])
+            self.set_signed_cookie("email", person["email"])
+            self.redirect("/home")
 
 Errors of the service are ``AuthError`` or the client's ``HTTPError``. The tests of this module are the documentation of each step.
 """
@@ -298,7 +298,7 @@ class OAuth2Mixin:
 class TwitterMixin(OAuthMixin):
     """Twitter, by OAuth 1.0a and version 1.1 of its interface, as Tornado has it.
 
-    Needs the application settings ``twitter_consumer_key`` and ``twitter_consumer_secret``, and a callback URL that Twitter knows.
+    Our identity there is in the settings ``twitter_consumer_key`` and ``twitter_consumer_secret``; Twitter must know the callback URL.
     """
 
     _OAUTH_REQUEST_TOKEN_URL = "https://api.twitter.com/oauth/request_token"
@@ -332,10 +332,8 @@ class TwitterMixin(OAuthMixin):
         return {"key": handler.settings["twitter_consumer_key"], "secret": handler.settings["twitter_consumer_secret"]}
 
     async def _oauth_get_user_future(self, access_token: dict[str, Any]) -> dict[str, Any]:
-        user: dict[str, Any] = await self.twitter_request("/account/verify_credentials", access_token=access_token)
-        if user:
-            user["username"] = user["screen_name"]
-        return user
+        profile: dict[str, Any] = await self.twitter_request("/account/verify_credentials", access_token)
+        return profile and {**profile, "username": profile["screen_name"]}
 
 
 class GoogleOAuth2Mixin(OAuth2Mixin):
@@ -391,7 +389,7 @@ class FacebookGraphMixin(OAuth2Mixin):
     ) -> dict[str, Any] | None:
         """The user that Facebook has sent back with ``code``; None if it knows none.
 
-        A dictionary with ``id``, ``name``, ``first_name``, ``last_name``, ``locale``, ``picture``, ``link`` and the
+        A dictionary with ``id``, ``link``, ``locale``, ``name``, ``last_name``, ``first_name``, ``picture`` and the
         ``extra_fields``, as far as the user allows (else None), and with ``access_token`` and ``session_expires`` (seconds, a str).
         """
         url = self._oauth_request_token_url(redirect_uri=redirect_uri, client_id=client_id, client_secret=client_secret, code=code)

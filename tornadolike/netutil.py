@@ -47,7 +47,7 @@ def bind_sockets(
     """Non-blocking listening sockets for ``port``, one for each address that ``address`` stands for.
 
     :arg port: 0 lets the system choose; all sockets of the list then share the chosen port.
-    :arg address: an IP address or a host name; None or ``""`` is every interface, IPv4 and IPv6.
+    :arg address: the host name or IP to listen on; None or ``""`` for all interfaces of both families.
     :arg family: ``socket.AF_INET`` or ``socket.AF_INET6`` to restrict to one of them.
     :arg backlog: how many connections may wait in the kernel, as for ``socket.listen``.
     :arg flags: ``AI_*`` flags for ``getaddrinfo``; default ``AI_PASSIVE``.

@@ -57,11 +57,11 @@ class TCPServer:
 
     ::
 
-        class EchoServer(TCPServer):
+        class Shouting(TCPServer):
             async def handle_stream(self, stream, address):
-                with contextlib.suppress(StreamClosedError):
-                    while True:
-                        await stream.write(await stream.read_until(b"\\n"))
+                line = await stream.read_until(b"\\n", max_bytes=1000)
+                await stream.write(line.upper())
+                stream.close()
 
     Start it in one of these ways:
 
@@ -89,10 +89,10 @@ class TCPServer:
         self.max_buffer_size = max_buffer_size
         self.read_chunk_size = read_chunk_size
         self._contexts = tls_settings.ServerContexts()
-        self._sockets: dict[int, socket.socket] = {}
-        self._handlers: dict[int, Callable[[], None]] = {}
-        self._pending_sockets: list[socket.socket] = []
         self._started = False
+        self._pending_sockets: list[socket.socket] = []  # bound before start()
+        self._handlers: dict[int, Callable[[], None]] = {}  # what ends the accepting, by descriptor
+        self._sockets: dict[int, socket.socket] = {}
 
     def listen(
         self,

@@ -136,7 +136,8 @@ class AsyncTestCase(unittest.TestCase):
 
     def get_new_ioloop(self) -> IOLoop:
         """The IOLoop for the test, here a new one on the configured event loop. Overriding this is deprecated."""
-        return IOLoop(make_current=False)
+        loop: IOLoop = IOLoop(make_current=False)
+        return loop
 
     def _handle_exception(self, typ: type[Exception], value: Exception, tb: TracebackType) -> bool:
         """Make the test fail with an exception that has no other way out; the first one counts, others are logged."""
@@ -216,9 +217,9 @@ class AsyncHTTPTestCase(AsyncTestCase):
 
         class HomeTest(AsyncHTTPTestCase):
             def get_app(self):
-                return my_site.make_app()
+                return Application([("/", HomeHandler)])
 
-            def test_home(self):
+            def test_status(self):
                 response = self.fetch("/")
                 self.assertEqual(response.code, 200)
 
@@ -370,7 +371,7 @@ def gen_test(
 
     def decorate(test: _TestFunction) -> Callable[..., None]:
         @functools.wraps(test)
-        def run(self: AsyncTestCase, *args: Any, **kwargs: Any) -> None:
+        def run(self: AsyncTestCase, *args: Any, **kwargs: Any) -> Any:  # not None is an error, see _callTestMethod
             return _run_test(test, seconds, self, *args, **kwargs)
 
         return run

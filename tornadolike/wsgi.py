@@ -108,21 +108,21 @@ class WSGIContainer:
         if port is None:
             port = 443 if request.protocol == "https" else 80
         environ = {
-            "REQUEST_METHOD": request.method,
-            "SCRIPT_NAME": "",
-            "PATH_INFO": to_wsgi_str(escape.url_unescape(request.path, encoding=None, plus=False)),
-            "QUERY_STRING": request.query,
-            "REMOTE_ADDR": request.remote_ip,
             "SERVER_NAME": host,
             "SERVER_PORT": str(port),
             "SERVER_PROTOCOL": request.version,
+            "REMOTE_ADDR": request.remote_ip,
+            "REQUEST_METHOD": request.method,
+            "SCRIPT_NAME": "",
+            "PATH_INFO": to_wsgi_str(escape.url_unescape(request.path, None, plus=False)),
+            "QUERY_STRING": request.query,
             "wsgi.version": (1, 0),
-            "wsgi.url_scheme": request.protocol,
-            "wsgi.input": BytesIO(escape.utf8(request.body)),
-            "wsgi.errors": sys.stderr,
-            "wsgi.run_once": False,
             "wsgi.multithread": self.executor is not dummy_executor,
             "wsgi.multiprocess": True,
+            "wsgi.run_once": False,
+            "wsgi.url_scheme": request.protocol,
+            "wsgi.errors": sys.stderr,
+            "wsgi.input": BytesIO(escape.utf8(request.body)),
         }
         for name, value in request.headers.items():
             key = name.replace("-", "_").upper()

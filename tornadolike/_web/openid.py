@@ -58,7 +58,7 @@ def _attribute_reader(arguments: Mapping[str, str]) -> Callable[[str], str]:
     prefixes = [name.removeprefix("openid.ns.") for name, value in arguments.items() if name.startswith("openid.ns.") and value == _AX]
     prefix = f"openid.{prefixes[0]}." if prefixes else ""
     types = f"{prefix}type."
-    fields = {value: name[len(types) :] for name, value in reversed(arguments.items()) if prefix and name.startswith(types)}
+    fields = {value: name[len(types) :] for name, value in reversed(list(arguments.items())) if prefix and name.startswith(types)}
     return lambda uri: arguments.get(f"{prefix}value.{fields[uri]}", "") if uri in fields else ""
 
 
