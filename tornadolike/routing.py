@@ -21,7 +21,7 @@ import re
 from collections.abc import Awaitable, Sequence
 from functools import partial
 from re import Pattern
-from typing import Any, Union
+from typing import Any, Union, cast
 
 from tornadolike import httputil
 from tornadolike._web import url_patterns
@@ -60,35 +60,35 @@ class _RoutingDelegate(httputil.HTTPMessageDelegate):
 
     def __init__(self, router: Router, server_conn: object, request_conn: httputil.HTTPConnection) -> None:
         self.router = router
-        self.server_conn = server_conn
-        self.request_conn = request_conn
-        self.delegate: httputil.HTTPMessageDelegate | None = None
+        self.connections = server_conn, request_conn
+        # Until the head has come there is nobody to tell anything.
+        self.delegate = httputil.HTTPMessageDelegate()
 
     def headers_received(
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
     ) -> Awaitable[None] | None:
-        assert isinstance(start_line, httputil.RequestStartLine)
+        server_conn, request_conn = self.connections
         request = httputil.HTTPServerRequest(
-            start_line=start_line, headers=headers, connection=self.request_conn, server_connection=self.server_conn
+            start_line=cast("httputil.RequestStartLine", start_line),
+            headers=headers,
+            connection=request_conn,
+            server_connection=server_conn,
         )
         found = self.router.find_handler(request)
         if found is None:
-            app_log.debug("Delegate for %s %s request not found", start_line.method, start_line.path)
-            found = _DefaultMessageDelegate(self.request_conn)
+            app_log.debug("Delegate for %s %s request not found", request.method, request.uri)
+            found = _DefaultMessageDelegate(request_conn)
         self.delegate = found
         return found.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        assert self.delegate is not None
         return self.delegate.data_received(chunk)
 
     def finish(self) -> None:
-        assert self.delegate is not None
         self.delegate.finish()
 
     def on_connection_close(self) -> None:
-        if self.delegate is not None:
-            self.delegate.on_connection_close()
+        self.delegate.on_connection_close()
 
 
 class _DefaultMessageDelegate(httputil.HTTPMessageDelegate):
@@ -103,16 +103,11 @@ class _DefaultMessageDelegate(httputil.HTTPMessageDelegate):
         self.connection.finish()
 
 
-# What applications may write in a list of rules: a Rule, or its arguments.
-_RuleList = Sequence[
-    Union[
-        "Rule",
-        list[Any],
-        tuple[Union[str, "Matcher"], Any],
-        tuple[Union[str, "Matcher"], Any, dict[str, Any]],
-        tuple[Union[str, "Matcher"], Any, dict[str, Any], str],
-    ]
-]
+_Pattern = Union[str, "Matcher"]
+_Kwargs = dict[str, Any]
+# What applications may write for a rule: a Rule, or its arguments, of which the last two can be left out.
+_RuleForm = Union["Rule", list[Any], tuple[_Pattern, Any], tuple[_Pattern, Any, _Kwargs], tuple[_Pattern, Any, _Kwargs, str]]
+_RuleList = Sequence[_RuleForm]
 
 
 class RuleRouter(Router):
@@ -188,12 +183,12 @@ class ReversibleRuleRouter(ReversibleRouter, RuleRouter):
         super().__init__(rules)
 
     def process_rule(self, rule: Rule) -> Rule:
-        rule = super().process_rule(rule)
-        if rule.name:
-            if rule.name in self.named_rules:
-                app_log.warning("Multiple handlers named %s; replacing previous value", rule.name)
-            self.named_rules[rule.name] = rule
-        return rule
+        kept = super().process_rule(rule)
+        name = kept.name
+        if name and self.named_rules.setdefault(name, kept) is not kept:
+            app_log.warning("Multiple handlers named %s; replacing previous value", name)
+            self.named_rules[name] = kept
+        return kept
 
     def reverse_url(self, name: str, *args: Any) -> str | None:
         named = self.named_rules.get(name)
@@ -333,9 +328,8 @@ class URLSpec(Rule):
     def __init__(self, pattern: str | Pattern[str], handler: Any, kwargs: dict[str, Any] | None = None, name: str | None = None) -> None:
         matcher = PathMatches(pattern)
         super().__init__(matcher, handler, kwargs, name)
-        self.regex = matcher.regex
-        self.handler_class = self.target
         self.kwargs = kwargs
+        self.regex, self.handler_class = matcher.regex, self.target
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.regex.pattern!r}, {self.handler_class}, kwargs={self.kwargs!r}, name={self.name!r})"

@@ -279,15 +279,18 @@ class RequestHandler:
         """
         self._status_code = status_code
         if reason is None:
-            self._reason = httputil.responses.get(status_code, "Unknown")
+            reason = httputil.responses.get(status_code, "Unknown")
         elif "<" in reason or not _ABNF.reason_phrase.fullmatch(reason):
-            self._reason = "Unknown"
-        else:
-            self._reason = escape.native_str(reason)
+            reason = "Unknown"
+        self._reason = escape.native_str(reason)
 
     def get_status(self) -> int:
         """The status of the response as it stands."""
         return self._status_code
+
+    def clear_header(self, name: str) -> None:
+        """Take a header back; nothing happens if it is not set. Cookies of this response are no headers yet."""
+        self._headers.pop(name, None)
 
     def set_header(self, name: str, value: _HeaderTypes) -> None:
         """Set a header of the response, in place of any of that name.
@@ -303,11 +306,6 @@ class RequestHandler:
     def add_header(self, name: str, value: _HeaderTypes) -> None:
         """Add a header beside those of the same name. See `set_header` for the value."""
         self._headers.add(name, self._convert_header_value(value))
-
-    def clear_header(self, name: str) -> None:
-        """Take a header back; nothing happens if it is not set. Does not reach headers with several values made by `set_cookie`."""
-        if name in self._headers:
-            del self._headers[name]
 
     _VALID_HEADER_CHARS = re.compile(r"[\x09\x20-\x7e\x80-\xff]*")
 
@@ -729,17 +727,20 @@ class RequestHandler:
         if self._status_code == 200 and self.request.method in ("GET", "HEAD"):
             if self._complete_untouched_headers():
                 return
-            if "Etag" not in self._headers:
-                self.set_etag_header()
-                if self.check_etag_header():
-                    self._write_buffer = []
-                    self.set_status(304)
-        if self._should_not_send_content(self._status_code):
-            if self._write_buffer:
-                raise RuntimeError(f"Cannot send body with status code HTTP{self._status_code}")
-            self._clear_representation_headers()
-        elif "Content-Length" not in self._headers:
-            self._headers["Content-Length"] = str(sum(map(len, self._write_buffer)))
+            if "Etag" not in self._headers and self._client_has_it():
+                self.set_status(304)
+                self._write_buffer = []
+        if not self._should_not_send_content(self._status_code):
+            if "Content-Length" not in self._headers:
+                self._headers["Content-Length"] = str(sum(map(len, self._write_buffer)))
+            return
+        if self._write_buffer:
+            raise RuntimeError(f"Cannot send body with status code HTTP{self._status_code}")
+        self._clear_representation_headers()
+
+    def _client_has_it(self) -> bool:
+        self.set_etag_header()
+        return self.check_etag_header()
 
     def _complete_untouched_headers(self) -> bool:
         """Do the same in one go where it is plain what comes out: no header was set, and no hook is overridden."""
@@ -1113,17 +1114,22 @@ class RequestHandler:
         return f"{request.method} {request.uri} ({request.remote_ip})"
 
     def _handle_request_exception(self, e: BaseException) -> None:
-        if isinstance(e, Finish):
-            if not self._finished:
-                self.finish(*e.args)
+        wanted = isinstance(e, Finish)
+        if not wanted:
+            self._log_exception_of_handler()
+        if self._finished:
             return
+        if wanted:
+            self.finish(*e.args)
+        else:
+            self.send_error(e.status_code if isinstance(e, HTTPError) else 500, exc_info=sys.exc_info())
+
+    def _log_exception_of_handler(self) -> None:
         try:
             self.log_exception(*sys.exc_info())
         except Exception:
             # The client gets its answer even so.
             app_log.error("Error in exception logger", exc_info=True)
-        if not self._finished:
-            self.send_error(e.status_code if isinstance(e, HTTPError) else 500, exc_info=sys.exc_info())
 
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: types.TracebackType | None) -> None:
         """Log an exception that the handler let through. Override it to report elsewhere.
@@ -1259,15 +1265,14 @@ class _ApplicationRouter(ReversibleRuleRouter):
     """A router whose targets may be handler classes, and lists of further rules."""
 
     def __init__(self, application: Application, rules: _RuleList | None = None) -> None:
-        assert isinstance(application, Application)
         self.application = application
         super().__init__(rules)
 
     def process_rule(self, rule: Rule) -> Rule:
-        rule = super().process_rule(rule)
-        if isinstance(rule.target, (list, tuple)):
-            rule.target = _ApplicationRouter(self.application, rule.target)
-        return rule
+        target = rule.target
+        if isinstance(target, list | tuple):
+            rule.target = _ApplicationRouter(self.application, target)
+        return super().process_rule(rule)
 
     def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> httputil.HTTPMessageDelegate | None:
         # The same search as in every RuleRouter, but the way from a path to a handler class, which is that of nearly
@@ -1336,14 +1341,11 @@ class Application(ReversibleRouter):
         self.transforms = transforms
         self.default_host = default_host
         self.settings = settings
-        self.ui_modules: dict[str, type[UIModule]] = {
-            "linkify": _linkify,
-            "xsrf_form_html": _xsrf_form_html,
-            "Template": TemplateModule,
-        }
         self.ui_methods: dict[str, Callable[..., str]] = {}
-        self._load_ui_modules(settings.get("ui_modules", {}))
         self._load_ui_methods(settings.get("ui_methods", {}))
+        self.ui_modules: dict[str, type[UIModule]] = {}
+        for modules in ({"Template": TemplateModule, **_OWN_MODULES}, settings.get("ui_modules", {})):
+            self._load_ui_modules(modules)
         if settings.get("debug"):
             for name, value in _DEBUG_SETTINGS.items():
                 settings.setdefault(name, value)
@@ -1497,8 +1499,8 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         path_kwargs: dict[str, bytes] | None,
     ) -> None:
         self.application = application
-        self.connection = request.connection
         self.request = request
+        self.connection = request.connection
         self.handler_class = handler_class
         self.handler_kwargs = handler_kwargs or {}
         self.path_args = path_args or []
@@ -1645,7 +1647,7 @@ class ErrorHandler(RequestHandler):
         self.set_status(status_code)
 
     def prepare(self) -> None:
-        raise HTTPError(self._status_code)
+        raise HTTPError(self.get_status())
 
     def check_xsrf_cookie(self) -> None:
         # A POST to nowhere is a 404, whoever sent it.
@@ -1690,7 +1692,7 @@ class RedirectHandler(RequestHandler):
 class StaticFileHandler(RequestHandler):
     """Serves the files of a directory::
 
-        (r"/content/(.*)", StaticFileHandler, {"path": "/var/www", "default_filename": "index.html"})
+        (r"/files/(.*)", StaticFileHandler, {"default_filename": "index.html", "path": "/srv/files"})
 
     The setting ``static_path`` makes an `Application` do so by itself. Ranges, ``If-Range``, ``If-None-Match`` and
     ``If-Modified-Since`` are honoured (RFC 9110 §13 and §14). Only regular files below ``path`` are served; symbolic links may
@@ -1723,8 +1725,7 @@ class StaticFileHandler(RequestHandler):
     absolute_path: str | None
 
     def initialize(self, path: str, default_filename: str | None = None, allowed_symlink_directory: str | list[str] | None = None) -> None:
-        self.root = path
-        self.default_filename = default_filename
+        self.root, self.default_filename = path, default_filename
         self.allowed_symlink_directory = allowed_symlink_directory
 
     @classmethod
@@ -1789,13 +1790,11 @@ class StaticFileHandler(RequestHandler):
 
     def set_headers(self) -> None:
         """Set the headers of the response, before it is decided whether content follows."""
-        self.set_header("Accept-Ranges", "bytes")
         self.set_etag_header()
-        if self.modified is not None:
-            self.set_header("Last-Modified", self.modified)
         content_type = self.get_content_type()
-        if content_type:
-            self.set_header("Content-Type", content_type)
+        for name, value in (("Accept-Ranges", "bytes"), ("Last-Modified", self.modified), ("Content-Type", content_type)):
+            if value:
+                self.set_header(name, value)
         seconds = self.get_cache_time(self.path, self.modified, content_type)
         if seconds > 0:
             self.set_header("Expires", dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds))
@@ -1985,6 +1984,7 @@ class FallbackHandler(RequestHandler):
 
     def prepare(self) -> None:
         self.fallback(self.request)
+        # The response is not ours any more, and may take its time. (Not earlier: a fallback that fails is answered 500.)
         self._finished = True
         self.on_finish()
 
@@ -2013,13 +2013,11 @@ class GZipContentEncoding(OutputTransform):
     """
 
     CONTENT_TYPES = {
+        "application/json",
         "application/javascript",
         "application/x-javascript",
-        "application/xml",
-        "application/atom+xml",
-        "application/json",
-        "application/xhtml+xml",
         "image/svg+xml",
+        *(f"application/{kind}xml" for kind in ("", "atom+", "xhtml+")),
     }
 
     #: As in `zlib`, 1 (fast) to 9 (small).
@@ -2101,10 +2099,8 @@ class UIModule:
     """
 
     def __init__(self, handler: RequestHandler) -> None:
-        self.handler = handler
-        self.request = handler.request
-        self.ui = handler.ui
-        self.locale = handler.locale
+        self.ui, self.locale = handler.ui, handler.locale
+        self.handler, self.request = handler, handler.request
 
     @property
     def current_user(self) -> Any:
@@ -2117,27 +2113,21 @@ class UIModule:
 
     def embedded_javascript(self) -> str | None:
         """Return a script to put into the page."""
-        return None
 
     def javascript_files(self) -> Iterable[str] | None:
         """Return the script files that the page needs, one name or several. Relative ones are static files."""
-        return None
 
     def embedded_css(self) -> str | None:
         """Return styles to put into the page."""
-        return None
 
     def css_files(self) -> Iterable[str] | None:
         """Return the style sheets that the page needs, one name or several. Relative ones are static files."""
-        return None
 
     def html_head(self) -> str | None:
         """Return markup for the end of the head."""
-        return None
 
     def html_body(self) -> str | None:
         """Return markup for the end of the body."""
-        return None
 
     def render_string(self, path: str, **kwargs: Any) -> bytes:
         """Return a template filled in, as `RequestHandler.render_string` does."""
@@ -2152,6 +2142,9 @@ class _linkify(UIModule):  # noqa: N801 - the name in templates
 class _xsrf_form_html(UIModule):  # noqa: N801 - the name in templates
     def render(self) -> str:
         return self.handler.xsrf_form_html()
+
+
+_OWN_MODULES = {"linkify": _linkify, "xsrf_form_html": _xsrf_form_html}
 
 
 class TemplateModule(UIModule):
@@ -2177,23 +2170,26 @@ class TemplateModule(UIModule):
     def _get_resources(self, key: str) -> list[Any]:
         return [resources[key] for resources in self._resources.values() if key in resources]
 
+    def _joined(self, key: str, separator: str = "") -> str:
+        return separator.join(self._get_resources(key))
+
     def embedded_javascript(self) -> str:
-        return "\n".join(self._get_resources("embedded_javascript"))
+        return self._joined("embedded_javascript", "\n")
 
     def javascript_files(self) -> Iterable[str]:
         return ui_resources.flattened(self._get_resources("javascript_files"))
 
     def embedded_css(self) -> str:
-        return "\n".join(self._get_resources("embedded_css"))
+        return self._joined("embedded_css", "\n")
 
     def css_files(self) -> Iterable[str]:
         return ui_resources.flattened(self._get_resources("css_files"))
 
     def html_head(self) -> str:
-        return "".join(self._get_resources("html_head"))
+        return self._joined("html_head")
 
     def html_body(self) -> str:
-        return "".join(self._get_resources("html_body"))
+        return self._joined("html_body")
 
 
 class _UIModuleNamespace:
