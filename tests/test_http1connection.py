@@ -615,3 +615,41 @@ def test_is_transfer_encoding_chunked() -> None:
     for fields in ({"Transfer-Encoding": "gzip"}, {"Transfer-Encoding": "chunked", "Content-Length": "1"}):
         with pytest.raises(httputil.HTTPInputError):
             is_transfer_encoding_chunked(httputil.HTTPHeaders(fields))
+
+
+@pytest.mark.parametrize(
+    "request_head",
+    [
+        GET,
+        GET.replace(b"GET", b"HEAD"),
+        b"GET / HTTP/1.0\r\n\r\n",
+        b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    ],
+)
+@pytest.mark.parametrize("status", [200, 404])
+async def test_a_head_serialised_beforehand_is_the_one_that_would_be_made(request_head: bytes, status: int) -> None:
+    """The short way through write_headers() against the long one."""
+    written = []
+    for ready in (True, False):
+        server = Server()
+        server.stream.receive(request_head)
+        headers = httputil.HTTPHeaders._from_wire([(b"Server", b"x"), (b"Content-Length", b"2")])
+        if ready:
+            headers._ready = (b"Server: x\r\nContent-Length: 2\r\n", 2)
+        connection = server.delegates[0].connection
+        chunk = b"" if request_head.startswith(b"HEAD") else b"ok"
+        connection.write_headers(httputil.ResponseStartLine("", status, httputil.responses[status]), headers, chunk)
+        connection.finish()
+        written.append((server.stream.take(), server.stream.closed()))
+    assert written[0] == written[1]
+
+
+async def test_a_head_serialised_beforehand_is_forgotten_when_headers_change() -> None:
+    server = Server()
+    server.stream.receive(GET)
+    headers = httputil.HTTPHeaders._from_wire([(b"Content-Length", b"2")])
+    headers._ready = (b"Content-Length: 2\r\n", 2)
+    headers["X-More"] = "y"
+    server.delegates[0].connection.write_headers(httputil.ResponseStartLine("", 200, "OK"), headers, b"ok")
+    assert server.stream.take() == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-More: y\r\n\r\nok"

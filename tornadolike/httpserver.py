@@ -17,6 +17,8 @@ from tornadolike.util import Configurable
 
 HTTPRequest = httputil.HTTPServerRequest
 
+_INTERNET = (socket.AF_INET, socket.AF_INET6)
+
 
 class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate):
     """Serves HTTP/1.1 on the ports that it listens on.
@@ -164,28 +166,17 @@ class _HTTPRequestContext:
         self, stream: iostream.IOStream, address: tuple[Any, ...], protocol: str | None, trusted_downstream: list[str] | None = None
     ) -> None:
         self.address = address
-        self.address_family = stream.socket.family if stream.socket is not None else None
-        if self.address_family in (socket.AF_INET, socket.AF_INET6) and address is not None:
-            self.remote_ip = address[0]
-        else:
-            # A Unix socket's peer has no address worth the name.
-            self.remote_ip = "0.0.0.0"
-        if protocol:
-            self.protocol = protocol
-        elif isinstance(stream, iostream.SSLIOStream):
-            self.protocol = "https"
-        else:
-            self.protocol = "http"
-        self._orig_remote_ip = self.remote_ip
-        self._orig_protocol = self.protocol
-        self.trusted_downstream = set(trusted_downstream) if trusted_downstream else frozenset()
+        self.address_family = None if stream.socket is None else stream.socket.family
+        # A Unix socket's peer has no address worth the name.
+        self.remote_ip = address[0] if self.address_family in _INTERNET and address is not None else "0.0.0.0"
+        self.protocol = protocol or ("https" if isinstance(stream, iostream.SSLIOStream) else "http")
+        self.trusted_downstream = frozenset(trusted_downstream or ())
+        self._orig_remote_ip, self._orig_protocol = self.remote_ip, self.protocol
 
     def __str__(self) -> str:
-        if self.address_family in (socket.AF_INET, socket.AF_INET6):
+        if self.address_family in _INTERNET:
             return str(self.remote_ip)
-        if isinstance(self.address, bytes):
-            return native_str(self.address)
-        return str(self.address)
+        return native_str(self.address) if isinstance(self.address, bytes) else str(self.address)
 
     def _apply_xheaders(self, headers: httputil.HTTPHeaders) -> None:
         """Take address and scheme from what the proxy says about one request."""
