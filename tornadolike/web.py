@@ -45,7 +45,7 @@ import warnings
 import zlib
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
-from typing import Any, ClassVar, TypeVar, cast, overload
+from typing import Any, ClassVar, NamedTuple, TypeVar, cast, overload
 
 import tornadolike
 import tornadolike.locale
@@ -116,24 +116,31 @@ _STANDARD_START_LINES = {int(code): httputil.ResponseStartLine("", int(code), re
 
 _Pairs = list[tuple[bytes, bytes]]
 
-# The headers every response begins with, raw, and the second for which their Date is right. One tuple, so that threads
-# with loops of their own never see the halves of two.
-_initial_headers: tuple[int, _Pairs] = (-1, [])
+
+class _InitialHeaders(NamedTuple):
+    """The headers every response begins with: shared by all responses of one second, changed by nobody."""
+
+    second: int
+    pairs: _Pairs
+    lines: bytes
 
 
-def _initial_pairs() -> _Pairs:
-    """The list is shared by all responses of one second: nobody changes it."""
+_initial_headers = _InitialHeaders(-1, [], b"")
+
+
+def _initial_headers_now() -> _InitialHeaders:
     global _initial_headers
     now = int(time.time())
-    second, pairs = _initial_headers
-    if second != now:
+    known = _initial_headers
+    if known.second != now:
         pairs = [
             (b"Server", b"TornadoServer/" + tornadolike.version.encode()),
             (b"Content-Type", b"text/html; charset=UTF-8"),
             (b"Date", httputil.format_timestamp(now).encode()),
         ]
-        _initial_headers = (now, pairs)
-    return pairs
+        # Replaced as a whole: other threads may have loops, too.
+        known = _initial_headers = _InitialHeaders(now, pairs, b"".join([b"%b: %b\r\n" % pair for pair in pairs]))
+    return known
 
 
 @types.coroutine
@@ -256,8 +263,8 @@ class RequestHandler:
 
     def clear(self) -> None:
         """Forget status, headers and body written so far; the response starts anew."""
-        self._initial_pairs = pairs = _initial_pairs()
-        self._headers = httputil.HTTPHeaders._from_wire(pairs)
+        self._initial_headers = initial = _initial_headers_now()
+        self._headers = httputil.HTTPHeaders._from_wire(initial.pairs)
         self.set_default_headers()
         self._write_buffer: list[bytes] = []
         self._status_code = 200
@@ -744,9 +751,9 @@ class RequestHandler:
 
     def _complete_untouched_headers(self) -> bool:
         """Do the same in one go where it is plain what comes out: no header was set, and no hook is overridden."""
-        cls = self.__class__
+        cls, initial = self.__class__, self._initial_headers
         if (
-            self._headers._pairs is not self._initial_pairs
+            self._headers._pairs is not initial.pairs
             or cls.compute_etag is not _COMPUTE_ETAG
             or cls.set_etag_header is not _SET_ETAG_HEADER
             or cls.check_etag_header is not _CHECK_ETAG_HEADER
@@ -755,9 +762,11 @@ class RequestHandler:
             return False
         written = self._write_buffer
         body = written[0] if len(written) == 1 else b"".join(written)
-        etag = b'"%b"' % hashlib.sha1(body).hexdigest().encode()
-        length = b"%d" % len(body)
-        self._headers = httputil.HTTPHeaders._from_wire([*self._initial_pairs, (b"Etag", etag), (b"Content-Length", length)])
+        size = len(body)
+        etag, length = b'"%b"' % hashlib.sha1(body).hexdigest().encode(), b"%d" % size
+        headers = httputil.HTTPHeaders._from_wire([*initial.pairs, (b"Etag", etag), (b"Content-Length", length)])
+        headers._ready = b"%bEtag: %b\r\nContent-Length: %b\r\n" % (initial.lines, etag, length), size
+        self._headers = headers
         self._write_buffer = [body]
         return True
 
