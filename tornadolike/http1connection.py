@@ -289,7 +289,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._rest, self._held = events, []
         if self.stream is not None:
             self.stream._pause_reading()
-        future.add_done_callback(self._go_on)  # type: ignore[arg-type]
+        future.add_done_callback(self._go_on)
         return True
 
     def _go_on(self, future: "Future[None] | None" = None) -> None:

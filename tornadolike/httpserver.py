@@ -120,7 +120,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
 
     def on_close(self, server_conn: object) -> None:
         """A connection is closed."""
-        self._connections.discard(server_conn)  # type: ignore[arg-type]
+        self._connections.discard(server_conn)
 
 
 class _CallableAdapter(httputil.HTTPMessageDelegate):
