@@ -642,6 +642,24 @@ async def test_answers_within_the_call(pair: Pair) -> None:
         assert await soon(pair.reader.readline()) == b"%d\n" % n
 
 
+async def test_a_consumer_that_raises_ends_the_connection(pair: Pair, logs: Any) -> None:
+    await pair.open()
+    reported: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context))
+
+    class Raising(Consumer):
+        def data_received(self, data: bytes) -> None:
+            raise ValueError("cannot digest")
+
+    consumer = Raising()
+    pair.stream._attach_consumer(consumer)
+    pair.writer.write(b"x")
+    await soon(consumer.closed.wait())
+    assert isinstance(pair.stream.error, ValueError)
+    assert isinstance(reported[0]["exception"], ValueError)
+    logs.take("tornado.general", "^error on read: cannot digest$", level=30)
+
+
 # The socket.
 
 

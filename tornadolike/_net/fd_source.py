@@ -151,10 +151,14 @@ class FdSource:
         except OSError as error:
             self._owner._on_read_error(error)
             return
-        if data:
-            self._receiver(data)  # type: ignore[misc]  # and because there is a receiver
-        else:
+        if not data:
             self._owner._on_eof()
+            return
+        try:
+            self._receiver(data)  # type: ignore[misc]  # and because there is a receiver
+        except Exception as error:
+            self._owner._on_read_error(error)  # as a transport does: the connection ends, and the loop reports it
+            raise
 
     def _receive_held(self) -> None:
         if self._watches_reading and self._receiver is not None:
@@ -182,5 +186,9 @@ class FdSource:
         if self._receiver is not None:
             with memoryview(buffer) as whole:
                 data = bytes(whole[:size])
-            self._receiver(data)
+            try:
+                self._receiver(data)
+            except Exception as error:
+                self._owner._on_read_error(error)
+                raise
         return True

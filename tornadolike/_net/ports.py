@@ -2,6 +2,7 @@
 
 A *source* moves bytes; its *owner* (a stream, or the TLS layer between the two) decides what they mean. Two kinds of source exist:
 ``transport_source.TransportSource`` on an asyncio transport, and ``fd_source.FdSource`` on the readiness of a file descriptor.
+``tls.TLSSource`` lies on top of the former, or of ``socket_source.SocketSource``, which does for it what a transport would.
 
 How a server gets streams from transports::
 
@@ -13,7 +14,8 @@ How a server gets streams from transports::
     server = await loop.create_server(transport_source.protocol_factory(on_connection), sock=listening_socket)
 
 ``source.peer_address()`` is what ``socket.accept`` would have said. On loops where a transport is not faster than readiness,
-``transport_source.suits(loop)`` is False and ``IOStream(connection)`` from an accepted socket is the cheaper way.
+``transport_source.suits(loop)`` is False and streams from accepted sockets are the cheaper way: ``IOStream(connection)`` or
+``SSLIOStream._from_socket(connection, ssl_options=context, server_side=True, max_buffer_size=..., ...)``.
 """
 
 from collections.abc import Callable

@@ -104,13 +104,17 @@ class SocketSource:
         except OSError as error:
             self._lose(error)
             return
-        if data:
-            owner._on_data(data)
-        else:
+        if not data:
             self.pause()  # the end stays readable for ever
             owner._on_eof()
+            return
+        try:
+            owner._on_data(data)
+        except Exception as error:
+            self._lose(error)  # as a transport does: the connection ends, and the loop reports it
+            raise
 
-    def _lose(self, error: OSError) -> None:
+    def _lose(self, error: Exception) -> None:
         owner = self._owner
         self.close()
         if owner is not None:

@@ -139,8 +139,14 @@ class TLSSource:
         return self._raw.unsent()
 
     def _write(self, data: bytes) -> None:
-        if data:
-            self._raw.write(self.session.encrypt(data))
+        if not data:
+            return
+        try:
+            ciphertext = self.session.encrypt(data)
+        except ssl.SSLError as error:
+            self._fail(error)
+            return
+        self._raw.write(ciphertext)
 
     def send(self, data: memoryview) -> int:
         if self.blocked:
