@@ -209,6 +209,14 @@ class TestCoroutine:
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             pool.submit(check).result(10)
 
+    def test_in_a_thread_without_a_loop_it_is_refused(self) -> None:
+        @gen.coroutine
+        def work() -> Any:
+            yield None
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool, pytest.raises(RuntimeError, match="no current event loop"):
+            pool.submit(work).result(10)
+
     async def test_in_debug_mode_the_future_names_the_line_of_the_caller(self) -> None:
         loop = asyncio.get_running_loop()
         loop.set_debug(True)

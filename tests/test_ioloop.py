@@ -425,6 +425,12 @@ class TestHandlers:
         with pytest.raises(KeyError):
             loop.update_handler(right, IOLoop.READ)
 
+    async def test_what_cannot_be_watched_is_refused_and_not_remembered(self) -> None:
+        loop: Any = IOLoop.current()
+        with open(__file__) as regular_file, pytest.raises(PermissionError):  # noqa: ASYNC230 - nothing is read
+            loop.add_handler(regular_file, print, IOLoop.READ)
+        assert (loop.handlers, loop.readers) == ({}, set())
+
     @pytest.mark.parametrize("all_fds", [True, False])
     def test_closing_the_loop_closes_files_only_on_request(self, pair: Any, all_fds: bool) -> None:
         left, right = pair

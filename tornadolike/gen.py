@@ -17,6 +17,7 @@ import concurrent.futures
 import contextvars
 import datetime as dt
 import functools
+import threading
 import traceback
 import types
 from collections import deque
@@ -76,11 +77,11 @@ class Return(Exception):
 
 
 def _create_future() -> "Future[Any]":
-    if _running_loop() is None:
-        # Without a running loop asyncio would look for one on its own, and might make one of another kind than IOLoop does.
-        future: Future[Any] = Future(loop=IOLoop.current().asyncio_loop)  # type: ignore[attr-defined]
-    else:
-        future = Future()
+    if _running_loop() is None and threading.current_thread() is threading.main_thread():
+        # Otherwise asyncio might make a loop on its own, of another kind than IOLoop does. In other threads the lack of a loop is an
+        # error: what is made there would never run.
+        IOLoop.current()
+    future: Future[Any] = Future()
     if future._source_traceback is not None:  # type: ignore[attr-defined] # asyncio's debug mode
         _hide_this_file(future._source_traceback)  # type: ignore[attr-defined]
     return future

@@ -48,8 +48,8 @@ _running_loop = factory.running_event_loop
 class IOLoop(Configurable):
     """An event loop with Tornado's interface. ``IOLoop()`` makes a new one; `IOLoop.current` is what most code wants.
 
-    ``IOLoop(make_current=True, asyncio_loop=None)`` makes a new asyncio loop, of the kind chosen by ``TORNADOLIKE_LOOP`` or
-    `tornadolike._loop.factory.set_default`, or wraps ``asyncio_loop``. By default it becomes the current loop of this thread.
+    ``IOLoop(make_current=True, asyncio_loop=None)`` makes a new asyncio loop, of the kind that the environment variable
+    ``TORNADOLIKE_LOOP`` names, or wraps ``asyncio_loop``. By default it becomes the current loop of this thread.
     Raises `RuntimeError` where ``asyncio_loop`` has an `IOLoop` already. The caller has to `close` it; that closes the asyncio loop.
 
     All methods except `add_callback`, and `add_future` for a `concurrent.futures.Future`, belong to the loop's own thread.

@@ -5,11 +5,6 @@ import math
 import numbers
 
 
-def seconds(span: dt.timedelta | float) -> float:
-    """A span that was given as a `datetime.timedelta` or as a number of seconds."""
-    return span.total_seconds() if isinstance(span, dt.timedelta) else span
-
-
 def due_time(deadline: dt.timedelta | float, now: float) -> float:
     """The time that a deadline means: a number is a time already, a `datetime.timedelta` counts from ``now``.
 

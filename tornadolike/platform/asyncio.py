@@ -89,8 +89,8 @@ class BaseAsyncIOLoop(IOLoop):
         number, file = self.split_fd(fd)
         if number in self.handlers:
             raise ValueError(f"fd {number} added twice")
+        self._watch(number, events)  # first, since it refuses what cannot be watched, such as a regular file
         self.handlers[number] = (file, handler)
-        self._watch(number, events)
 
     def update_handler(self, fd: "int | _Selectable", events: int) -> None:
         number, _ = self.split_fd(fd)
