@@ -21,8 +21,7 @@ from typing import Any, Protocol, cast
 from tornadolike import gen, httpclient, httputil, simple_httpclient, web
 from tornadolike._websocket import handshake, keepalive
 from tornadolike._websocket.deflate import DEFAULT_LEVEL, DEFAULT_MEM_LEVEL, Deflater, DeflateSettings, Inflater
-from tornadolike._websocket.errors import InflatedTooLarge as _DecompressTooLargeError
-from tornadolike._websocket.errors import NotNegotiable, PeerError
+from tornadolike._websocket.errors import InflatedTooLarge, PeerError
 from tornadolike._websocket.events import CLOSE, PING, PONG, Close, Event
 from tornadolike._websocket.wsproto_engine import WsprotoEngine
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
@@ -189,7 +188,7 @@ class WebSocketHandler(web.RequestHandler):
         """
         connection = self.ws_connection
         if connection is None:
-            raise WebSocketClosedError()
+            raise WebSocketClosedError
         return connection.write_message(message, binary)
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
@@ -235,7 +234,7 @@ class WebSocketHandler(web.RequestHandler):
         """
         connection = self.ws_connection
         if connection is None or connection.is_closing():
-            raise WebSocketClosedError()
+            raise WebSocketClosedError
         connection.write_ping(utf8(data))
 
     def on_pong(self, data: bytes) -> None:
@@ -260,8 +259,8 @@ class WebSocketHandler(web.RequestHandler):
     def check_origin(self, origin: str) -> bool:
         """Override to say whether a page of another ``origin`` may connect, such as ``https://www.example.org``.
 
-        Called after ``prepare``, and only where ``Sec-Fetch-Site``, or ``Origin`` against ``Host``, shows that it is another one. By default
-        :meth:`.RequestHandler.check_trusted_origin` decides, that is the setting ``trusted_origins``. Do not return True for
+        Called after ``prepare``, and only where ``Sec-Fetch-Site``, or ``Origin`` against ``Host``, shows that it is another one. By
+        default :meth:`.RequestHandler.check_trusted_origin` decides, that is the setting ``trusted_origins``. Do not return True for
         all without another protection if cookies tell who the user is: the browser sends them along, whoever's page it is.
         """
         return self.check_trusted_origin(origin)
@@ -372,6 +371,17 @@ class WebSocketProtocol(abc.ABC):
     @abc.abstractmethod
     def set_nodelay(self, x: bool) -> None:
         """As `WebSocketHandler.set_nodelay`."""
+
+    @abc.abstractmethod
+    def _process_server_headers(self, key: str | bytes, headers: httputil.HTTPHeaders) -> None:
+        """Client: check the server's answer to our ``key``, and agree to its extensions. Raises `ValueError`."""
+
+    @abc.abstractmethod
+    def _start_receiving(self) -> None:
+        """Begin to deliver messages."""
+
+
+_DecompressTooLargeError = InflatedTooLarge
 
 
 class _PerMessageDeflateCompressor(Deflater):
@@ -518,7 +528,6 @@ class WebSocketProtocol13(WebSocketProtocol):
         return handshake.accept_value(utf8(key))
 
     def _process_server_headers(self, key: str | bytes, headers: httputil.HTTPHeaders) -> None:
-        """Client: check the server's answer, and agree to its extensions. Raises `ValueError`."""
         options = [option.lower() for option in handshake.split_list(headers.get("Connection"))]
         if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in options:
             raise ValueError("the server did not upgrade to WebSocket")
@@ -579,9 +588,9 @@ class WebSocketProtocol13(WebSocketProtocol):
         try:
             if opcode == PING:
                 self._send_pong(data)
-                return cast("Awaitable[None] | None", self.handler.on_ping(data))  # type: ignore[func-returns-value]  # may be a coroutine
+                return cast("Awaitable[None] | None", self.handler.on_ping(data))
             self._received_pong = True
-            return cast("Awaitable[None] | None", self.handler.on_pong(data))  # type: ignore[func-returns-value]  # as well
+            return cast("Awaitable[None] | None", self.handler.on_pong(data))
         except (Exception, asyncio.CancelledError):
             self._on_handler_error()
             return None
@@ -661,7 +670,7 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     def write_message(self, message: str | bytes | dict[str, Any], binary: bool = False) -> "Future[None]":
         if self.server_terminated or self.client_terminated:
-            raise WebSocketClosedError()
+            raise WebSocketClosedError
         if isinstance(message, str):
             payload = message.encode()
         else:
@@ -674,7 +683,7 @@ class WebSocketProtocol13(WebSocketProtocol):
         try:
             written = stream.write(frame)
         except StreamClosedError:
-            raise WebSocketClosedError() from None
+            raise WebSocketClosedError from None
         if written.done() and written.exception() is None:
             return written
         return _with_own_error(written)
@@ -821,7 +830,7 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
     def __init__(
         self,
         request: httpclient.HTTPRequest,
-        on_message_callback: Callable[[None | str | bytes], None] | None = None,
+        on_message_callback: Callable[[str | bytes | None], None] | None = None,
         compression_options: dict[str, Any] | None = None,
         ping_interval: float | None = None,
         ping_timeout: float | None = None,
@@ -834,7 +843,7 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
         self.close_code: int | None = None
         self.close_reason: str | None = None
         self.key = base64.b64encode(os.urandom(16))
-        self.read_queue: Queue[None | str | bytes] = Queue(1)
+        self.read_queue: Queue[str | bytes | None] = Queue(1)
         self._on_message_callback = on_message_callback
         self._complete_request(request, subprotocols)
         self.tcp_client = TCPClient(resolver=resolver)
@@ -907,7 +916,7 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
     def ping(self, data: bytes = b"") -> None:
         """Send a ping; as `WebSocketHandler.ping`. To keep the connection open, give `websocket_connect` a ``ping_interval``."""
         if self.protocol is None:
-            raise WebSocketClosedError()
+            raise WebSocketClosedError
         self.protocol.write_ping(utf8(data))
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
@@ -918,7 +927,7 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
 
     # Receiving
 
-    def read_message(self, callback: Callable[["Future[None | str | bytes]"], None] | None = None) -> Awaitable[None | str | bytes]:
+    def read_message(self, callback: Callable[["Future[str | bytes | None]"], None] | None = None) -> Awaitable[str | bytes | None]:
         """Wait for the next message; None when the connection is closed.
 
         Messages that nobody reads stop the server: at most one waits here, then no more is read from the connection. Not for
@@ -934,7 +943,7 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         return self._on_message(message)
 
-    def _on_message(self, message: None | str | bytes) -> Awaitable[None] | None:
+    def _on_message(self, message: str | bytes | None) -> Awaitable[None] | None:
         if self._on_message_callback is None:
             return self.read_queue.put(message)
         self._on_message_callback(message)
@@ -975,7 +984,7 @@ def websocket_connect(
     url: str | httpclient.HTTPRequest,
     callback: Callable[["Future[WebSocketClientConnection]"], None] | None = None,
     connect_timeout: float | None = None,
-    on_message_callback: Callable[[None | str | bytes], None] | None = None,
+    on_message_callback: Callable[[str | bytes | None], None] | None = None,
     compression_options: dict[str, Any] | None = None,
     ping_interval: float | None = None,
     ping_timeout: float | None = None,

@@ -35,6 +35,22 @@ def extent(data: bytes | bytearray, start: int) -> tuple[int, int] | None:
     return begin, length
 
 
+def long_extent(data: bytes, begin: int, start: int, code: int) -> tuple[int, int]:
+    """Where the payload of the frame at ``start`` begins, and its length, when ``code`` (126 or 127) says that a length field follows.
+
+    ``begin`` is where it would begin without one. The length is -1 for another code, an incomplete header, and a length that has a
+    shorter form.
+    """
+    if code > 127:
+        return begin, -1
+    width = 2 if code == 126 else 8
+    begin += width
+    length = int.from_bytes(data[start + 2 : start + 2 + width], "big")
+    if begin > len(data) or length < (126 if width == 2 else 65536):
+        return begin, -1
+    return begin, length
+
+
 def frame(first: int, payload: bytes, masked: bool = False) -> bytes:
     """A whole frame; ``first`` is its first byte."""
     size = len(payload)

@@ -22,6 +22,9 @@ from tornadolike._websocket.events import CLOSE, PING, PONG, Close, Event, Ping,
 
 _TOO_BIG = "message too big"
 _TOO_BIG_INFLATED = "message too big after decompression"
+_NOT_PLAIN: frozenset[int] = frozenset()
+_PLAIN = frozenset({0x81, 0x82})
+_PLAIN_COMPRESSED = frozenset({0x81, 0x82, 0xC1, 0xC2})
 
 
 class WsprotoEngine:
@@ -38,7 +41,7 @@ class WsprotoEngine:
         "_is_client",
         "_mask_bit",
         "_max_bytes",
-        "_plain_lane",
+        "_plain_kinds",
         "_protocol",
         "_tail",
         "_unpassed",
@@ -52,7 +55,8 @@ class WsprotoEngine:
         self._is_client = is_client
         self._mask_bit = 0 if is_client else frames.MASKED
         self._max_bytes = max_message_bytes
-        self._plain_lane = plain_lane
+        # First bytes of frames that may be plain.
+        self._plain_kinds = _PLAIN if plain_lane else _NOT_PLAIN
         self._deflater: Deflater | None = None
         self._inflater: Inflater | None = None
         self.has_more = self._closed = False
@@ -72,6 +76,8 @@ class WsprotoEngine:
         """Messages are compressed from now on, and may come compressed."""
         self._deflater = deflater
         self._inflater = inflater
+        if self._plain_kinds:
+            self._plain_kinds = _PLAIN_COMPRESSED
 
     # Receiving
 
@@ -79,10 +85,17 @@ class WsprotoEngine:
         if self._tail:
             data = self._joined(data)
         events: list[Event] = []
+        if self._failure is not None:
+            self._raise_failure()
         if data and not self._closed:
-            self._read(data, events)
-        elif self._failure is not None:
-            self._fail()
+            try:
+                self._read(data, events)
+            except PeerError as failure:
+                # Behind other events it waits for the next call.
+                self._failure = failure
+                self._closed = self.has_more = True
+                if not events:
+                    self._raise_failure()
         return events
 
     def feed_eof(self) -> list[Event]:
@@ -92,15 +105,21 @@ class WsprotoEngine:
         self._failure = self._protocol = self._gathered = None
         return []
 
+    def _raise_failure(self) -> None:
+        failure = self._failure
+        assert failure is not None
+        self.feed_eof()
+        raise failure
+
     def _joined(self, data: bytes) -> bytes:
         """What is stored and ``data`` behind it, or b"" while that is still too little; then it is stored."""
         tail = self._tail
-        if not data and not self.has_more:
-            return b""
         if data:
-            if type(tail) is not bytearray:
+            if not isinstance(tail, bytearray):
                 tail = bytearray(tail)
             tail += data
+        elif not self.has_more:
+            return b""
         if len(tail) < self._wanted:
             self._tail = tail
             return b""
@@ -108,64 +127,34 @@ class WsprotoEngine:
         return bytes(tail)
 
     def _read(self, data: bytes, events: list[Event]) -> None:
-        """Turn ``data`` into events and keep what is left. A violation behind other events waits for the next call."""
+        """Turn ``data`` into events and keep what is left."""
         position, size = 0, len(data)
+        enough = self.message_bytes_in + MAX_BYTES
         self.has_more = False
         self._wanted = 0
-        limit = self.message_bytes_in + MAX_BYTES
-        try:
-            while position < size and not self._closed:
-                if len(events) >= MAX_EVENTS or self.message_bytes_in > limit:
-                    self.has_more = True
-                    break
-                before = position
-                if self._plain_lane and self._protocol is None:
-                    position = self._read_plain(data, position, events)
-                    if self._wanted or position >= size:
-                        break
-                    if position > before:
-                        continue
+        while position < size and not self._closed:
+            before = position
+            if self._protocol is None:
+                position = self._read_plain(data, position, events)
+            if position == before and not self._wanted:
                 position = self._read_through(data, position, events)
-                if position == before:
-                    break
-        except PeerError as failure:
-            self._failure = failure
-            self._closed = self.has_more = True
-            if not events:
-                self._fail()
-        else:
-            if position < size and not self._closed:
-                self._tail = data[position:] if position else data
-
-    def _fail(self) -> None:
-        failure = self._failure
-        self.feed_eof()
-        if failure is not None:
-            raise failure
+            if position == before:
+                break
+            if len(events) >= MAX_EVENTS or self.message_bytes_in > enough:
+                self.has_more = position < size and not self._closed
+                break
+        if position < size and not self._closed:
+            self._tail = data[position:]
 
     def _read_plain(self, data: bytes, position: int, events: list[Event]) -> int:
         """Read plain frames from ``position`` on, as far as they are complete. ``_wanted`` is set when the next one is not."""
-        size = len(data)
-        mask_bit = self._mask_bit
+        size, mask_bit, kinds = len(data), self._mask_bit, self._plain_kinds
         header = 6 if mask_bit else 2
-        while size - position >= header:
-            first = data[position]
-            compressed = first > 0xC0
-            if first not in (0x81, 0x82) and not (first in (0xC1, 0xC2) and self._inflater is not None):
-                break
-            length = data[position + 1] ^ mask_bit
-            begin = position + header
+        while size - position >= header and len(events) < MAX_EVENTS:
+            first, begin, length = data[position], position + header, data[position + 1] ^ mask_bit
             if length > 125:
-                if length > 127:
-                    break  # the mask bit is wrong
-                begin += 2 if length == 126 else 8
-                if begin > size:
-                    break
-                least = 126 if length == 126 else 65536
-                length = int.from_bytes(data[position + 2 : begin - header + 2], "big")
-                if length < least:
-                    break
-            if length > self._max_bytes:
+                begin, length = frames.long_extent(data, begin, position, length)
+            if first not in kinds or not 0 <= length <= self._max_bytes:
                 break
             end = begin + length
             if end > size:
@@ -174,12 +163,11 @@ class WsprotoEngine:
             payload = data[begin:end]
             if mask_bit:
                 payload = masking.apply(payload, data[begin - 4 : begin])
-            if compressed:
-                payload = self._inflate(payload)
             position = end
+            if first & frames.RSV1:
+                self._emit(self._inflate(payload), first & 0x0F, events)
+                break  # it may have become very large
             self._emit(payload, first & 0x0F, events)
-            if len(events) >= MAX_EVENTS or length > MAX_BYTES or compressed:
-                break
         return position
 
     def _emit(self, payload: bytes, opcode: int, events: list[Event]) -> None:
