@@ -796,6 +796,21 @@ async def test_early_answer_to_an_unfinished_request_ends_the_connection(server:
         assert len(client._kept) == 0
 
 
+async def test_answer_before_the_body_was_read_ends_the_connection(server: Any) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.head()
+        peer.send(OK)
+        await answered.wait()
+
+    answered = asyncio.Event()
+    server.scripts.append(script)
+    with make_client(defaults=KEEP) as client:
+        result = await client.fetch(server.url, method="PUT", body=b"x" * 30_000_000, request_timeout=10)
+        assert result.body == b"ok"
+        assert len(client._kept) == 0
+        answered.set()
+
+
 async def test_kept_tls_connections_by_context() -> None:
     async with serving(certificate()) as server:
         server.answer(OK, OK)

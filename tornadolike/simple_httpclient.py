@@ -544,9 +544,9 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
 
     def finish(self) -> None:
         self._remove_timeout()
-        # A connection to be kept must first get to its own end, or the next request would not find it. That end does not come while
-        # the request is unfinished, and then the connection is of no use either.
-        self._response_read = self._key is not None and self._request_sent
+        # A connection to be kept must first get to its own end, or the next request would not find it. That end comes at once, unless
+        # the server answered before it had the whole request; then the connection is not worth waiting for.
+        self._response_read = self._key is not None and self._request_sent and not self.stream.writing()
         if not self._response_read:
             self._conclude()
 
