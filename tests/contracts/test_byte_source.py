@@ -47,8 +47,8 @@ class Pair:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self.on_fd, self.tls = not kind.startswith("transport"), kind.endswith("tls")
-        # Python's SSLSocket takes a reset for an end of stream.
-        self.reset_error = type(None) if kind == "fd-tls" else ConnectionResetError
+        # Python's SSLSocket took a reset for an end of stream before 3.13.
+        self.reset_error = (ConnectionResetError, type(None)) if kind == "fd-tls" else ConnectionResetError
         self.stream: IOStream = None  # type: ignore[assignment]  # open() sets it
         self.reader: asyncio.StreamReader = None  # type: ignore[assignment]
         self.writer: asyncio.StreamWriter = None  # type: ignore[assignment]
