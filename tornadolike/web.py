@@ -117,30 +117,43 @@ _STANDARD_START_LINES = {int(code): httputil.ResponseStartLine("", int(code), re
 _Pairs = list[tuple[bytes, bytes]]
 
 
-class _InitialHeaders(NamedTuple):
-    """The headers every response begins with: shared by all responses of one second, changed by nobody."""
+_OK_START_LINE = _STANDARD_START_LINES[200]
 
-    second: int
+
+_HTML = "text/html; charset=UTF-8"
+_JSON = "application/json; charset=UTF-8"
+_MAX_CONTENT_TYPES = 32
+
+
+class _InitialHeaders(NamedTuple):
+    """The headers that nearly every response begins with, raw: shared by many responses, changed by nobody."""
+
     pairs: _Pairs
     lines: bytes
 
 
-_initial_headers = _InitialHeaders(-1, [], b"")
+# Those of one second, by content type. Replaced as a whole: other threads may have loops, too.
+_initial_headers: tuple[int, dict[str, _InitialHeaders]] = (-1, {})
 
 
-def _initial_headers_now() -> _InitialHeaders:
+def _initial_headers_now(content_type: str = _HTML) -> _InitialHeaders:
     global _initial_headers
     now = int(time.time())
-    known = _initial_headers
-    if known.second != now:
+    second, known = _initial_headers
+    if second != now:
+        known = {}
+        _initial_headers = (now, known)
+    found = known.get(content_type)
+    if found is None:
         pairs = [
             (b"Server", b"TornadoServer/" + tornadolike.version.encode()),
-            (b"Content-Type", b"text/html; charset=UTF-8"),
+            (b"Content-Type", content_type.encode("latin-1")),
             (b"Date", httputil.format_timestamp(now).encode()),
         ]
-        # Replaced as a whole: other threads may have loops, too.
-        known = _initial_headers = _InitialHeaders(now, pairs, b"".join([b"%b: %b\r\n" % pair for pair in pairs]))
-    return known
+        found = _InitialHeaders(pairs, b"".join([b"%b: %b\r\n" % pair for pair in pairs]))
+        if len(known) < _MAX_CONTENT_TYPES:
+            known[content_type] = found
+    return found
 
 
 @types.coroutine
@@ -263,8 +276,8 @@ class RequestHandler:
 
     def clear(self) -> None:
         """Forget status, headers and body written so far; the response starts anew."""
-        self._initial_headers = initial = _initial_headers_now()
-        self._headers = httputil.HTTPHeaders._from_wire(initial.pairs)
+        self._initial_headers = _initial_headers_now()
+        self._own_headers: httputil.HTTPHeaders | None = None
         self.set_default_headers()
         self._write_buffer: list[bytes] = []
         self._status_code = 200
@@ -277,6 +290,18 @@ class RequestHandler:
         """
 
     # ---- status and headers
+
+    @property
+    def _headers(self) -> httputil.HTTPHeaders:
+        """The headers of the response; the initial ones, until somebody looks."""
+        headers = self._own_headers
+        if headers is None:
+            headers = self._own_headers = httputil.HTTPHeaders._from_wire(self._initial_headers.pairs)
+        return headers
+
+    @_headers.setter
+    def _headers(self, headers: httputil.HTTPHeaders) -> None:
+        self._own_headers = headers
 
     def set_status(self, status_code: int, reason: str | None = None) -> None:
         """Set the status of the response.
@@ -308,7 +333,12 @@ class RequestHandler:
         Raises `ValueError` for control characters (line ends above all) and text outside Latin-1, `TypeError` for
         other types.
         """
-        self._headers[name] = self._convert_header_value(value)
+        text = self._convert_header_value(value)
+        if name == "Content-Type" and self._own_headers is None:
+            # Often the only header that a handler sets: there are initial headers for that.
+            self._initial_headers = _initial_headers_now(text)
+        else:
+            self._headers[name] = text
 
     def add_header(self, name: str, value: _HeaderTypes) -> None:
         """Add a header beside those of the same name. See `set_header` for the value."""
@@ -564,7 +594,7 @@ class RequestHandler:
         if isinstance(chunk, str):
             chunk = chunk.encode()
         elif isinstance(chunk, dict):
-            self.set_header("Content-Type", "application/json; charset=UTF-8")
+            self.set_header("Content-Type", _JSON)
             chunk = utf8(escape.json_encode(chunk))
         elif not isinstance(chunk, bytes):
             message = "write() only accepts bytes, unicode, and dict objects"
@@ -697,6 +727,8 @@ class RequestHandler:
         return done
 
     def _start_line(self) -> httputil.ResponseStartLine:
+        if self._reason is _OK and self._status_code == 200:
+            return _OK_START_LINE
         standard = _STANDARD_START_LINES.get(self._status_code)
         if standard is not None and standard.reason is self._reason:
             return standard
@@ -751,9 +783,9 @@ class RequestHandler:
 
     def _complete_untouched_headers(self) -> bool:
         """Do the same in one go where it is plain what comes out: no header was set, and no hook is overridden."""
-        cls, initial = self.__class__, self._initial_headers
+        cls, initial, own = self.__class__, self._initial_headers, self._own_headers
         if (
-            self._headers._pairs is not initial.pairs
+            (own is not None and own._pairs is not initial.pairs)
             or cls.compute_etag is not _COMPUTE_ETAG
             or cls.set_etag_header is not _SET_ETAG_HEADER
             or cls.check_etag_header is not _CHECK_ETAG_HEADER
@@ -766,7 +798,7 @@ class RequestHandler:
         etag, length = b'"%b"' % hashlib.sha1(body).hexdigest().encode(), b"%d" % size
         headers = httputil.HTTPHeaders._from_wire([*initial.pairs, (b"Etag", etag), (b"Content-Length", length)])
         headers._ready = b"%bEtag: %b\r\nContent-Length: %b\r\n" % (initial.lines, etag, length), size
-        self._headers = headers
+        self._own_headers = headers
         self._write_buffer = [body]
         return True
 
@@ -949,8 +981,6 @@ class RequestHandler:
         return f'<input type="hidden" name="_xsrf" value="{escape.xhtml_escape(self.xsrf_token)}"/>'
 
     def _cross_origin_protection(self) -> None:
-        if self.request.method in _SAFE_METHODS:
-            return
         settings = self.settings
         if settings.get("xsrf_cookies"):
             self.check_xsrf_cookie()
@@ -1043,7 +1073,8 @@ class RequestHandler:
                 return
             if self._stream_request_body and not await self._body_complete():
                 return
-            result = getattr(self, self.request.method.lower())(*self.path_args, **self.path_kwargs)
+            method = getattr(self, self.request.method.lower())
+            result = method(*self.path_args, **self.path_kwargs) if self.path_args or self.path_kwargs else method()
             if result is not None:
                 await self._settle(result)
             if self._auto_finish and not self._finished:
@@ -1070,16 +1101,18 @@ class RequestHandler:
 
     def _receive(self, args: tuple[bytes, ...], kwargs: dict[str, bytes]) -> None:
         """Look at the request before the application does."""
-        if self.request.method not in self.SUPPORTED_METHODS:
+        request = self.request
+        if request.method not in self.SUPPORTED_METHODS:
             raise HTTPError(405)
-        if self.request.body and not self._stream_request_body:
+        if request.body and not self._stream_request_body:
             try:
-                self.request._parse_body()
+                request._parse_body()
             except httputil.HTTPInputError as error:
                 raise HTTPError(400, "Invalid body: %s", error) from error
         self.path_args = [self.decode_argument(value) for value in args] if args else []
         self.path_kwargs = {name: self.decode_argument(value, name=name) for name, value in kwargs.items()} if kwargs else {}
-        self._cross_origin_protection()
+        if request.method not in _SAFE_METHODS:
+            self._cross_origin_protection()
 
     async def _settle(self, result: Any) -> None:
         """Await what the application returned. This is where a handler that began without a task becomes one."""
@@ -1288,19 +1321,28 @@ class _ApplicationRouter(ReversibleRuleRouter):
         # all requests, builds no dictionaries of arguments.
         path = request.path
         for rule in self.rules:
-            matcher, target = rule.matcher, rule.target
+            matcher = rule.matcher
             delegate: httputil.HTTPMessageDelegate | None
-            if matcher.__class__ is PathMatches and isinstance(target, type) and issubclass(target, RequestHandler):
-                found = matcher.regex.match(path)
+            if matcher.__class__ is PathMatches:
+                regex = matcher.regex
+                found = regex.match(path)
                 if found is None:
                     continue
-                params = matcher._params(found) if matcher.regex.groups else _NO_PARAMS
-                delegate = self.application.get_handler_delegate(request, target, target_kwargs=rule.target_kwargs, **params)
+                params = matcher._params(found) if regex.groups else _NO_PARAMS
+                delegate = self._delegate_for(rule, request, params)
             else:
                 delegate = self._try_rule(rule, request)
             if delegate is not None:
                 return delegate
         return None
+
+    def _delegate_for(self, rule: Rule, request: httputil.HTTPServerRequest, params: dict[str, Any]) -> httputil.HTTPMessageDelegate | None:
+        target, kwargs = rule.target, rule.target_kwargs
+        if not isinstance(target, type) or not issubclass(target, RequestHandler):
+            return self.get_target_delegate(target, request, **({**params, "target_kwargs": kwargs} if kwargs else params))
+        if kwargs or params:
+            return self.application.get_handler_delegate(request, target, target_kwargs=kwargs, **params)
+        return self.application.get_handler_delegate(request, target)
 
     def get_target_delegate(
         self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
@@ -1559,7 +1601,10 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         transforms = [transform(request) for transform in application.transforms] if application.transforms else []
         if self.stream_request_body:
             handler._prepared_future = Future()
-        running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
+        if self.path_args or self.path_kwargs:
+            running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
+        else:
+            running = handler._execute(transforms)
         if self.stream_request_body or self.handler_class._execute is not _EXECUTE:
             gen.convert_yielded(running).add_done_callback(_reraise)
         else:

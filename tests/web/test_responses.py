@@ -296,3 +296,85 @@ async def test_on_finish_and_detach(ask, begin):
     detached = begin(Page, method="PUT")
     assert seen == [200, "the stream"]
     assert detached.start_line is None
+
+
+@pytest.mark.parametrize("kind", ["image/png", "text/plain; charset=latin-1", "x/caf\xe9"])
+@pytest.mark.parametrize("look", [False, True])
+async def test_content_types_are_set_alike_before_and_after_a_look_at_the_headers(ask, kind, look):
+    class Page(web.RequestHandler):
+        def get(self):
+            if look:
+                assert self._headers["Content-Type"] == "text/html; charset=UTF-8"
+            self.set_header("Content-Type", kind)
+            assert self._headers["content-type"] == kind
+            self.set_header("Content-Type", kind + "2")
+            self.write("x")
+
+    answer = await ask(Page)
+    assert answer.headers["Content-Type"] == kind + "2"
+    assert list(answer.headers) == ["Server", "Content-Type", "Date", "Etag", "Content-Length"]
+    assert (await ask(Greeting)).headers["Content-Type"] == "text/html; charset=UTF-8"
+
+
+async def test_lines_made_beforehand_say_what_the_headers_say(ask):
+    class Page(web.RequestHandler):
+        def get(self):
+            self.set_header("Content-Type", self.get_argument("type"))
+            self.write("body")
+
+    for number in range(40):
+        headers = (await ask(Page, f"/?type=x/{number}")).headers
+        lines, size = headers._ready
+        assert size == 4
+        assert lines.decode("latin-1") == "".join(f"{name}: {value}\r\n" for name, value in headers.get_all())
+        assert headers["Content-Type"] == f"x/{number}"
+
+
+async def test_a_response_with_a_cookie_has_no_lines_made_beforehand(ask):
+    class Page(web.RequestHandler):
+        def get(self):
+            self.set_cookie("a", "1")
+
+    headers = (await ask(Page)).headers
+    assert headers._pairs is None
+    assert headers["Set-Cookie"] == "a=1; Path=/"
+
+
+@pytest.mark.parametrize("hook", ["compute_etag", "set_etag_header", "check_etag_header"])
+async def test_overridden_etag_hooks_are_asked(ask, hook):
+    asked = []
+
+    class Page(web.RequestHandler):
+        def get(self):
+            self.write("x")
+
+    inner = getattr(web.RequestHandler, hook)
+    setattr(Page, hook, lambda self: asked.append(hook) or inner(self))
+    assert (await ask(Page)).status == 200
+    assert hook in asked
+
+
+async def test_no_etag_where_none_is_wanted(ask):
+    class Page(web.RequestHandler):
+        def get(self):
+            self.write("x")
+
+        def compute_etag(self):
+            return None
+
+    assert "Etag" not in (await ask(Page)).headers
+
+
+@pytest.mark.parametrize("touch", [False, True])
+async def test_what_the_client_has_is_304(ask, touch):
+    class Page(web.RequestHandler):
+        def get(self):
+            if touch:
+                self.set_header("X-More", "1")
+            self.write("x")
+
+    etag = (await ask(Page)).headers["Etag"]
+    answer = await ask(Page, headers={"If-None-Match": etag})
+    assert (answer.status, answer.body, answer.headers["Etag"]) == (304, b"", etag)
+    assert not {"Content-Type", "Content-Length"} & set(answer.headers)
+    assert (await ask(Page, headers={"If-None-Match": '"other"'})).body == b"x"
