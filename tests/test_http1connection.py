@@ -383,13 +383,15 @@ async def test_an_answer_before_the_body_is_read_closes() -> None:
 
 
 async def test_the_peer_leaves_while_sending_or_while_waiting() -> None:
+    called: list[int] = []
     server = Server()
     server.stream.receive(post(b"hello")[:-3])
+    server.delegates[0].connection.set_close_callback(lambda: called.append(0))
     server.stream.close()
     assert server.delegates[0].calls[-1] == "closed"
+    assert called == []
     server = Server()
     server.stream.receive(GET)
-    called: list[int] = []
     server.delegates[0].connection.set_close_callback(lambda: called.append(1))
     server.stream.close()
     assert called == [1]

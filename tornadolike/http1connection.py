@@ -416,9 +416,12 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._over = True
         self._stop_body_timer()
         read = engine.peer is DONE
-        self._tell_delegate_of_close()
-        self._run_close_callback()
-        self._delegate = None
+        # Who hears of it depends on how far the peer's message has come; never both.
+        if self._delegate_open:
+            self._tell_delegate_of_close()
+        else:
+            self._run_close_callback()
+        self._delegate = self._close_callback = None
         owner, self._owner = self._owner, None
         if owner is None:
             return
