@@ -42,7 +42,7 @@ def asking(name_server: socket.socket) -> Any:
     resolver: Any = CaresResolver()
     port = name_server.getsockname()[1]
     resolver.channel = pycares.Channel(
-        sock_state_cb=resolver._sock_state_cb, servers=["127.0.0.1"], udp_port=port, timeout=0.05, tries=2, lookups="b"
+        sock_state_cb=resolver._sock_state_cb, servers=["127.0.0.1"], udp_port=port, timeout=0.25, tries=2, lookups="b"
     )
     return resolver
 
@@ -53,24 +53,6 @@ async def idle(resolver: Any) -> None:
         assert resolver.channel in caresresolver._busy
         await gen.sleep(0.01)
     assert resolver.channel not in caresresolver._busy
-
-
-async def test_a_name_server_is_asked_and_its_answer_taken(name_server: socket.socket) -> None:
-    def answer(sock: socket.socket, events: int) -> None:
-        query, address = sock.recvfrom(512)
-        # The question repeated, one answer: a pointer to the name, type A, class IN, 60 seconds, four bytes.
-        question = query[12 : query.index(b"\0", 12) + 5]
-        record = b"\xc0\x0c\x00\x01\x00\x01\x00\x00\x00\x3c\x00\x04\x0a\x01\x02\x03"
-        sock.sendto(query[:2] + b"\x81\x80\x00\x01\x00\x01\x00\x00\x00\x00" + question + record, address)
-
-    IOLoop.current().add_handler(name_server, answer, IOLoop.READ)
-    resolver = asking(name_server)
-    try:
-        found = await gen.with_timeout(IOLoop.current().time() + 5, resolver.resolve("server.example", 443, socket.AF_INET))
-    finally:
-        IOLoop.current().remove_handler(name_server)
-    assert found == [(socket.AF_INET, ("10.1.2.3", 443))]
-    await asyncio.wait_for(idle(resolver), 5)
 
 
 async def test_a_name_server_that_never_answers_is_given_up(name_server: socket.socket) -> None:
