@@ -83,7 +83,7 @@ class _WholeBody:
 
 
 class _CurlStreamingBuffer:
-    """Carries body chunks from libcurl to a ``streaming_callback``.
+    """Between libcurl and a ``streaming_callback``.
 
     libcurl delivers from within ``socket_action``, where the application must not run, so chunks wait here for the next turn of the loop.
     What waits is bounded: the transfer is paused while there are ``max_buffer_size`` bytes. (What libcurl has got from the socket by then
