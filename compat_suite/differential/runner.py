@@ -1,0 +1,204 @@
+"""``python -m compat_suite differential``: both sides run every scenario, and every difference is shown."""
+
+import argparse
+import difflib
+import fnmatch
+import json
+import re
+import selectors
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from compat_suite import environment
+
+_SECONDS = 60.0  # without an answer: the child hangs
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="event loop to run on")
+    parser.add_argument("--http", choices=["auto", "h11", "httptools"], default="auto", help="HTTP/1.1 parser to run on")
+    parser.add_argument("--only", metavar="PATTERN", help="scenarios whose name matches, such as 'http1/*'")
+    parser.add_argument("--examples", type=int, default=60, help="examples that Hypothesis draws of each kind (60)")
+    parser.add_argument("--store", action="store_true", help="keep a difference that Hypothesis found as a scenario (found.json)")
+    parser.add_argument("--json", metavar="FILE", help="write the results there as well")
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Run, compare, report. 0: nothing differs but what a scenario declares."""
+    from compat_suite.differential import generated
+
+    with Sides(arguments.loop, arguments.http) as sides:
+        results = run_table(sides, arguments.only)
+        results += generated.run_all(sides, arguments.examples, arguments.only, store=arguments.store)
+    print_report(results)
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps([vars(one) for one in results], indent=1), encoding="utf-8")
+    return 1 if any(one.different for one in results) else 0
+
+
+@dataclass
+class Result:
+    """One scenario: what is wrong with it (nothing, if all is well) and the reason of a declared difference."""
+
+    name: str
+    different: str = ""
+    deliberate: str = ""
+    remarks: list[str] = field(default_factory=list)
+
+    @property
+    def group(self) -> str:
+        return self.name.partition("/")[0]
+
+
+class Side:
+    """The child process of one side. A child that crashes or hangs gives a recording that says so, and is started anew."""
+
+    def __init__(self, *, alias: bool, loop: str, engine: str, sabotage: str = "", path: str = "") -> None:
+        self._command = [sys.executable, "-m", "compat_suite.differential.child", *(["--alias"] if alias else [])]
+        self._command += ["--sabotage", sabotage] if sabotage else []
+        self._variables = environment.child(alias=False) | {"PYTHONHASHSEED": "0", "TZ": "UTC", "LANG": "C.UTF-8"}
+        self._variables["PYTHONPATH"] += f":{path}" if path else ""
+        if alias:
+            self._variables |= {"TORNADOLIKE_LOOP": loop, "TORNADOLIKE_HTTP": engine}
+        self._process: subprocess.Popen[str] | None = None
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        self.send(request)
+        return self.answer()
+
+    def send(self, request: dict[str, Any]) -> None:
+        if self._process is None or self._process.poll() is not None:
+            self._process = subprocess.Popen(
+                self._command, env=self._variables, cwd=environment.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            )
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(request) + "\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> Any:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._process.stdout, selectors.EVENT_READ)
+            line = self._process.stdout.readline() if selector.select(_SECONDS) else ""
+        if line:
+            return json.loads(line)
+        self.close()
+        text = "the process of this side crashed or hung"
+        return {"raw": text, "normal": text}
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
+
+
+class Sides:
+    """Tornado and tornadolike, each in its process."""
+
+    def __init__(self, loop: str = "asyncio", engine: str = "auto", *, sabotage: str = "", path: str = "") -> None:
+        self.tornado = Side(alias=False, loop=loop, engine=engine)
+        self.ours = Side(alias=True, loop=loop, engine=engine, sabotage=sabotage, path=path)
+
+    def __enter__(self) -> "Sides":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.tornado.close()
+        self.ours.close()
+
+    def both(self, request: dict[str, Any], other: dict[str, Any] | None = None) -> tuple[Any, Any]:
+        """Ask both at once; ``other`` is what tornadolike is asked where that is not the same."""
+        self.tornado.send(request)
+        self.ours.send(request if other is None else other)
+        return self.tornado.answer(), self.ours.answer()
+
+
+def run_table(sides: Sides, only: str | None = None) -> list[Result]:
+    listed = [one for one in sides.tornado.ask({"list": True}) if chosen(one["name"], only)]
+    progress = Progress()
+    results = []
+    for entry in listed:
+        results.append(run_one(sides, entry))
+        progress.show(results[-1])
+    progress.end()
+    return results
+
+
+def chosen(name: str, only: str | None) -> bool:
+    return only is None or fnmatch.fnmatch(name, only) or name.startswith(only)
+
+
+def run_one(sides: Sides, entry: dict[str, Any]) -> Result:
+    """Run one scenario on both sides; what differs a first time has to differ a second time too, or it is remarked on only."""
+    result = _compared(sides, entry)
+    if result.different:
+        again = _compared(sides, entry)
+        if not again.different:
+            again.remarks.append("was equal at the second try only")
+            return again
+    return result
+
+
+def _compared(sides: Sides, entry: dict[str, Any]) -> Result:
+    name, differs = entry["name"], entry["differs"]
+    tornado, ours = sides.both({"run": name})
+    result = Result(name, verdict(tornado["normal"], ours["normal"], differs), differs["reason"] if differs else "")
+    if entry["exchanges"] and not result.different:
+        theirs, mine = sides.both({"receive": name, "value": ours["raw"]}, {"receive": name, "value": tornado["raw"]})
+        result.different = verdict(theirs, mine, None)
+    return result
+
+
+def verdict(tornado: str, ours: str, differs: dict[str, str] | None) -> str:
+    """What is wrong, or nothing."""
+    if '"suite": "' in tornado:
+        return f"on Tornado: {tornado}"
+    if differs is None:
+        return "" if tornado == ours else difference(tornado, ours)
+    for side, text, expected in (("Tornado", tornado, differs["tornado"]), ("tornadolike", ours, differs["ours"])):
+        if not re.search(expected, text):
+            return f"{side} does not show the declared {expected!r}:\n{text}"
+    return "" if tornado != ours else "declared as different, but both sides are equal"
+
+
+def difference(tornado: str, ours: str) -> str:
+    lines = difflib.unified_diff(tornado.splitlines(), ours.splitlines(), "Tornado", "tornadolike", lineterm="", n=2)
+    return "\n".join(lines)
+
+
+class Progress:
+    """One line a group, as it goes."""
+
+    def __init__(self) -> None:
+        self._group, self._count, self._different, self._started = "", 0, 0, time.monotonic()
+
+    def show(self, result: Result) -> None:
+        if result.group != self._group:
+            self.end()
+            self._group = result.group
+            print(f"{self._group:24}", end="", flush=True)
+        self._count += 1
+        self._different += bool(result.different)
+
+    def end(self) -> None:
+        if self._group:
+            print(f"{self._count:4} scenarios, {self._different} different ({time.monotonic() - self._started:.1f} s)", flush=True)
+        self._group, self._count, self._different, self._started = "", 0, 0, time.monotonic()
+
+
+def print_report(results: list[Result]) -> None:
+    for one in results:
+        if one.different:
+            print(f"\nDIFFERS  {one.name}\n{one.different}")
+    for one in results:
+        for remark in one.remarks:
+            print(f"{one.name}: {remark}")
+    different = sum(1 for one in results if one.different)
+    deliberate = sum(1 for one in results if one.deliberate and not one.different)
+    print(f"\n{len(results)} scenarios: {len(results) - different - deliberate} equal, {deliberate} differ as declared, {different} DIFFER")

@@ -1,0 +1,1 @@
+"""The table of scenarios, one module for each subject."""

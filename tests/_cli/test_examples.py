@@ -1,0 +1,88 @@
+"""The examples of the documentation answer, on every loop and HTTP parser, and on Tornado where that is installed."""
+
+import http.client
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+import tornadolike
+
+ROOT = Path(tornadolike.__file__).parent.parent
+EXAMPLES = ROOT / "docs" / "examples"
+# Runs an example as it is, on a free port.
+_ON_FREE_PORT = """
+import runpy, sys, tornado.web
+original = tornado.web.Application.listen
+def listen(self, port, *args, **kwargs):
+    assert port == 8888
+    server = original(self, 0, "127.0.0.1", *args, **kwargs)
+    print([sock.getsockname()[1] for sock in server._sockets.values()][0], flush=True)
+    return server
+tornado.web.Application.listen = listen
+try:
+    runpy.run_path(sys.argv[1], run_name="__main__")
+except KeyboardInterrupt:
+    pass
+"""
+
+
+@contextmanager
+def serving(tmp_path: Path, example: str, *command: str) -> Iterator[int]:
+    """The port on which an example answers; it ends with the test."""
+    program = tmp_path / "on_free_port.py"
+    program.write_text(_ON_FREE_PORT, encoding="utf-8")
+    line = [str(program) if part == "PROGRAM" else part for part in command]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TORNADOLIKE_")}
+    environment["PYTHONPATH"] = str(ROOT)
+    with subprocess.Popen(
+        [sys.executable, *line, str(EXAMPLES / example)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline()
+        try:
+            assert first, process.communicate()[1]
+            yield int(first)
+        finally:
+            process.terminate()
+            try:
+                errors = process.communicate(timeout=10)[1]
+            except subprocess.TimeoutExpired:
+                process.kill()
+                errors = process.communicate()[1]
+        assert process.returncode == -signal.SIGTERM
+        assert "Traceback" not in errors
+
+
+def answers(port: int) -> list[tuple[int, bytes, dict[str, str]]]:
+    """Two requests over one connection."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    found = []
+    for path in ("/", "/nowhere"):
+        connection.request("GET", path)
+        response = connection.getresponse()
+        headers = {name: value for name, value in response.getheaders() if name not in ("Server", "Date")}
+        found.append((response.status, response.read(), headers))
+    connection.close()
+    return found
+
+
+@pytest.mark.parametrize("example", ["hello.py", "hello_asyncio.py"])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("engine", ["h11", "httptools"])
+def test_examples_answer_as_on_tornado(tmp_path: Path, example: str, loop: str, engine: str) -> None:
+    for package in (loop, engine):
+        pytest.importorskip(package)
+    command = ("-m", "tornadolike", "run", "PROGRAM", "--loop", loop, "--http", engine, "--")
+    with serving(tmp_path, example, *command) as port:
+        ours = answers(port)
+    assert [(status, body[:12]) for status, body, _ in ours] == [(200, b"Hello, world"), (404, b"<html><title")]
+    if importlib.util.find_spec("tornado") is not None:
+        with serving(tmp_path, example, "PROGRAM") as port:
+            assert answers(port) == ours
