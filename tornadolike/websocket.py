@@ -304,6 +304,7 @@ class WebSocketHandler(web.RequestHandler):
     def _detach_stream(self) -> IOStream:
         for name in _HTTP_METHODS:
             setattr(self, name, _raise_not_supported_for_websockets)
+        self._own_headers = None  # of a response that is over: a kilobyte that nobody needs for as long as there are messages
         return self.detach()
 
 
