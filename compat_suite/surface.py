@@ -51,10 +51,15 @@ def differences(tornado: Surface, ours: Surface) -> dict[str, str]:
             found[name] = f"missing: {theirs['description']}"
         elif theirs is None:
             found[name] = f"not in Tornado: {mine['description']}"
-        elif theirs != mine:
-            facet = next(facet for facet in _FACETS if theirs.get(facet) != mine.get(facet))
+        elif facet := different_facet(theirs, mine):
             found[name] = f"{facet}: Tornado has {theirs.get(facet)}, tornadolike has {mine.get(facet)}"
     return found
+
+
+def different_facet(theirs: dict[str, Any], mine: dict[str, Any]) -> str:
+    """The first facet in which two entries differ, or "". An attribute may have its value in the class or only in instances."""
+    pairs = ((facet, theirs.get(facet), mine.get(facet)) for facet in _FACETS)
+    return next((facet for facet, one, other in pairs if one != other and (facet != "value" or (one and other))), "")
 
 
 def report(tornado: Surface, ours: Surface, found: dict[str, str], deliberate: dict[str, str]) -> None:

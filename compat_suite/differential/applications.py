@@ -24,7 +24,10 @@ class Echo(web.RequestHandler):
                 "arguments": shown(request.arguments),
                 "query": shown(request.query_arguments),
                 "form": shown(request.body_arguments),
-                "files": {name: [[one.filename, one.content_type, one.body.decode("latin-1")] for one in found] for name, found in request.files.items()},
+                "files": {
+                    name: [[one.filename, one.content_type, one.body.decode("latin-1")] for one in found]
+                    for name, found in request.files.items()
+                },
                 "cookies": {name: morsel.value for name, morsel in request.cookies.items()},
                 "peer": [request.remote_ip, request.protocol, request.host, request.host_name, request.full_url()],
             }

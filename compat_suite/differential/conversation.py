@@ -110,7 +110,11 @@ async def talk(
         server.stop()
         await server.close_all_connections()
         await peer.close()
-    recording = {"received": received.decode("latin-1").split("\n"), "connection": fate, "log": [one for one in seen if "probe-of-the" not in one]}
+    recording = {
+        "received": received.decode("latin-1").split("\n"),
+        "connection": fate,
+        "log": [one for one in seen if "probe-of-the" not in one],
+    }
     if notes is not None:
         recording["notes"] = list(notes)
     return recording

@@ -116,8 +116,16 @@ wire("same header many times", get(*(b"X: %d" % n for n in range(200))))
 wire("max_header_size", get(b"X: " + b"v" * 300), settings={"max_header_size": 200}, probe=False)
 wire("max_header_size is enough", get(b"X: " + b"v" * 100), settings={"max_header_size": 200})
 wire("max_body_size", post(b"Content-Length: 30", body=b"a" * 30), settings={"max_body_size": 20})
-wire("max_body_size, chunked", post(b"Transfer-Encoding: chunked", body=b"1e\r\n" + b"a" * 30 + b"\r\n0\r\n\r\n"), settings={"max_body_size": 20})
-wire("max_body_size, chunked in parts", post(b"Transfer-Encoding: chunked", body=b"a\r\n" + b"a" * 10 + b"\r\na\r\n" + b"a" * 10 + b"\r\n1\r\na\r\n0\r\n\r\n"), settings={"max_body_size": 20})
+wire(
+    "max_body_size, chunked",
+    post(b"Transfer-Encoding: chunked", body=b"1e\r\n" + b"a" * 30 + b"\r\n0\r\n\r\n"),
+    settings={"max_body_size": 20},
+)
+wire(
+    "max_body_size, chunked in parts",
+    post(b"Transfer-Encoding: chunked", body=b"a\r\n" + b"a" * 10 + b"\r\na\r\n" + b"a" * 10 + b"\r\n1\r\na\r\n0\r\n\r\n"),
+    settings={"max_body_size": 20},
+)
 wire("max_buffer_size", post(b"Content-Length: 300", body=b"a" * 300), settings={"max_buffer_size": 100})
 wire("chunk_size", post(b"Content-Length: 300", body=b"a" * 300), settings={"chunk_size": 7})
 wire("no_keep_alive", get() + get(), settings={"no_keep_alive": True})
@@ -146,6 +154,11 @@ for _name, _body, _coding in (
     for _on in (True, False):
         wire(
             f"request body {_name}, decompress_request={_on}",
-            post(b"Content-Encoding: " + _coding, b"Content-Type: application/x-www-form-urlencoded", b"Content-Length: %d" % len(_body), body=_body),
+            post(
+                b"Content-Encoding: " + _coding,
+                b"Content-Type: application/x-www-form-urlencoded",
+                b"Content-Length: %d" % len(_body),
+                body=_body,
+            ),
             settings={"decompress_request": _on, "max_body_size": 100_000},
         )

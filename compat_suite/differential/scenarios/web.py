@@ -65,7 +65,21 @@ def chain(*calls: tuple[Any, ...]) -> Body:
 
 
 # What can be written
-for _value in ("text", b"bytes", {"a": 1, "b": [None, True]}, {}, "", "\u00e9\u20ac", ["list"], 3, None, 1.5, {"</script>": "</x>"}, bytearray(b"ba"), {1: 2}):
+for _value in (
+    "text",
+    b"bytes",
+    {"a": 1, "b": [None, True]},
+    {},
+    "",
+    "\u00e9\u20ac",
+    ["list"],
+    3,
+    None,
+    1.5,
+    {"</script>": "</x>"},
+    bytearray(b"ba"),
+    {1: 2},
+):
     handler(f"write {_value!r}", lambda self, value=_value: self.write(value))
     handler(f"finish {_value!r}", lambda self, value=_value: self.finish(value))
 
@@ -83,7 +97,34 @@ handler("clear", chain(("set_header", "X", "y"), ("set_status", 201), ("write", 
 handler("set, add, set", chain(("set_header", "X", "1"), ("add_header", "X", "2"), ("add_header", "x", "3"), ("write", "b")))
 
 # Status
-for _status in (200, 201, 204, 205, 206, 299, 301, 304, 400, 404, 418, 451, 499, 500, 503, 599, 600, 999, 100, 101, 103, 0, -1, "200", 20, 1000):
+for _status in (
+    200,
+    201,
+    204,
+    205,
+    206,
+    299,
+    301,
+    304,
+    400,
+    404,
+    418,
+    451,
+    499,
+    500,
+    503,
+    599,
+    600,
+    999,
+    100,
+    101,
+    103,
+    0,
+    -1,
+    "200",
+    20,
+    1000,
+):
     handler(f"status {_status!r}", chain(("set_status", _status)))
     handler(f"status {_status!r} with body", chain(("set_status", _status), ("write", "abc")))
 for _reason in ("Fine", "", "a\r\nb", "\u00e9", "a\x00", "\u20ac", b"bytes", "a\tb"):
@@ -104,7 +145,11 @@ for _make in (
     lambda: web.HTTPError(401, reason="Who\u00e9"), lambda: gen.Return(3), lambda: TimeoutError("t"), lambda: iostream.StreamClosedError(), lambda: web.HTTPError(reason="R"), lambda: web.HTTPError(404, None),
     lambda: web.HTTPError(500, "x", reason="<b>"), lambda: AssertionError(), lambda: OSError(2, "gone"), lambda: web.HTTPError(416), lambda: web.HTTPError(405), lambda: UnicodeDecodeError("utf8", b"\xff", 0, 1, "why"),
 ):  # fmt: skip
-    _name = repr(_make()) if not isinstance(_make(), web.HTTPError) else f"HTTPError{_make().status_code, _make().log_message, _make().args, _make().reason!r}"
+    _name = (
+        repr(_make())
+        if not isinstance(_make(), web.HTTPError)
+        else f"HTTPError{_make().status_code, _make().log_message, _make().args, _make().reason!r}"
+    )
     handler(f"raise {_name}", lambda self, make=_make: _raise(make()))
     handler(f"raise after write {_name}", lambda self, make=_make: (self.set_header("X", "y"), self.write("part"), _raise(make())))
     handler(f"raise after flush {_name}", lambda self, make=_make: (self.write("part"), self.flush(), _raise(make())))
@@ -114,14 +159,38 @@ handler("send_error", lambda self: self.send_error(418))
 handler("send_error default", lambda self: self.send_error())
 handler("send_error twice", lambda self: (self.send_error(418), self.send_error(419)))
 handler("send_error after flush", lambda self: (self.write("a"), self.flush(), self.send_error(500)))
-handler("write_error of its own", lambda self: _raise(web.HTTPError(409, "m")), attributes={"write_error": lambda self, status, **k: self.finish(f"mine {status} {sorted(k)} {k['exc_info'][1]}")})
-handler("write_error that fails", lambda self: _raise(web.HTTPError(409)), attributes={"write_error": lambda self, status, **k: _raise(ValueError("inside"))})
-handler("write_error that does not finish", lambda self: _raise(web.HTTPError(409)), attributes={"write_error": lambda self, status, **k: self.write("x")})
-handler("log_exception of its own", lambda self: _raise(ValueError("v")), attributes={"log_exception": lambda self, *e: self.write(e[0].__name__)})
+handler(
+    "write_error of its own",
+    lambda self: _raise(web.HTTPError(409, "m")),
+    attributes={"write_error": lambda self, status, **k: self.finish(f"mine {status} {sorted(k)} {k['exc_info'][1]}")},
+)
+handler(
+    "write_error that fails",
+    lambda self: _raise(web.HTTPError(409)),
+    attributes={"write_error": lambda self, status, **k: _raise(ValueError("inside"))},
+)
+handler(
+    "write_error that does not finish",
+    lambda self: _raise(web.HTTPError(409)),
+    attributes={"write_error": lambda self, status, **k: self.write("x")},
+)
+handler(
+    "log_exception of its own",
+    lambda self: _raise(ValueError("v")),
+    attributes={"log_exception": lambda self, *e: self.write(e[0].__name__)},
+)
 handler("on_finish fails", chain(("write", "a")), attributes={"on_finish": lambda self: _raise(ValueError("late"))})
 handler("initialize fails", chain(("write", "a")), attributes={"initialize": lambda self: _raise(ValueError("early"))})
-handler("set_default_headers", chain(("write", "a"), ("clear",), ("write", "b")), attributes={"set_default_headers": lambda self: self.set_header("Server", "mine")})
-handler("set_default_headers and an error", lambda self: _raise(ValueError()), attributes={"set_default_headers": lambda self: self.set_header("X-Always", "1")})
+handler(
+    "set_default_headers",
+    chain(("write", "a"), ("clear",), ("write", "b")),
+    attributes={"set_default_headers": lambda self: self.set_header("Server", "mine")},
+)
+handler(
+    "set_default_headers and an error",
+    lambda self: _raise(ValueError()),
+    attributes={"set_default_headers": lambda self: self.set_header("X-Always", "1")},
+)
 handler("unknown method", chain(("write", "a")), request(b"FOO /"))
 handler("method not there", chain(("write", "a")), request(b"PATCH /"), attributes={"patch": web.RequestHandler.patch})
 handler("HEAD of a GET", chain(("write", "a")), request(b"HEAD /"))
@@ -157,15 +226,53 @@ _ASK = {
     "body": lambda self, n: self.get_body_argument(n, None), "bodies": lambda self, n: self.get_body_arguments(n), "None": lambda self, n: self.get_argument(n, None),
 }  # fmt: skip
 for _kind, _ask in _ASK.items():
-    for _query in (b"a=1", b"a=1&a=2", b"a=", b"a", b"", b"a=+x+", b"a=%20x%09", b"a=%E9", b"a=%C3%A9", b"a=%00b%01", b"a=%ff%fe", b"b=1", b"a=1;b=2", b"a==", b"%61=x", b"a=%u1234", b"a=\xc3\xa9", b"a=x\x0b"):
+    for _query in (
+        b"a=1",
+        b"a=1&a=2",
+        b"a=",
+        b"a",
+        b"",
+        b"a=+x+",
+        b"a=%20x%09",
+        b"a=%E9",
+        b"a=%C3%A9",
+        b"a=%00b%01",
+        b"a=%ff%fe",
+        b"b=1",
+        b"a=1;b=2",
+        b"a==",
+        b"%61=x",
+        b"a=%u1234",
+        b"a=\xc3\xa9",
+        b"a=x\x0b",
+    ):
         handler(f"{_kind} of {_query!r}", lambda self, ask=_ask: self.write(repr(ask(self, "a"))), request(b"GET /?" + _query))
         if _query in (b"a=1&a=2", b"a=%E9", b"a=+x+", b""):
-            _form = request(b"POST /?a=q", b"Content-Type: application/x-www-form-urlencoded", b"Content-Length: %d" % len(_query), body=_query)
+            _form = request(
+                b"POST /?a=q", b"Content-Type: application/x-www-form-urlencoded", b"Content-Length: %d" % len(_query), body=_query
+            )
             handler(f"{_kind} of the form {_query!r}", lambda self, ask=_ask: self.write(repr(ask(self, "a"))), _form)
-handler("decode_argument of its own", lambda self: self.write(repr(self.get_argument("a"))), request(b"GET /?a=%E9"), attributes={"decode_argument": lambda self, value, name=None: f"{name}={value!r}"})
-handler("1001 arguments", lambda self: self.write(str(len(self.request.arguments))), request(b"GET /?" + b"&".join(b"a%d=1" % n for n in range(1001))))
-handler("1000 arguments", lambda self: self.write(str(len(self.request.arguments))), request(b"GET /?" + b"&".join(b"a%d=1" % n for n in range(1000))))
-handler("1001 in a form", lambda self: self.write("x"), request(b"POST /", b"Content-Type: application/x-www-form-urlencoded", b"Content-Length: 4003", body=b"&".join([b"a=1"] * 1001)))
+handler(
+    "decode_argument of its own",
+    lambda self: self.write(repr(self.get_argument("a"))),
+    request(b"GET /?a=%E9"),
+    attributes={"decode_argument": lambda self, value, name=None: f"{name}={value!r}"},
+)
+handler(
+    "1001 arguments",
+    lambda self: self.write(str(len(self.request.arguments))),
+    request(b"GET /?" + b"&".join(b"a%d=1" % n for n in range(1001))),
+)
+handler(
+    "1000 arguments",
+    lambda self: self.write(str(len(self.request.arguments))),
+    request(b"GET /?" + b"&".join(b"a%d=1" % n for n in range(1000))),
+)
+handler(
+    "1001 in a form",
+    lambda self: self.write("x"),
+    request(b"POST /", b"Content-Type: application/x-www-form-urlencoded", b"Content-Length: 4003", body=b"&".join([b"a=1"] * 1001)),
+)
 handler("path argument", lambda self: self.write("x"), request(b"GET /%E9"))
 
 
@@ -176,8 +283,35 @@ async def _path(pattern: str, line: bytes) -> Any:
     return await talk(application((pattern, answering(body))), [request(line)])
 
 
-for _pattern in (r"/(.*)", r"/(a)?(b)?", r"/(?P<x>\w+)/(?P<y>\w*)", r"/(\d+)", r"/(?:a|b)", r"/a/", r"/(\w+)$", r"", r"/.*?", r"/a\.b", r"/(?i:A)"):
-    for _line in (b"GET /", b"GET /a", b"GET /a/", b"GET /b", b"GET /a%2Fb", b"GET /%41", b"GET /12", b"GET /x/y", b"GET /%C3%A9", b"GET /%E9", b"GET /a+b", b"GET /a.b?q", b"GET /A", b"GET /a%00"):
+for _pattern in (
+    r"/(.*)",
+    r"/(a)?(b)?",
+    r"/(?P<x>\w+)/(?P<y>\w*)",
+    r"/(\d+)",
+    r"/(?:a|b)",
+    r"/a/",
+    r"/(\w+)$",
+    r"",
+    r"/.*?",
+    r"/a\.b",
+    r"/(?i:A)",
+):
+    for _line in (
+        b"GET /",
+        b"GET /a",
+        b"GET /a/",
+        b"GET /b",
+        b"GET /a%2Fb",
+        b"GET /%41",
+        b"GET /12",
+        b"GET /x/y",
+        b"GET /%C3%A9",
+        b"GET /%E9",
+        b"GET /a+b",
+        b"GET /a.b?q",
+        b"GET /A",
+        b"GET /a%00",
+    ):
         add(f"web/route {_pattern} {_line!r}", lambda pattern=_pattern, line=_line: _path(pattern, line))
 
 # Etags and conditional requests
@@ -187,8 +321,18 @@ for _condition in (b'If-None-Match: "x"', b"If-None-Match: *", b'If-None-Match: 
         handler(f"{_method!r} {_condition!r}", chain(("write", "abc")), request(_method + b" /", _condition))
     handler(f"status 201, {_condition!r}", chain(("set_status", 201), ("write", "abc")), request(b"GET /", _condition))
     handler(f"own etag, {_condition!r}", chain(("set_header", "Etag", '"x"'), ("write", "abc")), request(b"GET /", _condition))
-    handler(f"compute_etag None, {_condition!r}", chain(("write", "abc")), request(b"GET /", _condition), attributes={"compute_etag": lambda self: None})
-    handler(f"weak etag, {_condition!r}", chain(("write", "abc")), request(b"GET /", _condition), attributes={"compute_etag": lambda self: 'W/"x"'})
+    handler(
+        f"compute_etag None, {_condition!r}",
+        chain(("write", "abc")),
+        request(b"GET /", _condition),
+        attributes={"compute_etag": lambda self: None},
+    )
+    handler(
+        f"weak etag, {_condition!r}",
+        chain(("write", "abc")),
+        request(b"GET /", _condition),
+        attributes={"compute_etag": lambda self: 'W/"x"'},
+    )
 
 # Cookies
 _COOKIES = (
@@ -205,16 +349,45 @@ for _options in (
     handler(f"set_cookie options {_options!r}"[:110], lambda self, options=_options: self.set_cookie("n", "v", **options))
 handler("expires_days", lambda self: (self.set_cookie("n", "v", expires_days=0), self.write(self._new_cookie["n"].key)))
 handler("two cookies, one twice", chain(("set_cookie", "a", "1"), ("set_cookie", "b", "2"), ("set_cookie", "a", "3")))
-handler("clear_cookie", lambda self: (self.clear_cookie("a"), self.write("x")), attributes={"compute_etag": lambda self: None}, differs=None)
+handler(
+    "clear_cookie", lambda self: (self.clear_cookie("a"), self.write("x")), attributes={"compute_etag": lambda self: None}, differs=None
+)
 handler("clear_cookie with options", lambda self: _try(self, lambda: self.clear_cookie("a", path="/p", domain="d", expires=3)))
 handler("clear_cookie with max_age", lambda self: _try(self, lambda: self.clear_cookie("a", max_age=3)))
 handler("clear_all_cookies", lambda self: self.clear_all_cookies(), request(b"GET /", b"Cookie: a=1; b=2"))
-handler("get_cookie", lambda self: self.write(repr([self.get_cookie("a"), self.get_cookie("x"), self.get_cookie("x", "d")])), request(b"GET /", b"Cookie: a=1; b=2"))
+handler(
+    "get_cookie",
+    lambda self: self.write(repr([self.get_cookie("a"), self.get_cookie("x"), self.get_cookie("x", "d")])),
+    request(b"GET /", b"Cookie: a=1; b=2"),
+)
 handler("cookie after error", lambda self: (self.set_cookie("a", "b"), _raise(ValueError())))
 handler("get_signed_cookie without secret", lambda self: _try(self, lambda: self.get_signed_cookie("a", "v")))
 handler("set_signed_cookie without secret", lambda self: _try(self, lambda: self.set_signed_cookie("a", "v")))
-for _cookie in (b"a=1; a=2", b"a", b"a=", b"=a", b"a=b=c", b'a="b c"', b'a="\\303\\251"', b"a=b,c", b"a=[b]", b"a=b;;c=d", b"a = b", b"\xe9=1", b"a=\xe9", b"a:b=c", b"a=b; Path=/x", b'a="unclosed; b=1', b"$Version=1; a=b", b"__proto__=x"):
-    handler(f"cookies {_cookie!r}", lambda self: self.write(repr(sorted((k, m.key, m.value, m.coded_value) for k, m in self.request.cookies.items()))), request(b"GET /", b"Cookie: " + _cookie))
+for _cookie in (
+    b"a=1; a=2",
+    b"a",
+    b"a=",
+    b"=a",
+    b"a=b=c",
+    b'a="b c"',
+    b'a="\\303\\251"',
+    b"a=b,c",
+    b"a=[b]",
+    b"a=b;;c=d",
+    b"a = b",
+    b"\xe9=1",
+    b"a=\xe9",
+    b"a:b=c",
+    b"a=b; Path=/x",
+    b'a="unclosed; b=1',
+    b"$Version=1; a=b",
+    b"__proto__=x",
+):
+    handler(
+        f"cookies {_cookie!r}",
+        lambda self: self.write(repr(sorted((k, m.key, m.value, m.coded_value) for k, m in self.request.cookies.items()))),
+        request(b"GET /", b"Cookie: " + _cookie),
+    )
 
 
 def _try(self: Any, function: Callable[[], Any]) -> None:
@@ -232,28 +405,90 @@ handler("static_url without path", lambda self: _try(self, lambda: self.static_u
 handler("current_user", lambda self: self.write(repr(self.current_user)), attributes={"get_current_user": lambda self: "someone"})
 handler("request repr", lambda self: self.write(repr(self.request)))
 handler("locale", lambda self: self.write(self.locale.code), request(b"GET /", b"Accept-Language: de, en;q=0.5, fr;q=0.9, *"))
-handler("browser locale", lambda self: self.write(repr([self.get_browser_locale().code, self.get_user_locale()])), request(b"GET /", b"Accept-Language: xx;q=a, fr;q=1.5"))
+handler(
+    "browser locale",
+    lambda self: self.write(repr([self.get_browser_locale().code, self.get_user_locale()])),
+    request(b"GET /", b"Accept-Language: xx;q=a, fr;q=1.5"),
+)
 handler("request_time", lambda self: self.write(str(self.request.request_time() >= 0)))
-handler("debug setting", lambda self: 1 / 0, settings={"serve_traceback": True}, attributes={"write_error": lambda self, status, **k: self.finish("tb" if self.settings["serve_traceback"] else "no")})
+handler(
+    "debug setting",
+    lambda self: 1 / 0,
+    settings={"serve_traceback": True},
+    attributes={"write_error": lambda self, status, **k: self.finish("tb" if self.settings["serve_traceback"] else "no")},
+)
 handler("log_function", chain(("write", "a")), settings={"log_function": lambda handler: handler.request.connection and None})
 handler("default_handler_class", chain(("write", "a")), request(b"GET /"), settings={"default_host": "x"})
 
 for _decorated, _line in (("addslash", b"GET /a?b"), ("addslash", b"GET /a/"), ("addslash", b"POST /a"), ("removeslash", b"GET /a/?b=c"), ("removeslash", b"GET /"), ("removeslash", b"GET //e/"), ("addslash", b"GET //e"), ("removeslash", b"HEAD /a/"), ("addslash", b"HEAD /a"), ("authenticated", b"GET /a?b"), ("authenticated", b"POST /a"), ("authenticated", b"HEAD /")):  # fmt: skip
-    handler(f"{_decorated} {_line!r}", getattr(web, _decorated)(lambda self: self.write("in")), request(_line), settings={"login_url": "/login"})
-handler("authenticated, absolute login", web.authenticated(lambda self: self.write("in")), request(b"GET /a?b"), settings={"login_url": "https://sso/login?x=1"})
+    handler(
+        f"{_decorated} {_line!r}", getattr(web, _decorated)(lambda self: self.write("in")), request(_line), settings={"login_url": "/login"}
+    )
+handler(
+    "authenticated, absolute login",
+    web.authenticated(lambda self: self.write("in")),
+    request(b"GET /a?b"),
+    settings={"login_url": "https://sso/login?x=1"},
+)
 handler("authenticated without login_url", web.authenticated(lambda self: self.write("in")), request(b"GET /a?b"))
 
 # Compression
 for _accept in (b"gzip", b"gzip;q=0", b"deflate", b"*", b"GZIP", b"identity, gzip;q=0.5", b"x-gzip"):
     for _size in (10, 1023, 1024, 5000):
-        handler(f"compress {_accept!r} {_size}", lambda self, size=_size: self.write("a" * size), request(b"GET /", b"Accept-Encoding: " + _accept), settings={"compress_response": True, "gzip": True})
-for _kind in ("text/html", "text/x", "image/png", "application/json", "application/javascript", "image/svg+xml", "application/xml; charset=x", "application/octet-stream", "TEXT/PLAIN", "application/atom+xml"):
-    handler(f"compress {_kind}", chain(("set_header", "Content-Type", _kind), ("write", "a" * 3000)), request(b"GET /", b"Accept-Encoding: gzip"), settings={"compress_response": True})
-handler("compress and flush", chain(("write", "a" * 2000), ("flush",), ("write", "b" * 2000)), request(b"GET /", b"Accept-Encoding: gzip"), settings={"compress_response": True})
-handler("compress with Vary", chain(("set_header", "Vary", "Cookie"), ("write", "a" * 2000)), request(b"GET /", b"Accept-Encoding: gzip"), settings={"compress_response": True})
-handler("compress what is encoded", chain(("set_header", "Content-Encoding", "x"), ("write", "a" * 2000)), request(b"GET /", b"Accept-Encoding: gzip"), settings={"compress_response": True})
-handler("compress HEAD", chain(("set_header", "Content-Length", "2000")), request(b"HEAD /", b"Accept-Encoding: gzip"), settings={"compress_response": True})
-handler("compress 304", chain(("write", "abc")), request(b"GET /", b"Accept-Encoding: gzip", b"If-None-Match: *"), settings={"compress_response": True})
+        handler(
+            f"compress {_accept!r} {_size}",
+            lambda self, size=_size: self.write("a" * size),
+            request(b"GET /", b"Accept-Encoding: " + _accept),
+            settings={"compress_response": True, "gzip": True},
+        )
+for _kind in (
+    "text/html",
+    "text/x",
+    "image/png",
+    "application/json",
+    "application/javascript",
+    "image/svg+xml",
+    "application/xml; charset=x",
+    "application/octet-stream",
+    "TEXT/PLAIN",
+    "application/atom+xml",
+):
+    handler(
+        f"compress {_kind}",
+        chain(("set_header", "Content-Type", _kind), ("write", "a" * 3000)),
+        request(b"GET /", b"Accept-Encoding: gzip"),
+        settings={"compress_response": True},
+    )
+handler(
+    "compress and flush",
+    chain(("write", "a" * 2000), ("flush",), ("write", "b" * 2000)),
+    request(b"GET /", b"Accept-Encoding: gzip"),
+    settings={"compress_response": True},
+)
+handler(
+    "compress with Vary",
+    chain(("set_header", "Vary", "Cookie"), ("write", "a" * 2000)),
+    request(b"GET /", b"Accept-Encoding: gzip"),
+    settings={"compress_response": True},
+)
+handler(
+    "compress what is encoded",
+    chain(("set_header", "Content-Encoding", "x"), ("write", "a" * 2000)),
+    request(b"GET /", b"Accept-Encoding: gzip"),
+    settings={"compress_response": True},
+)
+handler(
+    "compress HEAD",
+    chain(("set_header", "Content-Length", "2000")),
+    request(b"HEAD /", b"Accept-Encoding: gzip"),
+    settings={"compress_response": True},
+)
+handler(
+    "compress 304",
+    chain(("write", "abc")),
+    request(b"GET /", b"Accept-Encoding: gzip", b"If-None-Match: *"),
+    settings={"compress_response": True},
+)
 
 
 # Coroutines
@@ -312,7 +547,12 @@ async def _prepare(self: Any) -> None:
 
 handler("async prepare", chain(("write", "a")), attributes={"prepare": _prepare})
 handler("finish in prepare", chain(("write", "never")), attributes={"prepare": lambda self: self.finish("early")})
-handler("redirect in prepare", chain(("write", "never")), request(b"POST /", b"Content-Length: 3", body=b"abc"), attributes={"prepare": lambda self: self.redirect("/y")})
+handler(
+    "redirect in prepare",
+    chain(("write", "never")),
+    request(b"POST /", b"Content-Length: 3", body=b"abc"),
+    attributes={"prepare": lambda self: self.redirect("/y")},
+)
 
 
 def _streaming(name: str, *pieces: bytes, prepare: Any = None, data: Any = None, differs: Deliberate | None = None, **options: Any) -> None:
@@ -353,13 +593,29 @@ _streaming("chunked", request(b"POST /", b"Transfer-Encoding: chunked", body=b"3
 _streaming("chunked in pieces", request(b"POST /", b"Transfer-Encoding: chunked", body=b"3\r\nabc\r\n"), b"2\r\nd", b"e\r\n0\r\n\r\n")
 _streaming("without body", request(b"POST /"))
 _streaming("large", request(b"POST /", b"Content-Length: 200000", body=b"a" * 200000))
-_streaming("too large", request(b"POST /", b"Content-Length: 20", body=b"a" * 20), prepare=lambda self: self.request.connection.set_max_body_size(10))
-_streaming("larger on request", request(b"POST /", b"Content-Length: 20", body=b"a" * 20), prepare=lambda self: self.request.connection.set_max_body_size(100), settings={"max_body_size": 10})
+_streaming(
+    "too large",
+    request(b"POST /", b"Content-Length: 20", body=b"a" * 20),
+    prepare=lambda self: self.request.connection.set_max_body_size(10),
+)
+_streaming(
+    "larger on request",
+    request(b"POST /", b"Content-Length: 20", body=b"a" * 20),
+    prepare=lambda self: self.request.connection.set_max_body_size(100),
+    settings={"max_body_size": 10},
+)
 _streaming("refused in prepare", request(b"POST /", b"Content-Length: 20", body=b"a" * 20), prepare=lambda self: _raise(web.HTTPError(403)))
 _streaming("finished in prepare", request(b"POST /", b"Content-Length: 20", body=b"a" * 20), prepare=lambda self: self.finish("early"))
 _streaming("fails in data_received", request(b"POST /", b"Content-Length: 20", body=b"a" * 20), data=lambda self, chunk: 1 / 0)
-_streaming("coroutine in data_received", request(b"POST /", b"Content-Length: 20", body=b"a" * 20), data=lambda self, chunk: asyncio.sleep(0))
-_streaming("finishes in data_received", request(b"POST /", b"Content-Length: 20", body=b"a" * 10), b"a" * 10, data=lambda self, chunk: None if self._finished else self.finish("enough"))
+_streaming(
+    "coroutine in data_received", request(b"POST /", b"Content-Length: 20", body=b"a" * 20), data=lambda self, chunk: asyncio.sleep(0)
+)
+_streaming(
+    "finishes in data_received",
+    request(b"POST /", b"Content-Length: 20", body=b"a" * 10),
+    b"a" * 10,
+    data=lambda self, chunk: None if self._finished else self.finish("enough"),
+)
 _streaming("client leaves", request(b"POST /", b"Content-Length: 20", body=b"a" * 10), eof=True, probe=False)
 _streaming("expect", request(b"POST /", b"Content-Length: 3", b"Expect: 100-continue"), b"abc")
 _streaming("GET", request(b"GET /"))
