@@ -1634,8 +1634,12 @@ def _run_until_it_waits(running: Coroutine[Any, None, None]) -> None:
         context.run(running.send, None)
     except StopIteration:
         return
-    task = IOLoop.current().asyncio_loop.create_task(running, context=context)  # type: ignore[attr-defined]
-    task.add_done_callback(_reraise)
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        # Called before the loop runs, as tests do; then it begins with this.
+        loop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
+    loop.create_task(running, context=context).add_done_callback(_reraise)
 
 
 def _reraise(ended: Future[None]) -> None:

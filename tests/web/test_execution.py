@@ -513,3 +513,27 @@ def test_only_handlers_can_stream():
     assert not web._has_stream_request_body(web.RequestHandler)
     with pytest.raises(NotImplementedError):
         web.RequestHandler.data_received(None, b"")
+
+
+def test_a_request_before_the_loop_runs(begin):
+    """`Application` can be called, and a handler that waits is started, while no loop runs yet."""
+    from tornadolike.ioloop import IOLoop
+
+    steps = []
+
+    async def get(self):
+        steps.append(asyncio.current_task() is not None)
+        loop.stop()
+
+    loop = IOLoop(make_current=False)
+    previous = IOLoop.current(instance=False)
+    loop.asyncio_loop.call_later(5, loop.stop)
+    try:
+        asyncio.set_event_loop(loop.asyncio_loop)
+        handler = recording(steps, get=get, on_finish=lambda self: None)
+        begin(handler)
+        loop.start()
+    finally:
+        asyncio.set_event_loop(None if previous is None else previous.asyncio_loop)
+        loop.close()
+    assert steps == ["initialize", "prepare", True]
