@@ -19,6 +19,7 @@ from tornadolike.http1connection import (
     parse_hex_int,
     parse_int,
 )
+from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import StreamClosedError
 
 
@@ -36,6 +37,7 @@ class MemoryStream:
         self.unread = b""
         self.unflushed: list[asyncio.Future[None]] | None = None
         self._closed = False
+        self.io_loop = IOLoop.current()
 
     def _attach_consumer(self, consumer: Any) -> None:
         self.consumer = consumer

@@ -178,7 +178,14 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._held.append(data)
             return
         try:
-            self._pump(self._engine.feed(data))
+            events = self._engine.feed(data)
+            if len(events) == 2 and type(head := events[0]) is RequestHead:
+                # A request without a body, the most frequent of all: nothing to settle, nothing to iterate.
+                wanted = self._on_head(head)
+                if (wanted is None or not self._must_wait(wanted, iter(events[1:]))) and not self._over:
+                    self._on_end()
+            else:
+                self._pump(events)
         except (Exception, asyncio.CancelledError) as error:
             self._failed(error)
 
@@ -756,6 +763,7 @@ class _ServerSession:
         "_deadline",
         "_delegate",
         "_idle_timer",
+        "_loop",
         "_paused",
         "context",
         "engine",
@@ -774,34 +782,33 @@ class _ServerSession:
         self._connection: HTTP1Connection | None = None
         self._paused = False
         self._closed = False
-        # The loop's time at which the next head has to be complete; None while an exchange is under way.
-        self._deadline: float | None = None
+        # The loop's time at which the next head has to be complete.
+        self._deadline = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
-        if self.params.header_timeout is not None:
-            self._await_head(asyncio.get_running_loop(), self.params.header_timeout)
+        self._loop: asyncio.AbstractEventLoop = self.stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
+        timeout = self.params.header_timeout
+        if timeout is not None:
+            self._deadline = self._loop.time() + timeout
+            self._idle_timer = self._loop.call_later(timeout, self._on_idle_timer, timeout)
 
-    def _await_head(self, loop: asyncio.AbstractEventLoop, timeout: float) -> None:
-        # One timer for the connection's life, moved lazily: arming and cancelling one for each request would cost more than parsing it.
-        self._deadline = loop.time() + timeout
-        if self._idle_timer is None:
-            self._idle_timer = loop.call_later(timeout, self._on_idle_timer)
-
-    def _on_idle_timer(self) -> None:
-        loop, timeout = asyncio.get_running_loop(), self.params.header_timeout
-        assert timeout is not None
-        deadline = self._deadline
-        if self.engine.peer is IDLE and deadline is not None and loop.time() >= deadline:
+    def _on_idle_timer(self, timeout: float) -> None:
+        # One timer for the connection's life, which looks at a deadline that moves: arming and cancelling one for each request would
+        # cost more than parsing it.
+        now = self._loop.time()
+        if self.engine.peer is IDLE and now >= self._deadline:
             self._idle_timer = None
             self.stream.close()
             return
-        again = deadline if deadline is not None and deadline > loop.time() else loop.time() + timeout
-        self._idle_timer = loop.call_at(again, self._on_idle_timer)
+        again = self._deadline if self._deadline > now else now + timeout
+        self._idle_timer = self._loop.call_at(again, self._on_idle_timer, timeout)
 
     def data_received(self, data: bytes) -> None:
         connection = self._connection
         if connection is None:
             connection = self._connection = HTTP1Connection._on_server(self)
             connection._begin(self._delegate.start_request(self.server, connection))
+            connection._input(data)
+            return
         connection._input(data)
         # Requests sent ahead wait in the engine while one is served; no more than a head's worth of them.
         if self.engine.peer is DONE and not self._paused and self.engine.waiting_bytes > self.engine.max_head_bytes:
@@ -814,11 +821,10 @@ class _ServerSession:
         if not engine.next_exchange():
             self.stream.close()
             return
-        timeout = self.params.header_timeout
-        if timeout is not None:
-            self._await_head(asyncio.get_running_loop(), timeout)
+        if self._idle_timer is not None:
+            self._deadline = self._loop.time() + cast(float, self.params.header_timeout)
         if engine.waiting_bytes:
-            asyncio.get_running_loop().call_soon(self._next_waiting)
+            self._loop.call_soon(self._next_waiting)
         elif self._paused:
             self._resume()
 
