@@ -118,12 +118,14 @@ class WebSocketHandler(web.RequestHandler):
       many peers and must not store it for those that do not read.
     """
 
+    _on_close_called = False
+
     def __init__(self, application: web.Application, request: httputil.HTTPServerRequest, **kwargs: Any) -> None:
-        super().__init__(application, request, **kwargs)
-        self.ws_connection: WebSocketProtocol | None = None
+        # Before the base class calls initialize(), which may look at them.
         self.close_code: int | None = None
         self.close_reason: str | None = None
-        self._on_close_called = False
+        self.ws_connection: WebSocketProtocol | None = None
+        super().__init__(application, request, **kwargs)
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Upgrade the connection; returns when `open` has. Not for overriding: see `prepare` and `open`."""
@@ -281,8 +283,7 @@ class WebSocketHandler(web.RequestHandler):
 
     def on_ws_connection_close(self, close_code: int | None = None, close_reason: str | None = None) -> None:
         """Called by the connection when it is gone."""
-        self.close_code = close_code
-        self.close_reason = close_reason
+        self.close_code, self.close_reason = close_code, close_reason
         self.on_connection_close()
 
     def _break_cycles(self) -> None:
@@ -960,21 +961,18 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
 
     def on_ws_connection_close(self, close_code: int | None = None, close_reason: str | None = None) -> None:
         """Called by the protocol when the connection is gone."""
-        self.close_code = close_code
-        self.close_reason = close_reason
+        self.close_code, self.close_reason = close_code, close_reason
         self.on_connection_close()
 
     def on_connection_close(self) -> None:
+        self.tcp_client.close()
         if not self.connect_future.done():
             self.connect_future.set_exception(StreamClosedError())
-        self._on_message(None)
-        self.tcp_client.close()
         super().on_connection_close()
+        self._on_message(None)
 
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
-        assert typ is not None
-        assert value is not None
-        app_log.error("Uncaught exception %s", value, exc_info=(typ, value, tb))
+        app_log.error("Uncaught exception %s", value, exc_info=value)
 
 
 def _no_release() -> None:
@@ -1013,13 +1011,13 @@ def websocket_connect(
     The Future fails with `.HTTPError` when the server answers with an error, with `WebSocketError` when it answers with something
     else than an upgrade, and with what the network says when that fails.
     """
-    if isinstance(url, httpclient.HTTPRequest):
-        assert connect_timeout is None
-        request = url
-        # What the handshake adds must not show in the caller's own object.
-        request.headers = httputil.HTTPHeaders(request.headers)
-    else:
+    if isinstance(url, str):
         request = httpclient.HTTPRequest(url, connect_timeout=connect_timeout)
+    else:
+        assert connect_timeout is None, "an HTTPRequest has a connect_timeout of its own"
+        request = url
+        # What the handshake adds must not show in the caller's own headers.
+        request.headers = httputil.HTTPHeaders(request.headers)
     connection = WebSocketClientConnection(
         cast(httpclient.HTTPRequest, httpclient._RequestProxy(request, httpclient.HTTPRequest._DEFAULTS)),
         on_message_callback,
