@@ -21,7 +21,6 @@ if __name__ == "__main__" and sys.path[0] == os.path.dirname(__file__):
 import functools
 import importlib.util
 import runpy
-import signal
 import subprocess
 import traceback
 import types
@@ -30,6 +29,11 @@ from weakref import WeakSet
 
 from tornadolike import ioloop, process
 from tornadolike.log import gen_log
+
+try:
+    import signal
+except ImportError:  # where Python is built without signals, autoreload works without the alarm that it has to clear
+    signal = None  # type: ignore[assignment]
 
 _watched_files: set[str] = set()
 _reload_hooks: list[Callable[[], None]] = []
@@ -108,7 +112,8 @@ def _reload() -> None:
     if sys.platform == "win32":  # its execv neither quotes arguments nor lets the parent's shell wait
         subprocess.Popen(command)
         os._exit(0)
-    signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm outlives the exec, its handler does not
+    if signal is not None:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm outlives the exec, its handler does not
     os.execv(sys.executable, command)
 
 

@@ -152,9 +152,9 @@ def _join(found: dict[int, bytes], kind: int, value: bytes) -> None:
 
 
 def _one_host(before: bytes | None, value: bytes) -> bytes:
+    value = value.strip(b" \t")
     if before is not None:
         raise PeerError(f"Multiple host headers not allowed: {(before + b',' + value).decode('latin-1')!r}")
-    value = value.strip(b" \t")
     if _HOST.fullmatch(value) is None:
         raise PeerError(f"Invalid Host header: {value.decode('latin-1')!r}")
     if len(_plain_hosts) < _MAX_SPELLINGS and len(value) < 256:
