@@ -21,8 +21,10 @@ class ReturnValueIgnoredError(Exception):
 
 
 Future = asyncio.Future
+"""The future of this package is asyncio's, and belongs to the loop that was current when it was made."""
 
 FUTURES = (futures.Future, Future)
+"""Both kinds of future, for ``isinstance``; `is_future` asks that question."""
 
 _AnyFuture = Union["futures.Future[_T]", "Future[_T]"]
 
@@ -50,6 +52,7 @@ class DummyExecutor(futures.Executor):
 
 
 dummy_executor = DummyExecutor()
+"""One `DummyExecutor` for everybody."""
 
 
 def run_on_executor(*args: Any, **kwargs: Any) -> Callable[..., Any]:

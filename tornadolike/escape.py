@@ -54,7 +54,9 @@ def to_unicode(value: str | bytes | None) -> str | None:
 
 _unicode = to_unicode
 native_str = to_unicode
+"""Another name of `to_unicode`, from the days of two kinds of string."""
 to_basestring = to_unicode
+"""Another name of `to_unicode`."""
 
 
 def xhtml_escape(value: str | bytes) -> str:

@@ -255,6 +255,7 @@ def multi(
 
 
 Multi = multi
+"""Another name of `multi`."""
 
 
 def multi_future(
@@ -377,7 +378,7 @@ class _NullFuture:
 _null_future = cast("Future[Any]", _NullFuture())
 
 moment = cast("Future[Any]", _NullFuture())
-moment.__doc__ = """Yielded in a `coroutine`, lets the loop run once: for coroutines that compute long, or whose futures are always done.
+"""Yielded in a `coroutine`, lets the loop run once: for coroutines that compute long, or whose futures are always done.
 
 ``yield`` alone, or ``yield None``, does the same. In native coroutines it is ``await asyncio.sleep(0)``.
 """

@@ -37,6 +37,7 @@ _T = typing.TypeVar("_T")
 
 #: Status codes and their reason phrases, as in `http.client`.
 responses = http.client.responses
+"""Status codes and their standard reason phrases."""
 
 #: The characters that may surround a field value (OWS in RFC 9110 §5.6.3), made for `str.strip`.
 HTTP_WHITESPACE = " \t"
@@ -620,7 +621,7 @@ class ParseMultipartConfig:
 
 @dataclasses.dataclass
 class ParseBodyConfig:
-    """Limits for form bodies, by their kind. See `set_parse_body_config`."""
+    """Limits for form bodies, by their kind: ``multipart`` and ``urlencoded``. See `set_parse_body_config`."""
 
     multipart: ParseMultipartConfig = dataclasses.field(default_factory=ParseMultipartConfig)
     urlencoded: ParseUrlEncodedConfig = dataclasses.field(default_factory=ParseUrlEncodedConfig)
@@ -768,7 +769,7 @@ def format_timestamp(ts: int | float | tuple[int, ...] | time.struct_time | dt.d
 
 
 class RequestStartLine(typing.NamedTuple):
-    """The first line of a request; ``path`` is the whole target, query string included."""
+    """The first line of a request: ``method``, ``path`` (the whole target, query string included) and ``version``."""
 
     method: str
     path: str
@@ -790,7 +791,7 @@ def parse_request_start_line(line: str) -> RequestStartLine:
 
 
 class ResponseStartLine(typing.NamedTuple):
-    """The first line of a response."""
+    """The first line of a response: ``version``, ``code`` and ``reason``, which is None where there is none."""
 
     version: str
     code: int

@@ -57,9 +57,13 @@ class IOLoop(Configurable):
 
     # Event bits for add_handler and its handlers.
     NONE = 0
+    """No event."""
     READ = 0x001
+    """The file can be read without blocking, or has come to its end."""
     WRITE = 0x004
+    """The file can be written without blocking."""
     ERROR = 0x018
+    """The file is in error, or was closed by the other side. Reported whether asked for or not."""
 
     _ioloop_for_asyncio: ClassVar[dict[asyncio.AbstractEventLoop, "IOLoop"]] = {}
 

@@ -26,6 +26,7 @@ from tornadolike._locale_data import LOCALE_NAMES
 from tornadolike.log import gen_log
 
 CONTEXT_SEPARATOR = "\x04"
+"""What stands between context and message in a catalog of gettext (``msgctxt``)."""
 
 _default_locale = "en_US"
 # For each code the plural kinds of a CSV file, each a dict of messages, or a catalog of gettext.

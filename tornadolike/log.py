@@ -13,8 +13,11 @@ import sys
 from typing import Any
 
 access_log = logging.getLogger("tornado.access")
+"""One line for each request that an application served."""
 app_log = logging.getLogger("tornado.application")
+"""Errors of the application: what its handlers and callbacks raised."""
 gen_log = logging.getLogger("tornado.general")
+"""Everything else: warnings, and errors of the package itself."""
 
 # Either knows how a terminal shows colors: curses not everywhere, colorama for the older consoles of Windows.
 try:
@@ -60,9 +63,12 @@ class LogFormatter(logging.Formatter):
     """
 
     DEFAULT_FORMAT = "%(color)s[%(levelname)1.1s %(asctime)s %(module)s:%(lineno)d]%(end_color)s %(message)s"
+    """The format of a line: coloured level, time and place, then the message."""
     DEFAULT_DATE_FORMAT = "%y%m%d %H:%M:%S"
+    """The format of the time, for `time.strftime`."""
     # In the numbers of a terminal: red errors, green information, yellow warnings, blue details, magenta disasters.
     DEFAULT_COLORS = {logging.ERROR: 1, logging.INFO: 2, logging.WARNING: 3, logging.DEBUG: 4, logging.CRITICAL: 5}
+    """For each level the number of its colour in terminals."""
 
     def __init__(
         self,

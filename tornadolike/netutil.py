@@ -167,7 +167,7 @@ class ExecutorResolver(Resolver):
     """Resolves in a ``concurrent.futures.Executor`` of your choice. Deprecated: use the default resolver.
 
     :arg executor: None resolves at once in the calling thread, which blocks the loop.
-    :arg close_executor: whether :meth:`close` shuts ``executor`` down.
+    :arg close_executor: whether :meth:`close` shuts ``executor`` down. The attribute ``close_executor`` says so afterwards.
     """
 
     executor: concurrent.futures.Executor

@@ -431,4 +431,6 @@ def add_parse_callback(callback: Callable[[], None]) -> None:
 
 
 options = OptionParser()
+"""The options of the process, which the functions of this module work on."""
+
 define_logging_options(options)

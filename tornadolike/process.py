@@ -14,6 +14,7 @@ from tornadolike.iostream import PipeIOStream
 from tornadolike.log import gen_log
 
 CalledProcessError = subprocess.CalledProcessError
+"""The exception of the standard library, as `Subprocess.wait_for_exit` raises it."""
 
 
 def cpu_count() -> int:
@@ -128,6 +129,7 @@ class Subprocess:
     """
 
     STREAM = object()
+    """Given as ``stdin``, ``stdout`` or ``stderr``: make a pipe, and this object's attribute of that name its stream."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.io_loop = ioloop.IOLoop.current()

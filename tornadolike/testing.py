@@ -155,6 +155,7 @@ class AsyncTestCase(unittest.TestCase):
             raise_exc_info(failure)
 
     def run(self, result: unittest.TestResult | None = None) -> unittest.TestResult | None:
+        """Run the test, as unittest does, and raise what failed too late for its ``tearDown``."""
         outcome = super().run(result)
         self.__rethrow()  # a failure that came too late for tearDown must not be lost
         return outcome
@@ -228,7 +229,9 @@ class AsyncHTTPTestCase(AsyncTestCase):
     """
 
     http_client: AsyncHTTPClient
+    """The client, made by :meth:`get_http_client`."""
     http_server: HTTPServer
+    """The server, made by :meth:`get_http_server`."""
 
     def setUp(self) -> None:
         super().setUp()

@@ -20,10 +20,14 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 bytes_type = bytes
+"""The type of byte strings."""
 unicode_type = str
+"""The type of text."""
 basestring_type = str
+"""The type of text, under its name of old."""
 
 TimeoutError = builtins.TimeoutError  # noqa: A001 - Tornado's name for what asyncio raises
+"""Raised where a time limit ran out; the same as the builtin exception."""
 
 
 class ObjectDict(dict[str, Any]):

@@ -144,3 +144,4 @@ class WSGIContainer:
 
 
 HTTPRequest = httputil.HTTPServerRequest
+"""Another name of `.HTTPServerRequest`."""

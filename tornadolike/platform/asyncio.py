@@ -378,8 +378,8 @@ class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
     Everything else is the wrapped loop's. Closing it closes both.
     """
 
-    # What is answered here; all other attributes, even those of the base class, come from the wrapped loop.
     MY_ATTRIBUTES = {"_real_loop", "_selector", "add_reader", "add_writer", "close", "remove_reader", "remove_writer"}
+    """What is answered here; all other attributes, even those of the base class, come from the wrapped loop."""
 
     def __init__(self, real_loop: asyncio.AbstractEventLoop) -> None:
         self._selector = SelectorThread(real_loop)
@@ -390,15 +390,19 @@ class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
         return super().__getattribute__(name) if own else getattr(self._real_loop, name)
 
     def remove_reader(self, fd: _FileDescriptorLike) -> bool:
+        """As `SelectorThread.remove_reader`."""
         return self._selector.remove_reader(fd)
 
     def remove_writer(self, fd: _FileDescriptorLike) -> bool:
+        """As `SelectorThread.remove_writer`."""
         return self._selector.remove_writer(fd)
 
     def add_reader(self, fd: _FileDescriptorLike, callback: Callable[["Unpack[_Ts]"], Any], *args: "Unpack[_Ts]") -> None:
+        """As `SelectorThread.add_reader`."""
         return self._selector.add_reader(fd, callback, *args)
 
     def add_writer(self, fd: _FileDescriptorLike, callback: Callable[["Unpack[_Ts]"], Any], *args: "Unpack[_Ts]") -> None:
+        """As `SelectorThread.add_writer`."""
         return self._selector.add_writer(fd, callback, *args)
 
     def close(self) -> None:
