@@ -27,6 +27,7 @@ import functools
 import hashlib
 import hmac
 import http.cookies
+import inspect
 import itertools
 import logging
 import mimetypes
@@ -1607,6 +1608,8 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
             running = handler._execute(transforms)
         if self.stream_request_body or self.handler_class._execute is not _EXECUTE:
             gen.convert_yielded(running).add_done_callback(_reraise)
+        elif _is_coroutine(getattr(self.handler_class, request.method.lower(), None)):
+            _new_task(running)
         else:
             handler._owns_task = False
             _run_until_it_waits(running)
@@ -1634,12 +1637,43 @@ def _run_until_it_waits(running: Coroutine[Any, None, None]) -> None:
         context.run(running.send, None)
     except StopIteration:
         return
+    _new_task(running, context)
+
+
+def _is_coroutine(method: Any) -> bool:
+    """Whether it is plain that a method, looked up in its class, will need a task: an ``async def``, not hidden in a decorator."""
+    code = getattr(method, "__code__", None)
+    return code is not None and code.co_flags & inspect.CO_COROUTINE != 0
+
+
+def _new_task(running: Coroutine[Any, None, None], context: contextvars.Context | None = None) -> None:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         # Called before the loop runs, as tests do; then it begins with this.
         loop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
-    loop.create_task(running, context=context).add_done_callback(_reraise)
+        loop.create_task(running, context=context).add_done_callback(_reraise)
+        return
+    task = _start_task(running, loop, context)
+    if task.done():
+        _reraise(task)
+    else:
+        task.add_done_callback(_reraise)
+
+
+if sys.version_info >= (3, 12):
+
+    def _start_task(
+        running: Coroutine[Any, None, None], loop: asyncio.AbstractEventLoop, context: contextvars.Context | None
+    ) -> asyncio.Task[None]:
+        # Its first step is taken now: a handler that waits for nothing costs no turn of the loop.
+        return asyncio.Task(running, loop=loop, context=context, eager_start=context is None)
+else:
+
+    def _start_task(
+        running: Coroutine[Any, None, None], loop: asyncio.AbstractEventLoop, context: contextvars.Context | None
+    ) -> asyncio.Task[None]:
+        return loop.create_task(running, context=context)
 
 
 def _reraise(ended: Future[None]) -> None:
