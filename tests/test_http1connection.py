@@ -422,6 +422,29 @@ async def test_too_much_or_too_little_output(logs: Any) -> None:
         assert server.stream.closed()
 
 
+async def test_a_header_that_cannot_be_sent_closes() -> None:
+    server = Server()
+    server.stream.receive(GET)
+    headers = httputil.HTTPHeaders({"X": "a"})
+    headers._lists["X"] = ["a\r\nY: b"]
+    with pytest.raises(ValueError, match="Illegal characters"):
+        server.delegates[0].connection.write_headers(httputil.ResponseStartLine("", 200, "OK"), headers)
+    assert server.stream.closed()
+    assert server.stream.take() == b""
+
+
+async def test_writing_on_after_too_much_output_fails_quietly() -> None:
+    server = Server()
+    server.stream.receive(GET)
+    connection = server.delegates[0].connection
+    connection.write_headers(httputil.ResponseStartLine("", 200, "OK"), httputil.HTTPHeaders({"Content-Length": "1"}))
+    with pytest.raises(httputil.HTTPOutputError):
+        connection.write(b"too much")
+    with pytest.raises(StreamClosedError):
+        await connection.write(b"more")
+    connection.finish()
+
+
 async def test_body_timeout(logs: Any) -> None:
     server = Server(body_timeout=0.01)
     server.stream.receive(post(b"hello")[:-3])

@@ -537,11 +537,14 @@ class HTTP1Connection(httputil.HTTPConnection):
                 return self._request_head(cast(httputil.RequestStartLine, start_line), headers, length)
             return self._response_head(cast(httputil.ResponseStartLine, start_line), headers, length)
         except IllegalHeader as error:
+            if not self.is_client:
+                # There is no response that could follow; without this the peer would wait for one.
+                self.stream.close()
             raise ValueError(str(error)) from None
 
     def _request_head(self, start_line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, length: int | None) -> bytes:
         method, target = start_line.method, start_line.path
-        chunked = length is None and method in ("POST", "PUT", "PATCH") and "Transfer-Encoding" not in headers
+        chunked = length is None and method in ("POST", "PUT", "PATCH")
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
         return cast(ClientEngine, self._engine).send_head(method, target, headers.get_all(), length, chunked)
@@ -580,7 +583,7 @@ class HTTP1Connection(httputil.HTTPConnection):
 
         Raises `.HTTPOutputError`, and closes, when it is more than the announced Content-Length.
         """
-        return self._send(self._body_bytes(chunk))
+        return self._send(chunk if self.stream.closed() else self._body_bytes(chunk))
 
     def finish(self) -> None:
         """End our message. Raises `.HTTPOutputError`, and closes, when less than the announced Content-Length was written.

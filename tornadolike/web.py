@@ -1105,7 +1105,7 @@ class RequestHandler:
         request = self.request
         if request.method not in self.SUPPORTED_METHODS:
             raise HTTPError(405)
-        if request.body and not self._stream_request_body:
+        if not self._stream_request_body:
             try:
                 request._parse_body()
             except httputil.HTTPInputError as error:
@@ -1882,9 +1882,10 @@ class StaticFileHandler(RequestHandler):
 
     def set_headers(self) -> None:
         """Set the headers of the response, before it is decided whether content follows."""
+        self.set_header("Accept-Ranges", "bytes")
         self.set_etag_header()
         content_type = self.get_content_type()
-        for name, value in (("Accept-Ranges", "bytes"), ("Last-Modified", self.modified), ("Content-Type", content_type)):
+        for name, value in (("Last-Modified", self.modified), ("Content-Type", content_type)):
             if value:
                 self.set_header(name, value)
         seconds = self.get_cache_time(self.path, self.modified, content_type)

@@ -17,7 +17,7 @@ MAX_CHUNKS_PER_FEED = 256
 """After so many chunks a reader rests, so that a body of tiny chunks cannot hold the loop."""
 
 # chunk-size [ chunk-ext ] without CRLF; extensions may hold what field values may (RFC 9112 §7.1.1).
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[\t\x20-\x7e\x80-\xff]*)?")
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]+)(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
 _TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
 
 

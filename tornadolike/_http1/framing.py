@@ -77,14 +77,15 @@ def fault_in_head(head: bytes) -> str:
 
 def _fault_in_field(line: bytes) -> str | None:
     if line[:1] in (b" ", b"\t"):
-        return "line folding is not supported (RFC 9112 §5.2)"
+        return "header line cannot start with whitespace, folding not supported"
     name, colon, value = line.partition(b":")
     if not colon:
         return "no colon in header line"
     if _TOKEN.fullmatch(name) is None:
         return f"Invalid header name {name.decode('latin-1')!r}"
     if value.translate(None, _ALLOWED_BYTES) or b"\r" in value:
-        return f"Invalid header value {value.strip().decode('latin-1')!r}"
+        shown = value.strip(b" \t").decode("latin-1")
+        return f"Invalid header value {shown!r}"
     return None
 
 
@@ -209,8 +210,10 @@ def content_length(value: bytes) -> int:
         if any(piece != pieces[0] for piece in pieces):
             raise PeerError(f"Multiple unequal Content-Lengths: {value.decode('latin-1')!r}")
         value = pieces[0]
-    if _DIGITS.fullmatch(value) is None or len(value) > 18:
+    if _DIGITS.fullmatch(value) is None:
         raise PeerError(f"Only integer Content-Length is allowed: {value.decode('latin-1')}")
+    if len(value) > 18:
+        raise PeerError("Content-Length too long")
     return int(value)
 
 

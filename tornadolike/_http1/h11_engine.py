@@ -10,8 +10,8 @@ from tornadolike._http1.events import Pairs
 
 # The size of a head is limited before it gets here.
 _NO_LIMIT = 1 << 30
-# h11 folds lists of equal lengths into one; our framing wants to see them as they came.
-_LENGTH_LIST = re.compile(rb"(?i)\ncontent-length:[ \t]*([^\r\n]*,[^\r\n]*)")
+# h11 rewrites the values of these: lower case, lists of equal lengths folded into one.
+_REWRITTEN = re.compile(rb"(?i)\n(?:content-length|transfer-encoding):")
 _ANY_REQUEST = h11.Request(method="GET", target="/", headers=[("Host", "x")])
 
 
@@ -32,13 +32,10 @@ class H11HeadParser:
         except h11.RemoteProtocolError as error:
             return self._second_look(head, error)
         assert isinstance(event, h11.Request)
-        listed = _LENGTH_LIST.search(head)
-        if listed:
-            framing.content_length(listed.group(1).rstrip(b" \t"))
         method, target, version = event.method, event.target, event.http_version
         if not head.startswith(b"%b %b HTTP/%b\r\n" % (method, target, version)) or version not in (b"1.1", b"1.0"):
             method, target, version = framing.request_line(head)
-        return method.decode("ascii"), target.decode("latin-1"), "HTTP/1.0" if version == b"1.0" else "HTTP/1.1", event.headers.raw_items()
+        return method.decode("ascii"), target.decode("latin-1"), "HTTP/1.0" if version == b"1.0" else "HTTP/1.1", _pairs(head, event)
 
     def _second_look(self, head: bytes, error: h11.RemoteProtocolError) -> tuple[str, str, str, Pairs]:
         """Targets with bytes above ASCII are served, as Tornado does, though h11 refuses them; all else gets its reason."""
@@ -60,7 +57,15 @@ class H11HeadParser:
         except h11.RemoteProtocolError as error:
             raise _refusal(head, error) from error
         assert isinstance(event, h11.Response)
-        return version, status, reason, event.headers.raw_items()
+        return version, status, reason, _pairs(head, event)
+
+
+def _pairs(head: bytes, event: h11.Request | h11.Response) -> Pairs:
+    """The fields as they came. h11 has checked each line, so that splitting a line at its colon is all that is left to do."""
+    if _REWRITTEN.search(head) is None:
+        return event.headers.raw_items()
+    lines = (line.partition(b":") for line in head.strip(b"\r\n").split(b"\n")[1:])
+    return [(name, value.strip(b" \t\r")) for name, _, value in lines]
 
 
 def _refusal(head: bytes, error: h11.RemoteProtocolError) -> PeerError:
