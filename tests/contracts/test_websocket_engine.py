@@ -258,6 +258,15 @@ class TestLimits:
             rest += len(peer.engine.feed())
         assert rest == 1000 - MAX_EVENTS
 
+    @pytest.mark.parametrize("cut", [1, 3, 5, 1000])
+    def test_nothing_is_due_while_the_next_frame_is_incomplete(self, kind: tuple[bool, bool], cut: int) -> None:
+        peer = Peer(kind, 1 << 20)
+        large, text = peer.frame(FIN | BINARY, bytes(MAX_BYTES + 1)), peer.frame(FIN | TEXT, b"x" * 5000)
+        assert feed(peer.engine, large + text[:cut]) == [bytes(MAX_BYTES + 1)]
+        assert peer.engine.feed() == []
+        assert not peer.engine.has_more
+        assert feed(peer.engine, text[cut:]) == ["x" * 5000]
+
     def test_fragments_take_no_more_memory_than_their_bytes(self, kind: tuple[bool, bool]) -> None:
         peer = Peer(kind, 1 << 20)
         assert peer.gets((TEXT, b""), *((CONTINUATION, b"ab") for _ in range(2000))) == []

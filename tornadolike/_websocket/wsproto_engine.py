@@ -141,7 +141,7 @@ class WsprotoEngine:
             if position == before:
                 break
             if len(events) >= MAX_EVENTS or self.message_bytes_in > enough:
-                self.has_more = position < size and not self._closed
+                self.has_more = position < size and not self._closed and not self._wanted
                 break
         if position < size and not self._closed:
             self._tail = data[position:]

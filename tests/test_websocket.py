@@ -1,0 +1,837 @@
+"""websocket: handlers and clients against each other, and against peers that misbehave."""
+
+import asyncio
+import base64
+import contextlib
+import gc
+import inspect
+import json
+import socket
+import struct
+import warnings
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+
+from tornadolike import httputil, queues, web, websocket
+from tornadolike._websocket.frames import frame
+from tornadolike.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
+from tornadolike.httpserver import HTTPServer
+from tornadolike.iostream import StreamClosedError
+from tornadolike.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol, WebSocketProtocol13, websocket_connect
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="
+TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
+
+
+async def soon(condition: Callable[[], Any]) -> None:
+    """Wait until ``condition()`` is true; fail after a while."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for happens inside the code under test
+            await asyncio.sleep(0.001)
+
+
+class Recorder(WebSocketHandler):
+    """Notes what happens to it, and to the last one of its class."""
+
+    last: "Recorder"
+
+    def initialize(self) -> None:
+        type(self).last = self
+        self.noted: list[Any] = []
+
+    def open(self, *args: str, **kwargs: str) -> Awaitable[None] | None:
+        self.noted.append("open")
+        return None
+
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        self.noted.append(message)
+        return None
+
+    def on_ping(self, data: bytes) -> None:
+        self.noted.append(("ping", data))
+
+    def on_pong(self, data: bytes) -> None:
+        self.noted.append(("pong", data))
+
+    def on_close(self) -> None:
+        self.noted.append(("closed", self.close_code, self.close_reason))
+
+
+class Echo(Recorder):
+    def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        super().on_message(message)
+        return self.write_message(message, isinstance(message, bytes))
+
+
+class RawPeer:
+    """A client that writes its own frames."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        self.reader, self.writer, self.head = reader, writer, head
+
+    def send(self, first: int, payload: bytes = b"", masked: bool = True) -> None:
+        self.writer.write(frame(first, payload, masked))
+
+    async def receive(self) -> tuple[int, bytes]:
+        async with asyncio.timeout(5):
+            first, size = await self.reader.readexactly(2)
+            if size > 125:
+                size = int.from_bytes(await self.reader.readexactly(2 if size == 126 else 8), "big")
+            return first, await self.reader.readexactly(size)
+
+    async def end(self) -> bytes:
+        """What comes before the connection ends, which it must."""
+        async with asyncio.timeout(5):
+            with contextlib.suppress(ConnectionResetError):
+                return await self.reader.read()
+            return b""
+
+
+class Site:
+    """A server with handlers, at a port of its own."""
+
+    def __init__(self, handlers: dict[str, type[WebSocketHandler]], settings: dict[str, Any]) -> None:
+        self.server = HTTPServer(web.Application(list(handlers.items()), **settings))  # type: ignore[arg-type]  # lists are invariant
+        self.server.listen(0, "127.0.0.1")
+        (sock,) = self.server._sockets.values()
+        self.port = sock.getsockname()[1]
+        self.peers: list[RawPeer] = []
+
+    def url(self, path: str = "/") -> str:
+        return f"ws://127.0.0.1:{self.port}{path}"
+
+    async def raw(self, path: str = "/", *fields: str, **replaced: str | None) -> RawPeer:
+        """Send a request for an upgrade, with ``fields`` added and others replaced or left out, and read the answer's head."""
+        standard: dict[str, str | None] = {"Host": "x", "Upgrade": "websocket", "Connection": "Upgrade"}
+        standard |= {"Sec-WebSocket-Key": KEY, "Sec-WebSocket-Version": "13"}
+        standard |= {name.replace("_", "-"): value for name, value in replaced.items()}
+        lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in standard.items() if value is not None), *fields]
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.peers.append(RawPeer(reader, writer, head))
+        return self.peers[-1]
+
+
+@contextlib.asynccontextmanager
+async def site(handlers: dict[str, type[WebSocketHandler]] | type[WebSocketHandler], **settings: Any) -> AsyncIterator[Site]:
+    made = Site(handlers if isinstance(handlers, dict) else {"/": handlers}, settings)
+    try:
+        yield made
+    finally:
+        made.server.stop()
+        await made.server.close_all_connections()
+        for peer in made.peers:
+            peer.writer.transport.abort()
+        await asyncio.sleep(0)  # that is when transports really close
+
+
+async def ended(client: websocket.WebSocketClientConnection) -> None:
+    """Close, and wait until both sides are done."""
+    client.close()
+    async with asyncio.timeout(5):
+        while await client.read_message() is not None:
+            pass
+
+
+class TestMessages:
+    async def test_text_binary_and_json(self) -> None:
+        async with site(Echo) as here:
+            client = await websocket_connect(here.url())
+            for message in ("hello", "", "κόσμε", "x" * 70_000):
+                await client.write_message(message)
+                assert await client.read_message() == message
+            await client.write_message(b"\xff\x00", binary=True)
+            assert await client.read_message() == b"\xff\x00"
+            await client.write_message({"a": [1]})
+            assert json.loads(str(await client.read_message())) == {"a": [1]}
+            await client.write_message(b"bytes as text")
+            assert await client.read_message() == "bytes as text"
+            assert client.protocol is not None
+            assert client.protocol._message_bytes_in == client.protocol._message_bytes_out  # type: ignore[attr-defined]
+            await ended(client)
+
+    async def test_counters(self) -> None:
+        async with site(Echo) as here:
+            client = await websocket_connect(here.url())
+            client.write_message("12345")
+            assert await client.read_message() == "12345"
+            ours: Any = client.protocol
+            theirs: Any = Echo.last.ws_connection
+            assert (ours._wire_bytes_out, ours._wire_bytes_in) == (theirs._wire_bytes_in, theirs._wire_bytes_out) == (11, 7)
+            await ended(client)
+
+    async def test_arguments_and_what_belongs_to_http(self) -> None:
+        class Handler(WebSocketHandler):
+            def open(self, one: str, two: str) -> None:
+                refused = 0
+                for name in ("write", "redirect", "set_header", "set_cookie", "set_status", "flush", "finish"):
+                    with pytest.raises(RuntimeError, match="Method not supported for Web Sockets"):
+                        getattr(self, name)()
+                    refused += 1
+                self.write_message(f"{one}-{two}-{refused}-{self.get_argument('q')}")
+
+        async with site({"/(.*)/(.*)": Handler}) as here:
+            client = await websocket_connect(here.url("/a/b?q=c"))
+            assert await client.read_message() == "a-b-7-c"
+            await ended(client)
+
+    async def test_nothing_is_delivered_before_open_is_done(self) -> None:
+        opened = asyncio.Event()
+
+        class Handler(Echo):
+            async def open(self) -> None:  # type: ignore[override]  # Tornado allows it
+                await opened.wait()
+                self.noted.append("open")
+
+        async with site(Handler) as here:
+            client = await websocket_connect(here.url())
+            client.write_message("early")
+            await asyncio.sleep(0.01)
+            assert Handler.last.noted == []
+            opened.set()
+            assert await client.read_message() == "early"
+            assert Handler.last.noted == ["open", "early"]
+            await ended(client)
+
+    async def test_coroutines_run_one_at_a_time_in_order(self) -> None:
+        class Handler(Recorder):
+            async def on_message(self, message: str | bytes) -> None:
+                self.noted.append(message)
+                await asyncio.sleep(0.001)
+                self.noted.append(f"{message!s} done")
+                if message == "3":
+                    await self.write_message("end")
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            peer.writer.write(b"".join(frame(TEXT, b"%d" % n, True) for n in range(4)) + frame(PING, b"p", True))
+            assert await peer.receive() == (TEXT, b"end")
+            assert await peer.receive() == (PONG, b"p")
+            expected = [note for n in range(4) for note in (str(n), f"{n} done")]
+            assert Handler.last.noted == ["open", *expected, ("ping", b"p")]
+
+    async def test_a_busy_handler_stops_the_peer(self) -> None:
+        free = asyncio.Event()
+
+        class Handler(Recorder):
+            async def on_message(self, message: str | bytes) -> None:
+                self.noted.append(len(message))
+                await free.wait()
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            for _ in range(40):
+                peer.send(BINARY, bytes(300_000))
+            await soon(lambda: len(Handler.last.noted) == 2)
+            protocol: Any = Handler.last.ws_connection
+            await soon(lambda: protocol._paused)
+            assert len(protocol._backlog) <= 262_144
+            assert peer.writer.transport.get_write_buffer_size() > 1_000_000
+            free.set()
+            await soon(lambda: len(Handler.last.noted) == 41)
+
+    async def test_a_flood_lets_others_have_a_turn(self) -> None:
+        async with site(Recorder) as here:
+            peer = await here.raw()
+            turns = 0
+            peer.writer.write(frame(BINARY, b"x", True) * 5000)
+            await soon(lambda: len(Recorder.last.noted) > 1)
+            while len(Recorder.last.noted) < 5001:
+                turns += 1
+                await asyncio.sleep(0)
+            assert turns > 10
+
+    async def test_writing_can_be_awaited(self) -> None:
+        class Handler(Recorder):
+            async def on_message(self, message: str | bytes) -> None:
+                written = self.write_message(bytes(20_000_000), binary=True)
+                self.noted.append(written.done())
+                await written
+                self.noted.append("written")
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            peer.send(TEXT, b"go")
+            await soon(lambda: len(Handler.last.noted) == 2)
+            assert Handler.last.noted == ["open", False]
+            assert len((await peer.receive())[1]) == 20_000_000
+            await soon(lambda: Handler.last.noted[-1] == "written")
+
+    async def test_what_was_not_written_fails_once_the_peer_is_gone(self) -> None:
+        async with site(Recorder) as here:
+            peer = await here.raw()
+            await soon(lambda: Recorder.last.ws_connection)
+            written = Recorder.last.write_message(bytes(20_000_000), binary=True)
+            peer.writer.transport.abort()
+            with pytest.raises(WebSocketClosedError):
+                await asyncio.wait_for(written, 5)
+
+    async def test_messages_sent_before_the_end_arrive(self) -> None:
+        async with site(Recorder) as here:
+            peer = await here.raw()
+            peer.writer.write(b"".join(frame(TEXT, b"%d" % n, True) for n in range(300)))
+            peer.writer.write_eof()
+            await soon(lambda: Recorder.last.noted[-1] == ("closed", None, None))
+            assert Recorder.last.noted[1:-1] == [str(n) for n in range(300)]
+
+
+class TestUpgrade:
+    async def test_the_answer(self) -> None:
+        class Handler(Recorder):
+            def prepare(self) -> None:
+                self.set_header("X-Own", "yes")
+
+        async with site(Handler) as here:
+            head = (await here.raw()).head
+            assert head.startswith("HTTP/1.1 101 Switching Protocols\r\n")
+            for line in ("Upgrade: websocket", "Connection: Upgrade", "Sec-Websocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=", "X-Own: yes"):
+                assert f"\r\n{line}\r\n" in head
+            assert "Content-Type" not in head
+            assert "Content-Length" not in head
+
+    @pytest.mark.parametrize(
+        ("replaced", "status"),
+        [
+            ({"Upgrade": "http2"}, 400),
+            ({"Connection": "keep-alive"}, 400),
+            ({"Connection": "notupgrade"}, 400),
+            ({"Sec_WebSocket_Version": "12"}, 426),
+            ({"Sec_WebSocket_Key": None}, 400),
+            ({"Sec_WebSocket_Key": "short"}, 400),
+            ({"Origin": "http://elsewhere.example"}, 403),
+            ({"Origin": "http://x", "Sec_Fetch_Site": "cross-site"}, 403),
+            ({"Origin": "http://x"}, 101),
+            ({"Connection": "keep-alive, Upgrade"}, 101),
+            ({"Upgrade": "WebSocket"}, 101),
+            ({"Origin": "http://friend.example", "Sec_Fetch_Site": "cross-site"}, 101),
+        ],
+    )
+    async def test_who_may_connect(self, replaced: dict[str, str | None], status: int, logs: Any) -> None:
+        async with site(Recorder, trusted_origins=["http://friend.example"]) as here:
+            peer = await here.raw(**replaced)
+            assert peer.head.startswith(f"HTTP/1.1 {status} ")
+            if status == 426:
+                assert "Sec-Websocket-Version: 13" in peer.head
+            if status >= 400:
+                logs.take("tornado.access", str(status))
+
+    async def test_check_origin_comes_after_prepare(self) -> None:
+        class Handler(Recorder):
+            def prepare(self) -> None:
+                self.user = "known"
+
+            def check_origin(self, origin: str) -> bool:
+                return self.user == "known" and origin == "http://elsewhere.example"
+
+        async with site(Handler) as here:
+            assert " 101 " in (await here.raw(Origin="http://elsewhere.example")).head
+
+    async def test_subprotocols(self) -> None:
+        asked: list[list[str]] = []
+
+        class Handler(Recorder):
+            def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+                asked.append(subprotocols)
+                return "b" if "b" in subprotocols else None
+
+        async with site(Handler) as here:
+            client = await websocket_connect(here.url(), subprotocols=["a", "b"])
+            assert client.selected_subprotocol == Handler.last.selected_subprotocol == "b"
+            await ended(client)
+            client = await websocket_connect(here.url())
+            assert client.selected_subprotocol is None
+            await ended(client)
+        assert asked == [["a", "b"], []]
+
+    async def test_errors_in_open(self, logs: Any) -> None:
+        class Fails(Recorder):
+            def open(self) -> None:  # type: ignore[override]  # Tornado allows it
+                raise ValueError("not today")
+
+        class FailsLater(Recorder):
+            async def open(self) -> None:  # type: ignore[override]  # as well
+                await asyncio.sleep(0)
+                raise ValueError("not today")
+
+        async with site({"/now": Fails, "/later": FailsLater}) as here:
+            for path in ("/now", "/later"):
+                peer = await here.raw(path)
+                assert await peer.end() == b""
+                logs.take("tornado.application", "Uncaught exception GET " + path)
+
+    async def test_a_plain_request_and_an_error_in_prepare(self, logs: Any) -> None:
+        class Handler(Recorder):
+            def prepare(self) -> None:
+                if self.get_argument("deny", ""):
+                    raise web.HTTPError(401)
+
+        async with site(Handler) as here:
+            with pytest.raises(HTTPClientError) as refused:
+                await AsyncHTTPClient(force_instance=True).fetch(here.url().replace("ws", "http"))
+            assert refused.value.response is not None
+            assert refused.value.response.body == b'Can "Upgrade" only to "WebSocket".'
+            logs.take("tornado.access", "400")
+            with pytest.raises(HTTPClientError) as denied:
+                await websocket_connect(here.url("/?deny=1"))
+            assert denied.value.code == 401
+            logs.take("tornado.access", "401")
+
+
+class TestControlFrames:
+    async def test_pings_both_ways(self) -> None:
+        async with site(Recorder) as here:
+            peer = await here.raw()
+            peer.send(PING, b"from client")
+            assert await peer.receive() == (PONG, b"from client")
+            Recorder.last.ping("from server")
+            assert await peer.receive() == (PING, b"from server")
+            peer.send(PONG, b"from server")
+            await soon(lambda: len(Recorder.last.noted) == 3)
+            assert Recorder.last.noted[1:] == [("ping", b"from client"), ("pong", b"from server")]
+            with pytest.raises(ValueError, match="125"):
+                Recorder.last.ping(b"x" * 126)
+
+    async def test_only_the_latest_ping_is_answered_while_a_pong_waits(self) -> None:
+        async with site(Recorder) as here:
+            peer = await here.raw()
+            await soon(lambda: Recorder.last.noted)
+            connection: Any = Recorder.last.ws_connection
+            written: list[tuple[bytes, asyncio.Future[None]]] = []
+
+            def write_frame(fin: bool, opcode: int, data: bytes, flags: int = 0) -> "asyncio.Future[None]":
+                written.append((data, asyncio.get_running_loop().create_future()))
+                return written[-1][1]
+
+            connection._write_frame = write_frame
+            for data in (b"1", b"2", b"3"):
+                peer.send(PING, data)
+            await soon(lambda: len(Recorder.last.noted) == 4)
+            assert [data for data, _ in written] == [b"1"]
+            written[0][1].set_result(None)
+            await soon(lambda: len(written) == 2)
+            assert written[1][0] == b"3"
+            del connection._write_frame
+
+    async def test_keepalive(self) -> None:
+        async with site(Recorder, websocket_ping_interval=0.01) as here:
+            client = await websocket_connect(here.url())
+            await soon(lambda: Recorder.last.noted.count(("pong", b"")) >= 3)
+            await ended(client)
+            await soon(lambda: Recorder.last.noted[-1] == ("closed", None, None))
+
+    async def test_a_silent_peer_is_closed(self) -> None:
+        async with site(Recorder, websocket_ping_interval=0.02, websocket_ping_timeout=0.01) as here:
+            peer = await here.raw()
+            assert await peer.receive() == (PING, b"")
+            assert await peer.receive() == (CLOSE, struct.pack(">H", 1000) + b"ping timed out")
+
+    async def test_ping_settings(self, logs: Any) -> None:
+        websocket.de_dupe_gen_log.cache_clear()
+        for _ in range(2):
+            params = websocket._WebSocketParams(ping_interval=3, ping_timeout=7)
+            assert WebSocketProtocol13(Recorder, False, params).ping_timeout == 3  # type: ignore[arg-type]  # it is not looked at
+        logs.take("tornado.general", r"The websocket_ping_timeout \(7\) cannot be longer than the websocket_ping_interval \(3\)")
+        assert WebSocketProtocol13.ping_sleep_time(last_ping_time=10, interval=5, now=12) == 3
+
+    async def test_errors_in_hooks(self, logs: Any) -> None:
+        class Handler(Recorder):
+            def on_ping(self, data: bytes) -> None:
+                raise ValueError("no pings")
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            peer.send(PING)
+            await peer.end()
+            await soon(lambda: Handler.last.noted[-1] == ("closed", None, None))
+            logs.take("tornado.application", "Uncaught exception")
+
+
+class TestClosing:
+    async def test_the_client_closes(self) -> None:
+        async with site(Recorder) as here:
+            client = await websocket_connect(here.url())
+            client.close(4001, "good bye")
+            assert await client.read_message() is None
+            assert (client.close_code, client.close_reason) == (4001, None)
+            assert Recorder.last.noted == ["open", ("closed", 4001, "good bye")]
+            with pytest.raises(WebSocketClosedError):
+                client.write_message("late")
+            with pytest.raises(WebSocketClosedError):
+                client.ping()
+
+    async def test_the_server_closes(self) -> None:
+        class Handler(Recorder):
+            def on_message(self, message: str | bytes) -> None:
+                connection = self.ws_connection
+                assert connection is not None
+                self.close(reason="enough")
+                assert connection.is_closing()
+                for send in (lambda: self.write_message("late"), lambda: connection.write_message("late"), self.ping):
+                    with pytest.raises(WebSocketClosedError):
+                        send()
+                self.noted.append("refused")
+
+        async with site(Handler) as here:
+            client = await websocket_connect(here.url())
+            stream = client.protocol.stream  # type: ignore[union-attr]  # it is open
+            assert stream is not None
+            client.write_message("x")
+            assert await client.read_message() is None
+            assert (client.close_code, client.close_reason) == (1000, "enough")
+            assert stream.socket is None
+            await soon(lambda: Handler.last.noted == ["open", "refused", ("closed", 1000, None)])
+            client.close()
+
+    async def test_a_peer_that_does_not_answer_is_dropped(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(websocket, "_CLOSE_SECONDS", 0.02)
+        async with site(Recorder) as here:
+            peer = await here.raw()
+            await soon(lambda: Recorder.last.noted)
+            Recorder.last.close(1001)
+            assert await peer.receive() == (CLOSE, b"\x03\xe9")
+            peer.send(TEXT, b"still delivered")
+            assert await peer.end() == b""
+            await soon(lambda: Recorder.last.noted[1:] == ["still delivered", ("closed", None, None)])
+
+    async def test_a_close_reason_has_a_limit(self) -> None:
+        async with site(Recorder) as here:
+            await here.raw()
+            await soon(lambda: Recorder.last.noted)
+            connection = Recorder.last.ws_connection
+            assert connection is not None
+            with pytest.raises(ValueError, match="125"):
+                connection.close(1000, "x" * 124)
+
+    @pytest.mark.parametrize(
+        ("data", "code"),
+        [
+            (frame(TEXT, b"x", False), 1002),
+            (frame(0xC1, b"x", True), 1002),
+            (frame(0x83, b"x", True), 1002),
+            (frame(0x09, b"", True), 1002),
+            (frame(PING, b"", True)[:1] + b"\xfe\x00\x7e" + bytes(130), 1002),
+            (frame(CLOSE, b"\x03\xee", True), 1002),
+            (frame(TEXT, b"\xff", True), 1007),
+            (frame(BINARY, bytes(2000), True), 1009),
+        ],
+    )
+    async def test_violations(self, data: bytes, code: int) -> None:
+        async with site(Recorder, websocket_max_message_size=1000) as here:
+            other = await websocket_connect(here.url())
+            undisturbed = Recorder.last
+            peer = await here.raw()
+            peer.writer.write(frame(TEXT, b"before", True) + data + frame(TEXT, b"after", True))
+            first, payload = await peer.receive()
+            assert (first, struct.unpack(">H", payload[:2])[0]) == (CLOSE, code)
+            await peer.end()
+            await soon(lambda: Recorder.last.noted == ["open", "before", ("closed", None, None)])
+            assert undisturbed.noted == ["open"]
+            await ended(other)
+
+    async def test_errors_in_on_message(self, logs: Any) -> None:
+        class Handler(Recorder):
+            async def on_message(self, message: str | bytes) -> None:
+                await asyncio.sleep(0)
+                raise asyncio.CancelledError if message == "cancelled" else ValueError(message)
+
+        class Sync(Recorder):
+            def on_message(self, message: str | bytes) -> None:
+                raise ValueError(message)
+
+        async with site({"/async": Handler, "/sync": Sync}) as here:
+            for path, message in (("/async", "wrong"), ("/async", "cancelled"), ("/sync", "wrong")):
+                client = await websocket_connect(here.url(path))
+                client.write_message(message)
+                client.write_message("never seen")
+                assert await client.read_message() is None
+                logs.take("tornado.application", "Uncaught exception")
+                client.close()
+
+    async def test_an_error_in_on_close(self, logs: Any) -> None:
+        class Handler(Recorder):
+            def on_close(self) -> None:
+                super().on_close()
+                raise ValueError
+
+        async with site(Handler) as here:
+            await ended(await websocket_connect(here.url()))
+            await soon(lambda: len(Handler.last.noted) == 2)
+            logs.take("tornado.application", "Uncaught exception")
+
+    async def test_aborted_connections_leave_nothing_behind(self) -> None:
+        alive: weakref.WeakSet[Recorder] = weakref.WeakSet()
+
+        class Handler(Recorder):
+            def open(self, *args: str, **kwargs: str) -> None:
+                alive.add(self)
+
+            async def on_message(self, message: str | bytes) -> None:
+                await asyncio.sleep(0)
+
+        async with site(Handler, websocket_ping_interval=60) as here:
+            other = await websocket_connect(here.url())
+            for n in range(200):
+                peer = await here.raw()
+                peer.writer.write(frame(TEXT, b"x", True) * 3 + frame(TEXT, b"half of it", True)[: n % 10])
+                peer.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                peer.writer.transport.abort()
+            here.peers.clear()
+            del Handler.last
+            await soon(lambda: gc.collect() is not None and len(alive) == 1)
+            assert len(here.server._connections) == 0
+            await ended(other)
+
+
+class TestCompression:
+    @pytest.mark.parametrize(
+        ("server", "client"), [({}, {}), ({"compression_level": 1, "mem_level": 1}, {"compression_level": 9}), (None, {}), ({}, None)]
+    )
+    async def test_messages(self, server: dict[str, Any] | None, client: dict[str, Any] | None) -> None:
+        class Handler(Echo):
+            def get_compression_options(self) -> dict[str, Any] | None:
+                return server
+
+        async with site(Handler) as here:
+            connection = await websocket_connect(here.url(), compression_options=client)
+            for message in ("a" * 5000, "", "a" * 5000):
+                await connection.write_message(message)
+                assert await connection.read_message() == message
+            protocol: Any = connection.protocol
+            compressed = server is not None and client is not None
+            assert (protocol._wire_bytes_in < 500) is (protocol._wire_bytes_out < 500) is compressed
+            await ended(connection)
+
+    async def test_without_takeover_and_with_a_bomb(self) -> None:
+        class Handler(Echo):
+            def get_compression_options(self) -> dict[str, Any]:
+                return {}
+
+        async with site(Handler, websocket_max_message_size=1000) as here:
+            offer = "Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+            peer = await here.raw("/", offer)
+            assert "permessage-deflate; client_no_context_takeover; server_no_context_takeover" in peer.head
+            deflater = websocket._PerMessageDeflateCompressor(persistent=False, max_wbits=None)
+            for _ in range(2):
+                peer.send(0xC1, deflater.compress(b"hello hello hello"))
+                assert await peer.receive() == (0xC1, deflater.compress(b"hello hello hello"))
+            peer.send(0xC1, deflater.compress(bytes(100_000)))
+            assert await peer.receive() == (CLOSE, struct.pack(">H", 1009) + b"message too big after decompression")
+
+    def test_private_names(self) -> None:
+        inflater = websocket._PerMessageDeflateDecompressor(persistent=True, max_wbits=15, max_message_size=10)
+        deflater = websocket._PerMessageDeflateCompressor(True, None, {"compression_level": 1})
+        assert inflater.decompress(deflater.compress(b"1234567890")) == b"1234567890"
+        with pytest.raises(websocket._DecompressTooLargeError):
+            inflater.decompress(deflater.compress(b"12345678901"))
+        assert websocket._default_max_message_size == 10 << 20
+
+
+class TestSlowPeers:
+    async def test_close(self) -> None:
+        async with site(Recorder, websocket_max_queued_bytes=100_000) as here:
+            peer = await here.raw()
+            await soon(lambda: Recorder.last.noted)
+            handler, sent = Recorder.last, 0
+            with pytest.raises(WebSocketClosedError):
+                for _ in range(1000):
+                    handler.write_message(bytes(50_000), binary=True)
+                    sent += 1
+            for _ in range(sent):
+                assert (await peer.receive())[0] == BINARY
+            assert await peer.receive() == (CLOSE, struct.pack(">H", 1013) + b"too slow")
+
+    async def test_drop(self) -> None:
+        async with site(Recorder, websocket_max_queued_bytes=100_000, websocket_overflow="drop") as here:
+            peer = await here.raw()
+            await soon(lambda: Recorder.last.noted)
+            handler = Recorder.last
+            for _ in range(1000):
+                written = handler.write_message(bytes(50_000), binary=True)
+            assert written.done()
+            stream = handler.ws_connection.stream  # type: ignore[union-attr]  # it is open
+            assert stream is not None
+            assert stream._unwritten() < 200_000
+            received = 0
+            while stream._unwritten():
+                received += len((await peer.receive())[1])
+            handler.write_message("again")
+            while (message := await peer.receive()) != (TEXT, b"again"):
+                received += len(message[1])
+            assert received < 50_000_000
+
+
+class TestClient:
+    async def test_callbacks(self) -> None:
+        received: list[Any] = []
+        async with site(Echo) as here:
+            client = await websocket_connect(here.url(), on_message_callback=received.append)
+            for n in range(5):
+                client.write_message(str(n))
+            await soon(lambda: len(received) == 5)
+            client.close()
+            await soon(lambda: received == ["0", "1", "2", "3", "4", None])
+
+    async def test_a_failing_callback(self, logs: Any) -> None:
+        def callback(message: str | bytes | None) -> None:
+            if message is not None:
+                raise ValueError(message)
+
+        async with site(Echo) as here:
+            client = await websocket_connect(here.url(), on_message_callback=callback)
+            client.write_message("x")
+            await soon(lambda: Echo.last.noted[-1] == ("closed", None, None))
+            logs.take("tornado.application", "Uncaught exception x")
+            client.close()
+
+    async def test_unread_messages_stop_the_server(self) -> None:
+        async with site(Echo) as here:
+            client = await websocket_connect(here.url())
+            for n in range(10):
+                client.write_message(str(n))
+            await soon(lambda: len(Echo.last.noted) == 11)
+            with pytest.raises(queues.QueueFull):
+                client.read_queue.put_nowait("no room")
+            assert [await client.read_message() for _ in range(10)] == [str(n) for n in range(10)]
+            await ended(client)
+
+    async def test_requests_and_deprecated_callbacks(self) -> None:
+        class Handler(Recorder):
+            def open(self, *args: str, **kwargs: str) -> None:
+                self.write_message(self.request.headers["X-Own"])
+
+        async with site(Handler) as here:
+            headers = {"X-Own": "yes"}
+            request = HTTPRequest(here.url(), headers=headers)
+            done: list[Any] = []
+            with pytest.warns(DeprecationWarning, match="callback"):
+                future = websocket_connect(request, callback=done.append)
+            client = await future
+            await soon(lambda: done == [future])
+            heard: list[Any] = []
+            message = client.read_message(heard.append)
+            assert await message == "yes"
+            await soon(lambda: heard)
+            assert headers == {"X-Own": "yes"}
+            await ended(client)
+
+    async def test_limits(self) -> None:
+        async with site(Echo) as here:
+            client = await websocket_connect(here.url(), max_message_size=100)
+            client.write_message("x" * 101)
+            assert await client.read_message() is None
+            await soon(lambda: Echo.last.noted[-1] == ("closed", 1009, "message too big"))
+            client.close()
+
+    async def test_failures_before_the_upgrade(self) -> None:
+        sock = socket.create_server(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+        sock.close()
+        with pytest.raises(OSError, match="refused"):
+            await websocket_connect(f"ws://127.0.0.1:{port}/")
+        with pytest.raises(KeyError):
+            await websocket_connect(f"http://127.0.0.1:{port}/")
+
+    @pytest.mark.parametrize(
+        "fields",
+        [
+            "Sec-WebSocket-Accept: wrong\r\n",
+            "",
+            "Upgrade: h2c\r\nSec-WebSocket-Accept: ACCEPT\r\n",
+            "Sec-WebSocket-Accept: ACCEPT\r\nSec-WebSocket-Extensions: x\r\n",
+        ],
+    )
+    async def test_answers_that_are_no_upgrade(self, fields: str, logs: Any) -> None:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = httputil.HTTPHeaders.parse((await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n", 1)[1])
+            accept = WebSocketProtocol13.compute_accept_value(head["Sec-WebSocket-Key"])
+            assert len(base64.b64decode(head["Sec-WebSocket-Key"])) == 16
+            start = "HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\n" + ("" if "Upgrade" in fields else "Upgrade: websocket\r\n")
+            writer.write((start + fields.replace("ACCEPT", accept) + "\r\n").encode())
+            await reader.read()
+            writer.close()
+            answered.set()
+
+        answered = asyncio.Event()
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        async with server:
+            with pytest.raises(StreamClosedError):
+                await websocket_connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+            await asyncio.wait_for(answered.wait(), 5)
+        logs.take("tornado.application", "Uncaught exception")
+
+    async def test_a_forgotten_connection_warns(self) -> None:
+        async with site(Recorder) as here:
+            client = await websocket_connect(here.url())
+            with pytest.warns(ResourceWarning, match="Unclosed WebSocketClientConnection"):
+                client.__del__()
+            await ended(client)
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                client.__del__()
+
+
+class MemoryProtocol(WebSocketProtocol):
+    """A carrier without a stream: lists."""
+
+    def __init__(self, handler: WebSocketHandler) -> None:
+        super().__init__(handler)
+        self.sent: list[Any] = []
+
+    async def accept_connection(self, handler: WebSocketHandler) -> None:
+        handler.finish()
+        handler.open()
+
+    def write_message(self, message: Any, binary: bool = False) -> "asyncio.Future[None]":
+        self.sent.append(message)
+        future: asyncio.Future[None] = asyncio.Future()
+        future.set_result(None)
+        return future
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        self.server_terminated = True
+
+    def is_closing(self) -> bool:
+        return self.server_terminated
+
+    selected_subprotocol = "memory"
+
+    def write_ping(self, data: bytes) -> None:
+        self.sent.append(("ping", data))
+
+    def start_pinging(self) -> None: ...
+    def set_nodelay(self, x: bool) -> None: ...
+    def _process_server_headers(self, key: str | bytes, headers: httputil.HTTPHeaders) -> None: ...
+    def _start_receiving(self) -> None: ...
+
+
+class TestPort:
+    async def test_a_handler_needs_no_stream(self) -> None:
+        carriers: list[MemoryProtocol] = []
+
+        class Handler(Echo):
+            def get_websocket_protocol(self) -> WebSocketProtocol:
+                carriers.append(MemoryProtocol(self))
+                return carriers[0]
+
+        async with site(Handler) as here:
+            await here.raw()
+        (carrier,) = carriers
+        handler = Handler.last
+        handler.on_message("hello")
+        handler.ping(b"p")
+        assert handler.selected_subprotocol == "memory"
+        assert carrier.sent == ["hello", ("ping", b"p")]
+        carrier.handler.on_ws_connection_close(1001, "away")
+        assert carrier.is_closing()
+        assert handler.noted == ["open", "hello", ("closed", 1001, "away")]
+        with pytest.raises(WebSocketClosedError):
+            handler.write_message("late")
+
+    def test_it_is_abstract(self) -> None:
+        with pytest.raises(TypeError, match="abstract"):
+            WebSocketProtocol(None)  # type: ignore[abstract,arg-type]  # that is the point
+        assert inspect.isabstract(WebSocketProtocol)
