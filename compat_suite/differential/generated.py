@@ -1,2 +1,164 @@
-def run_all(sides, examples, only, *, store):
-    return []
+"""What Hypothesis draws: conversations split at arbitrary places, heads, forms, ranges, values. A difference is made as small
+as it gets; ``--store`` keeps it in ``found.json``, from where it runs as a scenario ever after."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from compat_suite.differential import runner
+
+FOUND = Path(__file__).with_name("found.json")
+Drawn = dict[str, Any]
+
+_TOKENS = st.text("abcXYZ019-_!~", min_size=1, max_size=8)
+_VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=20).map(str.strip)
+_SEGMENTS = st.text("abcXYZ019-._~%/+;=&?", max_size=20)
+_FIELDS = st.sampled_from(["Cookie: a=b; c=d", "Accept-Encoding: gzip", "If-None-Match: *", "Connection: close", "Connection: keep-alive", 'If-None-Match: "x"', "Range: bytes=0-3", "X-Forwarded-For: 1.2.3.4", "Content-Type: text/plain"])
+
+
+@st.composite
+def _request(draw: Any) -> str:
+    method = draw(st.sampled_from(["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS"]))
+    path = "/" + draw(_SEGMENTS).replace("?", "", 1)
+    lines = [f"{method} {path} HTTP/{draw(st.sampled_from(['1.1', '1.1', '1.1', '1.0']))}", "Host: h"]
+    lines += draw(st.lists(st.builds("X{}: {}".format, _TOKENS, _VALUES) | _FIELDS, max_size=4))
+    body = ""
+    if method in ("POST", "PUT"):
+        body, extra = draw(_body())
+        lines += extra
+    return "\r\n".join([*lines, "", body])
+
+
+@st.composite
+def _body(draw: Any) -> tuple[str, list[str]]:
+    kind = draw(st.sampled_from(["plain", "form", "chunked", "multipart"]))
+    if kind == "form":
+        body = draw(st.text("abc=&%+;012", max_size=30))
+        return body, [f"Content-Length: {len(body)}", "Content-Type: application/x-www-form-urlencoded"]
+    if kind == "multipart":
+        body = draw(_multipart())
+        return body, [f"Content-Length: {len(body)}", "Content-Type: multipart/form-data; boundary=B"]
+    data = draw(st.text(st.characters(max_codepoint=255), max_size=40))
+    if kind == "plain":
+        return data, [f"Content-Length: {len(data)}"]
+    cuts = sorted(draw(st.lists(st.integers(0, len(data)), max_size=3)))
+    pieces = [data[start:end] for start, end in zip([0, *cuts], [*cuts, len(data)], strict=True) if end > start]
+    return "".join(f"{len(piece):x}\r\n{piece}\r\n" for piece in pieces) + "0\r\n\r\n", ["Transfer-Encoding: chunked"]
+
+
+@st.composite
+def _multipart(draw: Any) -> str:
+    parts = []
+    for _ in range(draw(st.integers(0, 3))):
+        disposition = draw(st.sampled_from(['form-data; name="a"', 'form-data; name="b"; filename="f.txt"', "form-data; name=c", "attachment", 'form-data; name="d;e"', 'form-data; name="a\\"b"']))
+        lines = [f"Content-Disposition: {disposition}", *draw(st.lists(st.sampled_from(["Content-Type: text/x", "X: y", "Content-Type: "]), max_size=2))]
+        value = draw(st.text("ab\r\n-B\x00\xff", max_size=12))
+        parts.append("--B\r\n" + "\r\n".join([*lines, "", value]) + "\r\n")
+    return "".join(parts) + draw(st.sampled_from(["--B--\r\n", "--B--", "--B", ""]))
+
+
+@st.composite
+def _conversation(draw: Any) -> Drawn:
+    text = "".join(draw(st.lists(_request(), min_size=1, max_size=3)))
+    cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=5)))
+    pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
+    chosen = draw(st.sampled_from([{}, {"decompress_request": True}, {"xheaders": True}, {"no_keep_alive": True}, {"max_body_size": 20}, {"chunk_size": 3}]))
+    return {"pieces": [piece for piece in pieces if piece], "settings": chosen}
+
+
+def _broken(draw: Any) -> Drawn:
+    """A request in which a byte is put in, taken out or changed in its head."""
+    text = draw(_request())
+    place = draw(st.integers(0, max(0, text.index("\r\n\r\n"))))
+    byte = draw(st.sampled_from([" ", ":", "\t", "\x00", "a", "\x7f", "\xe9", "/", ","]))
+    how = draw(st.sampled_from(["in", "out", "change"]))
+    return {"pieces": [text[:place] + ("" if how == "out" else byte) + text[place + (how != "in") :]]}
+
+
+def _calls(function: str, texts: Any) -> Any:
+    return texts.map(lambda text: {"function": function, "argument": text})
+
+
+_ANY = st.text(st.characters(min_codepoint=1, max_codepoint=0x2FF), max_size=40)
+_CASES: dict[str, tuple[str, Any]] = {
+    "conversations": ("wire", _conversation()),
+    "broken heads": ("wire", st.composite(_broken)()),
+    "multipart": ("form", _multipart().map(lambda body: {"type": "multipart/form-data; boundary=B", "body": body})),
+    "urlencoded": ("form", st.text("abc=&%+;0123\xe9", max_size=40).map(lambda body: {"type": "application/x-www-form-urlencoded", "body": body})),
+    "headers": ("call", _calls("headers", st.lists(st.builds("{}{}{}".format, _TOKENS, st.sampled_from([": ", ":", " : ", ""]), _VALUES), max_size=4).map("\r\n".join))),
+    "cookies": ("call", _calls("cookie", st.text("ab=;\" \\,0123[]\xe9", max_size=30))),
+    "parameters": ("call", _calls("parameters", st.text("ab=;\" \\*'%", max_size=30).map(lambda text: "x; " + text))),
+    "ranges": ("call", _calls("range", st.text("0123456789-=, bytes", max_size=14).map(lambda text: "bytes=" + text))),
+    "hosts": ("call", _calls("host", st.text("ab.:[]0123", max_size=14))),
+    "unescape": ("call", _calls("unescape", st.text("&#x;ltgapqu0123", max_size=20))),
+    "url_unescape": ("call", _calls("url_unescape", st.text("%abcdef0123+\xe9", max_size=20))),
+    "squeeze": ("call", _calls("squeeze", _ANY)),
+    "json": ("call", _calls("json", _ANY)),
+    "linkify": ("call", _calls("linkify", st.lists(st.sampled_from(["http://", "www.", "e.com", "/", "(", ")", "&", " ", ".", "?", "a", "<", '"', "https:", "#", "x@y"]), max_size=12).map("".join))),
+    "signed values": ("call", _calls("signed", st.text("012|:abn=", max_size=30))),
+    "request lines": ("call", _calls("request line", st.text("GET /HTTP.1\xe9", max_size=20))),
+    "response lines": ("call", _calls("response line", st.text("HTTP/1. 20OK", max_size=20).map(lambda text: "HTTP/1.1 " + text))),
+}  # fmt: skip
+
+
+def run_all(sides: "runner.Sides", examples: int, only: str | None, *, store: bool) -> list["runner.Result"]:
+    """The stored differences first, then ``examples`` new draws of each kind."""
+    results, progress = [], runner.Progress()
+    for entry in json.loads(FOUND.read_text(encoding="utf-8")):
+        if runner.chosen(entry["name"], only):
+            results.append(runner.Result(entry["name"], difference(sides, entry["kind"], entry["value"])))
+            progress.show(results[-1])
+    for name, (kind, strategy) in _CASES.items():
+        if runner.chosen(f"generated/{name}", only):
+            results.append(draw(sides, name, kind, strategy, examples, store=store))
+            progress.show(results[-1])
+    progress.end()
+    return results
+
+
+def draw(sides: "runner.Sides", name: str, kind: str, strategy: Any, examples: int, *, store: bool = False) -> "runner.Result":
+    smallest: list[Any] = []
+
+    # The same examples in every run: what is found can be found again, and a run that passed passes again.
+    @settings(max_examples=examples, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False)
+    @given(strategy)
+    def equal(value: Any) -> None:
+        text = difference(sides, kind, value)
+        if text:
+            smallest[:] = [value, text]
+        assert not text
+
+    result = runner.Result(f"generated/{name}")
+    try:
+        equal()
+    except (AssertionError, BaseExceptionGroup):
+        value, text = smallest
+        result.different = f"drawn: {json.dumps(value)}\n{text}"
+        if store:
+            keep({"name": f"generated/{name} {json.dumps(value)[:80]}", "kind": kind, "value": value})
+    return result
+
+
+def difference(sides: "runner.Sides", kind: str, value: Any) -> str:
+    tornado, ours = sides.both({"draw": kind, "value": value})
+    return "" if tolerated(tornado["normal"], ours["normal"]) else runner.difference(tornado["normal"], ours["normal"])
+
+
+def tolerated(tornado: str, ours: str) -> bool:
+    """Equal, but for what `deliberate.toml` says of all scenarios of a kind: how a refusal is worded."""
+    return tornado == ours or _without_words(tornado) == _without_words(ours)
+
+
+def _without_words(text: str) -> str:
+    text = re.sub(r"Malformed HTTP message from [\d.]+: [^\n]*", "Malformed", text)
+    return re.sub(r"(?<=Error: )[^\n]*", "<words>", text)
+
+
+def keep(entry: Drawn) -> None:
+    stored = json.loads(FOUND.read_text(encoding="utf-8"))
+    if all(one["value"] != entry["value"] for one in stored):
+        FOUND.write_text(json.dumps([*stored, entry], indent=1) + "\n", encoding="utf-8")

@@ -8,13 +8,17 @@ import re
 import selectors
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from compat_suite import environment
+from compat_suite.differential.deliberate import Deliberate, declared
 
+_NUMBER = re.compile(r"\b[0-9a-f]{8,}\b|\d+")
+_SHOWN = 40  # kinds of differences that are printed in full
 _SECONDS = 60.0  # without an answer: the child hangs
 
 
@@ -27,6 +31,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="write the results there as well")
 
 
+def needless(results: list[Result]) -> list[str]:
+    """Declared differences that no scenario shows any more (of the groups that ran)."""
+    shown = {one.deliberate for one in results}
+    ran = [one.name for one in results]
+    return [one.scenarios for one in declared() if one.reason not in shown and any(one.covers(name) for name in ran)]
+
+
 def execute(arguments: argparse.Namespace) -> int:
     """Run, compare, report. 0: nothing differs but what a scenario declares."""
     from compat_suite.differential import generated
@@ -34,10 +45,13 @@ def execute(arguments: argparse.Namespace) -> int:
     with Sides(arguments.loop, arguments.http) as sides:
         results = run_table(sides, arguments.only)
         results += generated.run_all(sides, arguments.examples, arguments.only, store=arguments.store)
+    superfluous = needless(results)
     print_report(results)
+    for scenarios in superfluous:
+        print(f"declared as different, but equal on both sides: {scenarios}")
     if arguments.json:
         Path(arguments.json).write_text(json.dumps([vars(one) for one in results], indent=1), encoding="utf-8")
-    return 1 if any(one.different for one in results) else 0
+    return 1 if superfluous or any(one.different for one in results) else 0
 
 
 @dataclass
@@ -51,7 +65,7 @@ class Result:
 
     @property
     def group(self) -> str:
-        return self.name.partition("/")[0]
+        return self.name.partition("/")[0].partition(".")[0]
 
 
 class Side:
@@ -65,6 +79,7 @@ class Side:
         if alias:
             self._variables |= {"TORNADOLIKE_LOOP": loop, "TORNADOLIKE_HTTP": engine}
         self._process: subprocess.Popen[str] | None = None
+        self._output = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed with this object
 
     def ask(self, request: dict[str, Any]) -> Any:
         self.send(request)
@@ -73,7 +88,13 @@ class Side:
     def send(self, request: dict[str, Any]) -> None:
         if self._process is None or self._process.poll() is not None:
             self._process = subprocess.Popen(
-                self._command, env=self._variables, cwd=environment.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+                self._command,
+                env=self._variables,
+                cwd=environment.ROOT,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._output,
+                text=True,
             )
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
@@ -88,7 +109,9 @@ class Side:
         if line:
             return json.loads(line)
         self.close()
-        text = "the process of this side crashed or hung"
+        self._output.seek(0)
+        last = self._output.read().strip().splitlines()[-1:]
+        text = f"the process of this side crashed or hung: {''.join(last)}"
         return {"raw": text, "normal": text}
 
     def close(self) -> None:
@@ -104,6 +127,7 @@ class Sides:
     def __init__(self, loop: str = "asyncio", engine: str = "auto", *, sabotage: str = "", path: str = "") -> None:
         self.tornado = Side(alias=False, loop=loop, engine=engine)
         self.ours = Side(alias=True, loop=loop, engine=engine, sabotage=sabotage, path=path)
+        self._declared = declared()
 
     def __enter__(self) -> "Sides":
         return self
@@ -111,6 +135,9 @@ class Sides:
     def __exit__(self, *_: object) -> None:
         self.tornado.close()
         self.ours.close()
+
+    def deliberate(self, name: str) -> Deliberate | None:
+        return next((one for one in self._declared if one.covers(name)), None)
 
     def both(self, request: dict[str, Any], other: dict[str, Any] | None = None) -> tuple[Any, Any]:
         """Ask both at once; ``other`` is what tornadolike is asked where that is not the same."""
@@ -120,7 +147,10 @@ class Sides:
 
 
 def run_table(sides: Sides, only: str | None = None) -> list[Result]:
-    listed = [one for one in sides.tornado.ask({"list": True}) if chosen(one["name"], only)]
+    table = sides.tornado.ask({"list": True})
+    if not isinstance(table, list):
+        raise SystemExit(f"compat_suite differential: {table['normal']}")
+    listed = [one for one in table if chosen(one["name"], only)]
     progress = Progress()
     results = []
     for entry in listed:
@@ -146,25 +176,28 @@ def run_one(sides: Sides, entry: dict[str, Any]) -> Result:
 
 
 def _compared(sides: Sides, entry: dict[str, Any]) -> Result:
-    name, differs = entry["name"], entry["differs"]
+    name, differs = entry["name"], sides.deliberate(entry["name"])
     tornado, ours = sides.both({"run": name})
-    result = Result(name, verdict(tornado["normal"], ours["normal"], differs), differs["reason"] if differs else "")
+    equal = tornado["normal"] == ours["normal"]
+    result = Result(name, verdict(tornado["normal"], ours["normal"], differs), differs.reason if differs and not equal else "")
     if entry["exchanges"] and not result.different:
         theirs, mine = sides.both({"receive": name, "value": ours["raw"]}, {"receive": name, "value": tornado["raw"]})
         result.different = verdict(theirs, mine, None)
     return result
 
 
-def verdict(tornado: str, ours: str, differs: dict[str, str] | None) -> str:
+def verdict(tornado: str, ours: str, differs: Deliberate | None) -> str:
     """What is wrong, or nothing."""
     if '"suite": "' in tornado:
         return f"on Tornado: {tornado}"
+    if tornado == ours:
+        return ""
     if differs is None:
-        return "" if tornado == ours else difference(tornado, ours)
-    for side, text, expected in (("Tornado", tornado, differs["tornado"]), ("tornadolike", ours, differs["ours"])):
+        return difference(tornado, ours)
+    for side, text, expected in (("Tornado", tornado, differs.tornado), ("tornadolike", ours, differs.ours)):
         if not re.search(expected, text):
             return f"{side} does not show the declared {expected!r}:\n{text}"
-    return "" if tornado != ours else "declared as different, but both sides are equal"
+    return ""
 
 
 def difference(tornado: str, ours: str) -> str:
@@ -192,10 +225,24 @@ class Progress:
         self._group, self._count, self._different, self._started = "", 0, 0, time.monotonic()
 
 
-def print_report(results: list[Result]) -> None:
+def alike(results: list[Result]) -> dict[str, list[str]]:
+    """The differences, each with the names of the scenarios that show it; numbers and hashes do not make a new one."""
+    found: dict[str, tuple[str, list[str]]] = {}
     for one in results:
         if one.different:
-            print(f"\nDIFFERS  {one.name}\n{one.different}")
+            changed = "\n".join(line for line in one.different.splitlines() if line.startswith(("+", "-")))
+            key = one.group + _NUMBER.sub("#", changed)
+            found.setdefault(key, (one.different, []))[1].append(one.name)
+    return dict(found.values())
+
+
+def print_report(results: list[Result]) -> None:
+    found = alike(results)
+    for text, names in list(found.items())[:_SHOWN]:
+        others = f"  (and {len(names) - 1} more in the same way: {', '.join(names[1:4])}{', ...' if len(names) > 4 else ''})" if names[1:] else ""
+        print(f"\nDIFFERS  {names[0]}{others}\n{text}")
+    if len(found) > _SHOWN:
+        print(f"\n... and {len(found) - _SHOWN} kinds of differences more; --json FILE has them all")
     for one in results:
         for remark in one.remarks:
             print(f"{one.name}: {remark}")

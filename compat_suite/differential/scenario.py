@@ -8,38 +8,24 @@ Run = Callable[[], Awaitable[Any]]
 
 
 @dataclass(frozen=True)
-class Deliberate:
-    """A difference on purpose: why, and a regular expression that each side's recording (as JSON text) has to match."""
-
-    reason: str
-    tornado: str
-    ours: str
-
-
-@dataclass(frozen=True)
 class Scenario:
     """``run`` makes the recording. ``receive`` then gets what the *other* side recorded, for values that each has to understand."""
 
     name: str
     run: Run
     receive: Callable[[Any], Any] | None = None
-    differs: Deliberate | None = None
-
-    @property
-    def group(self) -> str:
-        return self.name.partition("/")[0]
 
 
 TABLE: dict[str, Scenario] = {}
 
 
-def add(name: str, run: Run, *, receive: Callable[[Any], Any] | None = None, differs: Deliberate | None = None) -> None:
+def add(name: str, run: Run, *, receive: Callable[[Any], Any] | None = None) -> None:
     if name in TABLE:
         raise ValueError(f"two scenarios are called {name!r}")
-    TABLE[name] = Scenario(name, run, receive, differs)
+    TABLE[name] = Scenario(name, run, receive)
 
 
-def calls(group: str, function: Callable[..., Any], arguments: Iterable[Any], *, differs: dict[int, Deliberate] | None = None) -> None:
+def calls(group: str, function: Callable[..., Any], arguments: Iterable[Any]) -> None:
     """One scenario for each entry of ``arguments``: a tuple of positional arguments, or anything else as the only one."""
     for number, given in enumerate(arguments):
         positional = given if isinstance(given, tuple) else (given,)
@@ -48,7 +34,7 @@ def calls(group: str, function: Callable[..., Any], arguments: Iterable[Any], *,
             return outcome(function, *positional)
 
         shown = ", ".join(map(repr, positional))
-        add(f"{group}/{number} ({shown[:60]})", run, differs=(differs or {}).get(number))
+        add(f"{group}/{number} ({shown[:60]})", run)
 
 
 def outcome(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> dict[str, str]:

@@ -4,11 +4,11 @@ from typing import Any
 
 from compat_suite.differential.applications import echo
 from compat_suite.differential.conversation import talk
-from compat_suite.differential.scenario import Deliberate, add
+from compat_suite.differential.scenario import add
 
 
-def wire(name: str, *pieces: bytes, differs: Deliberate | None = None, settings: dict[str, Any] | None = None, **options: Any) -> None:
-    add(f"http1/{name}", lambda: talk(echo(), pieces, settings=settings, **options), differs=differs)
+def wire(name: str, *pieces: bytes, settings: dict[str, Any] | None = None, **options: Any) -> None:
+    add(f"http1/{name}", lambda: talk(echo(), pieces, settings=settings, **options))
 
 
 def get(*lines: bytes, first: bytes = b"GET / HTTP/1.1", host: bytes = b"Host: h", body: bytes = b"") -> bytes:

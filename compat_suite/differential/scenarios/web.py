@@ -9,7 +9,7 @@ from tornado import gen, iostream, web
 
 from compat_suite.differential.applications import answering, application
 from compat_suite.differential.conversation import talk
-from compat_suite.differential.scenario import Deliberate, add
+from compat_suite.differential.scenario import add
 
 _GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 Body = Callable[[Any], Any]
@@ -21,7 +21,6 @@ def handler(
     *pieces: bytes,
     attributes: dict[str, Any] | None = None,
     settings: dict[str, Any] | None = None,
-    differs: Deliberate | None = None,
     **options: Any,
 ) -> None:
     """A handler at ``/.*`` whose methods are ``body``."""
@@ -31,18 +30,7 @@ def handler(
         app = application((r"/.*", answering(body, notes=notes, **attributes or {}), {}, "it"), **settings or {})
         return await talk(app, pieces or (_GET,), notes=notes, **options)
 
-    add(f"web/{name}", run, differs=differs)
-
-
-def do(*names: str, **keywords: Any) -> Callable[[Body], Body]:
-    """Decorator: `handler` for the function below, once for each name."""
-
-    def register(body: Body) -> Body:
-        for name in names:
-            handler(name, body, **keywords)
-        return body
-
-    return register
+    add(f"web/{name}", run)
 
 
 def request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:
@@ -555,7 +543,7 @@ handler(
 )
 
 
-def _streaming(name: str, *pieces: bytes, prepare: Any = None, data: Any = None, differs: Deliberate | None = None, **options: Any) -> None:
+def _streaming(name: str, *pieces: bytes, prepare: Any = None, data: Any = None, **options: Any) -> None:
     async def run() -> Any:
         notes: list[Any] = []
 
@@ -584,7 +572,7 @@ def _streaming(name: str, *pieces: bytes, prepare: Any = None, data: Any = None,
 
         return await talk(application((r"/.*", Streaming)), pieces, notes=notes, **options)
 
-    add(f"web/streaming {name}", run, differs=differs)
+    add(f"web/streaming {name}", run)
 
 
 _streaming("body", request(b"POST /", b"Content-Length: 6", body=b"abcdef"))
