@@ -94,7 +94,7 @@ class Site:
     """A server with handlers, at a port of its own."""
 
     def __init__(self, handlers: dict[str, type[WebSocketHandler]], settings: dict[str, Any]) -> None:
-        self.server = HTTPServer(web.Application(list(handlers.items()), **settings))  # type: ignore[arg-type]  # lists are invariant
+        self.server = HTTPServer(web.Application(list(handlers.items()), **settings))
         self.server.listen(0, "127.0.0.1")
         (sock,) = self.server._sockets.values()
         self.port = sock.getsockname()[1]
@@ -312,7 +312,7 @@ class TestUpgrade:
     )
     async def test_who_may_connect(self, replaced: dict[str, str | None], status: int, logs: Any) -> None:
         async with site(Recorder, trusted_origins=["http://friend.example"]) as here:
-            peer = await here.raw(**replaced)
+            peer = await here.raw("/", **replaced)
             assert peer.head.startswith(f"HTTP/1.1 {status} ")
             if status == 426:
                 assert "Sec-Websocket-Version: 13" in peer.head
