@@ -7,7 +7,7 @@ import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, WeakSet
 
 from tornadolike import gen, process
@@ -17,6 +17,9 @@ from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import IOStream, SSLIOStream
 from tornadolike.log import app_log
 from tornadolike.netutil import _DEFAULT_BACKLOG, add_accept_handler, bind_sockets, ssl_options_to_context, ssl_wrap_socket
+
+if TYPE_CHECKING:
+    from tornadolike.platform.asyncio import BaseAsyncIOLoop
 
 # A peer that is gone before it was greeted, such as a port scanner: what wrapping its socket for TLS gives then.
 _GONE = frozenset({errno.ECONNABORTED, errno.EINVAL, errno.ENOTCONN})
@@ -127,7 +130,16 @@ class TCPServer:
         if loop is None or takes_sockets or not listening.loop_accepts(loop, sock):
             return add_accept_handler(sock, self._handle_connection)
         accepted = _accepted.setdefault(loop, WeakSet())
-        return listening.LoopAcceptor(loop, sock, functools.partial(self._handle_source, accepted)).stop
+        acceptor = listening.LoopAcceptor(loop, sock, functools.partial(self._handle_source, accepted))
+        # The loop watches a duplicate. The socket itself stands where IOLoop.close(all_fds=True) looks for what it has to close.
+        handlers, fd = cast("BaseAsyncIOLoop", IOLoop.current()).handlers, sock.fileno()
+        handlers[fd] = (sock, acceptor.stop)
+
+        def stop() -> None:
+            acceptor.stop()
+            handlers.pop(fd, None)
+
+        return stop
 
     def bind(
         self,
