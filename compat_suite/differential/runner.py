@@ -31,13 +31,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", metavar="FILE", help="write the results there as well")
 
 
-def needless(results: list[Result]) -> list[str]:
-    """Declared differences that no scenario shows any more (of the groups that ran)."""
-    shown = {one.deliberate for one in results}
-    ran = [one.name for one in results]
-    return [one.scenarios for one in declared() if one.reason not in shown and any(one.covers(name) for name in ran)]
-
-
 def execute(arguments: argparse.Namespace) -> int:
     """Run, compare, report. 0: nothing differs but what a scenario declares."""
     from compat_suite.differential import generated
@@ -112,7 +105,7 @@ class Side:
         self._output.seek(0)
         last = self._output.read().strip().splitlines()[-1:]
         text = f"the process of this side crashed or hung: {''.join(last)}"
-        return {"raw": text, "normal": text}
+        return {"raw": text, "normal": json.dumps(text)}
 
     def close(self) -> None:
         if self._process is not None:
@@ -223,6 +216,13 @@ class Progress:
         if self._group:
             print(f"{self._count:4} scenarios, {self._different} different ({time.monotonic() - self._started:.1f} s)", flush=True)
         self._group, self._count, self._different, self._started = "", 0, 0, time.monotonic()
+
+
+def needless(results: list[Result]) -> list[str]:
+    """Declared differences that no scenario shows any more (of the groups that ran)."""
+    shown = {one.deliberate for one in results}
+    ran = [one.name for one in results]
+    return [one.scenarios for one in declared() if one.reason not in shown and any(one.covers(name) for name in ran)]
 
 
 def alike(results: list[Result]) -> dict[str, list[str]]:
