@@ -229,6 +229,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             if self.no_keep_alive:
                 self._engine.keep_alive = False
             self._expects_continue = head.expects_continue
+            headers._host_checked = True
             start_line = httputil.RequestStartLine(head.method, head.target, head.version)
         else:
             assert type(head) is ResponseHead

@@ -118,6 +118,8 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     # The lines of `_pairs` as bytes and the Content-Length among them, where they are known beforehand and there is no Connection field.
     # Only true as long as `_pairs` is.
     _ready: tuple[bytes, int] | None = None
+    # The framing has looked at Host already, so that a request need not.
+    _host_checked = False
 
     @typing.overload
     def __init__(self, arg: Mapping[str, list[str]], /) -> None: ...
@@ -367,7 +369,8 @@ class HTTPServerRequest:
         context = getattr(connection, "context", None)
         self.remote_ip = getattr(context, "remote_ip", None)
         self.protocol: str = getattr(context, "protocol", "http")
-        self._read_host()
+        if not self.headers._host_checked:
+            _ = self.host_name
         if files:
             self.files = files
         self.connection = connection
@@ -389,16 +392,6 @@ class HTTPServerRequest:
             self.headers["Host"] = host
         return start_line
 
-    def _read_host(self) -> None:
-        try:
-            host = self.headers["Host"]
-        except KeyError:
-            if self.version != "HTTP/1.0":
-                raise HTTPInputError("Missing Host header") from None
-            host = "127.0.0.1"
-        self.host = host
-        self.host_name = _known_host_name(host) if len(host) <= _MAX_KNOWN_HOST else _host_name(host)
-
     def _read_target(self) -> None:
         """Split the target, and refuse now what parsing its query would refuse later."""
         if self.uri is None:
@@ -416,6 +409,22 @@ class HTTPServerRequest:
             raise HTTPInputError("Invalid query string: Max number of fields exceeded")
         # Arguments stay those of the request even where a handler rewrites ``query``.
         self._raw_query = query
+
+    @_Lazy
+    def host(self: HTTPServerRequest) -> str:
+        """The Host field, port included; 127.0.0.1 where HTTP/1.0 has none."""
+        host = self.headers._get("Host")
+        if host is not None:
+            return host
+        if self.version != "HTTP/1.0":
+            raise HTTPInputError("Missing Host header")
+        return "127.0.0.1"
+
+    @_Lazy
+    def host_name(self: HTTPServerRequest) -> str:
+        """``host`` without its port, in lower case."""
+        host = self.host
+        return _known_host_name(host) if len(host) <= _MAX_KNOWN_HOST else _host_name(host)
 
     @_Lazy
     def arguments(self: HTTPServerRequest) -> dict[str, list[bytes]]:

@@ -55,14 +55,17 @@ class ReversibleRouter(Router):
         raise NotImplementedError
 
 
+# Until the head of a request has come there is nobody to tell anything.
+_NOBODY = httputil.HTTPMessageDelegate()
+
+
 class _RoutingDelegate(httputil.HTTPMessageDelegate):
     """Stands in for the handler until the head of the request has come and the router can be asked."""
 
     def __init__(self, router: Router, server_conn: object, request_conn: httputil.HTTPConnection) -> None:
         self.router = router
         self.connections = server_conn, request_conn
-        # Until the head has come there is nobody to tell anything.
-        self.delegate = httputil.HTTPMessageDelegate()
+        self.delegate = _NOBODY
 
     def headers_received(
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders

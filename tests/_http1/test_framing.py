@@ -78,6 +78,7 @@ REFUSED = {
     "9112 §3.2 Host with user": (request(b"Host: u@a", host=False), "Invalid Host header", 400),
     "9112 §3.2 Host with word as port": (request(b"Host: a:http", host=False), "Invalid Host header", 400),
     "9112 §3.2 Host with two ports": (request(b"Host: a:1:2", host=False), "Invalid Host header", 400),
+    "9112 §3.2 Hosts joined by a proxy": (request(b"Host: a,b", host=False), "Multiple host headers not allowed", 400),
     "9112 §6.1 TE and CL": (request(b"Content-Length: 5", CHUNKED), "Message with both Transfer-Encoding and Content-Length", 400),
     "9112 §6.1 CL and TE": (request(CHUNKED, b"Content-Length: 5"), "Message with both Transfer-Encoding and Content-Length", 400),
     "9112 §6.1 TE and CL 0": (request(CHUNKED, b"Content-Length: 0"), "Message with both", 400),

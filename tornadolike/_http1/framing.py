@@ -16,7 +16,8 @@ _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])")
 _STATUS_LINE = re.compile(rb"HTTP/([0-9])\.([0-9]) ([0-9]{3})(?: ([\t\x20-\x7e\x80-\xff]*))?")
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.vV]+\]|[A-Za-z0-9\-._~!$&'()*+,;=%]*)(?::[0-9]*)?")
+# uri-host [":" port] (RFC 9110 §7.2): an IP literal or a name, and a port in digits.
+_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.vV]+\]|(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
 _DIGITS = re.compile(rb"[0-9]+")
 _LIST_COMMA = re.compile(rb",[ \t]*")
 
@@ -156,6 +157,9 @@ def _one_host(before: bytes | None, value: bytes) -> bytes:
     value = value.strip(b" \t")
     if before is not None:
         raise PeerError(f"Multiple host headers not allowed: {(before + b',' + value).decode('latin-1')!r}")
+    if b"," in value:
+        # Several Host fields, perhaps joined by a proxy; no name in the DNS has a comma.
+        raise PeerError(f"Multiple host headers not allowed: {value.decode('latin-1')!r}")
     if _HOST.fullmatch(value) is None:
         raise PeerError(f"Invalid Host header: {value.decode('latin-1')!r}")
     if len(_plain_hosts) < _MAX_SPELLINGS and len(value) < 256:
