@@ -1,0 +1,42 @@
+"""How the documentation is built: ``python -m sphinx -W --keep-going -b html docs build/docs`` in the project's root."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
+
+import tornadolike  # noqa: E402 - found by the line above, so that a checkout needs no installation
+
+project = "tornadolike"
+author = "the tornadolike project"
+copyright = f"{author}; Apache License 2.0"  # noqa: A001 - the option's name
+version = release = tornadolike.__version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "described"]
+source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
+exclude_patterns = ["changes/[0-9]*.md", "changes/fragments/*", "examples/**"]
+default_role = "py:obj"
+highlight_language = "python"
+pygments_style = "friendly"
+maximum_signature_line_length = 90
+python_use_unqualified_type_names = True
+add_module_names = False
+
+myst_enable_extensions = ["colon_fence", "deflist", "fieldlist", "substitution"]
+myst_heading_anchors = 3
+myst_substitutions = {"api": tornadolike.version, "version": tornadolike.__version__}
+
+autodoc_member_order = "bysource"
+autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_typehints_format = "short"
+autodoc_preserve_defaults = True
+# Optional peers: their pages are built without them as well.
+autodoc_mock_imports = [name for name in ("pycurl", "pycares", "twisted") if importlib.util.find_spec(name) is None]
+
+html_theme = "furo"
+html_title = f"tornadolike {release}"
+html_static_path = ["_static"]
+html_copy_source = False
+html_theme_options = {"navigation_with_keys": True}
