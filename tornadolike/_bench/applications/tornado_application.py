@@ -1,0 +1,179 @@
+"""The Tornado application of the built-in scenarios: real Tornado and tornadolike run this same file."""
+
+import asyncio
+import contextlib
+import json
+import os
+import tempfile
+
+import tornado.httpclient
+import tornado.web
+import tornado.websocket
+
+ITEMS = [{"id": number, "name": f"item {number}", "price": number * 1.25} for number in range(20)]
+PAGE = """<!DOCTYPE html><html><head><title>{{ title }}</title></head><body>
+<h1>{{ title }}</h1>{% module Greeting("reader") %}
+<table>{% for item in items %}<tr class="{{ 'odd' if item['id'] % 2 else 'even' }}">
+<td>{{ item["id"] }}</td><td>{{ item["name"] }}</td>
+<td>{% if item["price"] > 10 %}<b>{{ item["price"] }}</b>{% else %}{{ item["price"] }}{% end %}</td>
+</tr>{% end %}</table></body></html>
+"""
+STATIC = {"1k.bin": 1 << 10, "100k.bin": 100 << 10, "10m.bin": 10 << 20}
+
+
+class Hello(tornado.web.RequestHandler):
+    async def get(self) -> None:
+        self.write("Hello, world")
+
+
+class SyncHello(tornado.web.RequestHandler):
+    def get(self) -> None:
+        self.write("Hello, world")
+
+
+class JSON(tornado.web.RequestHandler):
+    async def get(self) -> None:
+        self.write({"message": "Hello, world", "items": [1, 2, 3], "ok": True})
+
+
+class Arguments(tornado.web.RequestHandler):
+    async def get(self, user: str, post: str) -> None:
+        tags = ",".join(self.get_arguments("tag"))
+        self.write(f"{user} {post} {self.get_argument('q')} {self.get_argument('page', '1')} {tags}")
+
+
+class Form(tornado.web.RequestHandler):
+    async def post(self) -> None:
+        self.write(f"{self.get_body_argument('name')} {self.get_body_argument('email')} {len(self.get_body_argument('text'))}")
+
+
+class Login(tornado.web.RequestHandler):
+    async def get(self) -> None:
+        self.set_signed_cookie("user", "somebody")
+        self.write("in")
+
+
+class Member(tornado.web.RequestHandler):
+    async def get(self) -> None:
+        user = self.get_signed_cookie("user")
+        if user is None:
+            raise tornado.web.HTTPError(403)
+        self.write(b"Hello, " + user)
+
+
+class Greeting(tornado.web.UIModule):
+    def render(self, name: str) -> str:
+        return f"<p>Hello, {name}</p>"
+
+
+class Page(tornado.web.RequestHandler):
+    async def get(self) -> None:
+        self.render("page.html", title="Items & more", items=ITEMS)
+
+
+class Flushes(tornado.web.RequestHandler):
+    async def get(self) -> None:
+        for _ in range(50):
+            self.write(b"x" * 100)
+            await self.flush()
+
+
+@tornado.web.stream_request_body
+class Upload(tornado.web.RequestHandler):
+    def prepare(self) -> None:
+        self.received = 0
+        self.request.connection.set_max_body_size(1 << 40)  # type: ignore[union-attr]
+
+    def data_received(self, chunk: bytes) -> None:
+        self.received += len(chunk)
+
+    async def put(self) -> None:
+        self.write(str(self.received))
+
+
+class Echo(tornado.websocket.WebSocketHandler):
+    def on_message(self, message: str | bytes) -> None:
+        self.write_message(message, binary=isinstance(message, bytes))
+
+
+class DeflatedEcho(Echo):
+    def get_compression_options(self) -> dict[str, int]:
+        return {}
+
+
+class Channel(tornado.websocket.WebSocketHandler):
+    """A message from anyone goes to everyone."""
+
+    members: "set[Channel]" = set()
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        self.members.add(self)
+
+    def on_close(self) -> None:
+        self.members.discard(self)
+
+    def on_message(self, message: str | bytes) -> None:
+        for member in self.members:
+            member.write_message(message)
+
+
+class Fetches(tornado.web.RequestHandler):
+    """Fetches a URL ``n`` times, 64 at a time: the client is what is measured."""
+
+    async def get(self) -> None:
+        url, left = self.get_argument("url"), int(self.get_argument("n"))
+        client = tornado.httpclient.AsyncHTTPClient()
+
+        async def fetch_some(count: int) -> int:
+            good = 0
+            for _ in range(count):
+                response = await client.fetch(url)
+                good += response.body == b"Hello, world"
+            return good
+
+        shares = [left // 64 + (number < left % 64) for number in range(64)]
+        self.write(json.dumps(sum(await asyncio.gather(*map(fetch_some, shares)))))
+
+
+def make_application(directory: str) -> tornado.web.Application:
+    """With the static files and the template in ``directory``."""
+    for name, size in STATIC.items():
+        with open(os.path.join(directory, name), "wb") as file:
+            file.write((bytes(range(256)) * (size // 256 + 1))[:size])
+    with open(os.path.join(directory, "page.html"), "w", encoding="utf-8") as page:
+        page.write(PAGE)
+    routes = [
+        (r"/hello", Hello),
+        (r"/sync", SyncHello),
+        (r"/json", JSON),
+        (r"/users/([^/]+)/posts/(\d+)", Arguments),
+        (r"/form", Form),
+        (r"/login", Login),
+        (r"/member", Member),
+        (r"/page", Page),
+        (r"/flushes", Flushes),
+        (r"/upload", Upload),
+        (r"/echo", Echo),
+        (r"/deflated", DeflatedEcho),
+        (r"/channel", Channel),
+        (r"/fetches", Fetches),
+    ]
+    return tornado.web.Application(
+        routes,
+        cookie_secret="a secret of the benchmark, not of anyone",
+        static_path=directory,
+        template_path=directory,
+        ui_modules={"Greeting": Greeting},
+    )
+
+
+async def main() -> None:
+    tornado.httpclient.AsyncHTTPClient.configure(None, max_clients=64)
+    with tempfile.TemporaryDirectory() as directory:
+        make_application(directory).listen(8888, "127.0.0.1")
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(main())

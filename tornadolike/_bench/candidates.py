@@ -1,0 +1,99 @@
+"""What can be compared on this machine: frameworks x loops x HTTP engines, each with the command that starts it."""
+
+import importlib.util
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+
+ROOM = Path(__file__).parent
+APPLICATIONS = ROOM / "applications"
+_LAUNCH = str(ROOM / "launch.py")
+_CHECKOUT = str(ROOM.parent.parent)
+
+# Real Tornado knows nothing of loops by name; these packages offer the policy through which they reach it.
+_LOOPS_WITH_POLICY = ("asyncio", "uvloop", "winloop")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way of serving. ``program`` is the file of a peer which cannot run the application that is measured."""
+
+    framework: str
+    loop: str
+    engine: str = ""
+    program: Path | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """For tables: ``tornadolike uvloop httptools``."""
+        return " ".join(filter(None, (self.framework, self.loop, self.engine)))
+
+    def command(self, application: Path, arguments: Sequence[str] = ()) -> list[str]:
+        """How to start the application (or the peer's program in its place)."""
+        program = [str(self.program or application), *arguments]
+        if self.framework == "tornadolike":
+            run = ["-m", "tornadolike", "run", _LAUNCH, "--loop", self.loop, "--http", self.engine, "--"]
+            return [sys.executable, *run, *program]
+        return [sys.executable, _LAUNCH, *program]
+
+
+def find(loops: Sequence[str], engines: Sequence[str], *, with_peers: bool = False) -> list[Candidate]:
+    """All candidates here, real Tornado first. ``loops`` and ``engines`` are what tornadolike found installed."""
+    found: list[Candidate] = []
+    if _real_tornado():
+        found += [_with_policy("tornado", loop) for loop in loops if loop in _LOOPS_WITH_POLICY]
+    ours = {"PYTHONPATH": _CHECKOUT}
+    found += [Candidate("tornadolike", loop, engine, variables=ours) for loop in loops for engine in sorted(engines)]
+    return found + (_peers(loops, engines) if with_peers else [])
+
+
+def _real_tornado() -> bool:
+    """Whether the distribution is there: asked of the metadata, as the alias may be serving the name."""
+    try:
+        return metadata.distribution("tornado").metadata["Name"] == "tornado"
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _peers(loops: Sequence[str], engines: Sequence[str]) -> list[Candidate]:
+    usable = [loop for loop in loops if loop in _LOOPS_WITH_POLICY]
+    peers = [_with_policy("aiohttp", loop, program="aiohttp_peer.py") for loop in usable if _installed("aiohttp")]
+    if _installed("starlette") and _installed("uvicorn"):
+        peers += [_with_policy("starlette", loop, engine, program="starlette_peer.py") for loop in usable for engine in sorted(engines)]
+    return peers
+
+
+def _with_policy(framework: str, loop: str, engine: str = "", *, program: str = "") -> Candidate:
+    variables = {"TORNADOLIKE_BENCH_LOOP": loop, "TORNADOLIKE_BENCH_ENGINE": engine}
+    return Candidate(framework, loop, engine, APPLICATIONS / program if program else None, variables)
+
+
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def versions() -> dict[str, str]:
+    """The installed versions of everything that takes part."""
+    found = {}
+    for name in (
+        "tornadolike",
+        "tornado",
+        "uvloop",
+        "winloop",
+        "rloop",
+        "zuvloop",
+        "h11",
+        "httptools",
+        "wsproto",
+        "aiohttp",
+        "starlette",
+        "uvicorn",
+    ):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

@@ -1,0 +1,119 @@
+"""What ``tornadolike bench`` does with its arguments."""
+
+import argparse
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+from tornadolike._bench import candidates, comparing, own_application, page, record, scenarios, table, wrk
+from tornadolike._bench.errors import BenchError
+from tornadolike._bench.exchanges import Request
+from tornadolike._bench.figures import Comparison, Result
+
+USAGE_ERROR = 2
+MEASURING_ERROR = 1
+_QUICK_ROUNDS, _QUICK_MANY, _QUICK_UPLOAD_MIB = 2, 1000, 20
+
+
+def execute(arguments: argparse.Namespace, loops: list[str], engines: list[str]) -> int:
+    """Measure, print a table, write the files; the exit status. ``loops`` and ``engines`` are what tornadolike can use here."""
+    try:
+        chosen = _scenarios(arguments)
+        taking_part = _candidates(arguments, loops, engines)
+        plan = _plan(arguments)
+    except (LookupError, OSError, ValueError) as error:
+        print(f"tornadolike bench: {error}", file=sys.stderr)  # noqa: T201 - a command's own message
+        return USAGE_ERROR
+    if arguments.list:
+        _list(taking_part)
+        return 0
+    show = _Progress()
+    comparisons = [_compared(scenario, taking_part, plan, show) for scenario in chosen]
+    show.end()
+    _report(comparisons, plan, arguments)
+    return MEASURING_ERROR if any(one.error for comparison in comparisons for one in comparison.results) else 0
+
+
+def _list(taking_part: list[candidates.Candidate]) -> None:
+    lines = [f"{one.name:12} {one.title}" for one in scenarios.BUILT_IN]
+    print("\n".join(["Scenarios:", *lines, "Candidates:", *(one.name for one in taking_part)]))  # noqa: T201 - what was asked for
+
+
+def _compared(
+    scenario: scenarios.Scenario, taking_part: list[candidates.Candidate], plan: comparing.Plan, show: comparing.Progress
+) -> Comparison:
+    try:
+        return comparing.compare(scenario, taking_part, plan, show)
+    except BenchError as error:
+        failed = [Result(one.name, error=str(error)) for one in taking_part]
+        return Comparison(scenario.name, scenario.title, scenario.unit, scenario.figure, failed)
+
+
+def _scenarios(arguments: argparse.Namespace) -> list[scenarios.Scenario]:
+    if arguments.application is None:
+        if arguments.url is not None:
+            raise LookupError("--url needs a program: tornadolike bench APP.py --url PATH")
+        return scenarios.named(arguments.scenario)
+    if arguments.url is None or not arguments.url.startswith("/"):
+        raise LookupError("a program needs --url with a path, such as --url /")
+    body = Path(arguments.body).read_bytes() if arguments.body else b""
+    method = arguments.method or ("POST" if arguments.body else "GET")
+    headers = dict(_header(line) for line in arguments.header)
+    return [own_application.scenario(Request(arguments.url, method.upper(), headers, body))]
+
+
+def _header(line: str) -> tuple[str, str]:
+    name, colon, value = line.partition(":")
+    if not colon:
+        raise ValueError(f"--header needs NAME:VALUE, not {line!r}")
+    return name.strip(), value.strip()
+
+
+def _candidates(arguments: argparse.Namespace, loops: list[str], engines: list[str]) -> list[candidates.Candidate]:
+    found = candidates.find(loops, engines, with_peers=arguments.peers and arguments.application is None)
+    wanted = [one for one in found if not arguments.candidate or any(text in one.name for text in arguments.candidate)]
+    if not wanted:
+        raise LookupError(f"no such candidate; there are: {', '.join(one.name for one in found)}")
+    return wanted
+
+
+def _plan(arguments: argparse.Namespace) -> comparing.Plan:
+    if arguments.load == "wrk" and wrk.path() is None:
+        raise LookupError("wrk is not installed")
+    if min(arguments.seconds, arguments.connections, 1 if arguments.rounds is None else arguments.rounds) <= 0:
+        raise ValueError("rounds, seconds and connections are positive numbers")
+    settings = scenarios.Settings(use_wrk=arguments.load != "builtin" and wrk.path() is not None, connections=arguments.connections)
+    if arguments.quick:
+        settings = replace(settings, many=_QUICK_MANY, upload_mib=_QUICK_UPLOAD_MIB)
+    plan = comparing.Plan(
+        rounds=arguments.rounds or (_QUICK_ROUNDS if arguments.quick else 5), seconds=arguments.seconds, settings=settings
+    )
+    if arguments.application is None:
+        return plan
+    if not Path(arguments.application).is_file():
+        raise LookupError(f"can't open file {arguments.application!r}: no such file")
+    return replace(plan, application=Path(arguments.application), arguments=arguments.program_arguments, port=arguments.port)
+
+
+def _report(comparisons: list[Comparison], plan: comparing.Plan, arguments: argparse.Namespace) -> None:
+    print(table.render(comparisons))  # noqa: T201 - what the command is for
+    data = record.of(comparisons, plan, ["tornadolike", *sys.argv[1:]])
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    if arguments.html:
+        Path(arguments.html).write_text(page.render(data), encoding="utf-8")
+
+
+class _Progress:
+    """One line on stderr that is written over; where stderr is no terminal, a line for each step."""
+
+    def __init__(self) -> None:
+        self._over = sys.stderr.isatty()
+
+    def __call__(self, text: str) -> None:
+        print(f"\r\x1b[K{text}" if self._over else text, end="" if self._over else "\n", file=sys.stderr, flush=True)  # noqa: T201
+
+    def end(self) -> None:
+        if self._over:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201 - takes the last line away

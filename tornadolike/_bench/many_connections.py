@@ -1,0 +1,122 @@
+"""Loads of thousands of connections at once: what idle ones weigh, what a message to all of them costs."""
+
+import contextlib
+import resource
+import selectors
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+from tornadolike._bench import generator, websocket_load
+from tornadolike._bench.errors import BenchError, WrongAnswer
+from tornadolike._bench.exchanges import Answer, Request
+from tornadolike._bench.figures import Load, Percentiles
+from tornadolike._bench.server_process import ServerProcess
+
+_SPARE_FILES = 200
+_DELIVERY_SECONDS = 30.0
+_SETTLE_READINGS, _SETTLE_SECONDS = 20, 0.05
+_MESSAGE = b"to all of you: " + b"m" * 49
+
+
+def raise_file_limit(count: int) -> None:
+    """Allow this process, and the servers it starts from now on, ``count`` connections. Raises `BenchError`."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _SPARE_FILES
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        if hard != resource.RLIM_INFINITY and hard < wanted:
+            raise BenchError(f"{count} connections need {wanted} open files, the limit here is {hard} (ulimit -n)")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+@contextlib.contextmanager
+def _opened(count: int, open_one: Callable[[], socket.socket]) -> Iterator[list[socket.socket]]:
+    made: list[socket.socket] = []
+    try:
+        for _ in range(count):
+            made.append(open_one())  # noqa: PERF401 - what was opened before a failure has to be closed
+        yield made
+    finally:
+        for one in made:
+            one.close()
+
+
+def idle_http(server: ServerProcess, request: Request, answer: Answer, count: int) -> Load:
+    """Keep-alive connections which wait after one request."""
+    generator.http_load(request, answer, server.host, server.port, connections=1, seconds=0.2)  # what is loaded once is loaded
+
+    def open_one() -> socket.socket:
+        connection = generator.connect(server.host, server.port)
+        connection.sendall(request.wire(server.host, server.port))
+        _, status, body = generator.receive(connection)
+        answer.check(status, body)
+        return connection
+
+    return _idle(server, count, open_one)
+
+
+def idle_websockets(server: ServerProcess, path: str, count: int) -> Load:
+    """WebSocket connections on which nothing happens."""
+    websocket_load.connect(path, server.host, server.port).close()
+    return _idle(server, count, lambda: websocket_load.connect(path, server.host, server.port))
+
+
+def _idle(server: ServerProcess, count: int, open_one: Callable[[], socket.socket]) -> Load:
+    before = _settled_memory(server)
+    begun = time.perf_counter()
+    with _opened(count, open_one):
+        took = time.perf_counter() - begun
+        return Load(count, took, memory_bytes=float(_settled_memory(server) - before))
+
+
+def _settled_memory(server: ServerProcess) -> int:
+    """Resident memory when the server has come to rest: two readings without any CPU time between them."""
+    last = server.reading()
+    for _ in range(_SETTLE_READINGS):
+        time.sleep(_SETTLE_SECONDS)
+        last, before = server.reading(), last
+        if last.cpu_seconds - before.cpu_seconds < 1e-4:
+            break
+    return last.resident_bytes
+
+
+class Broadcast:
+    """Connections of a channel; a message from one of them has to arrive at all."""
+
+    def __init__(self, server: ServerProcess, path: str, count: int) -> None:
+        self._expected = websocket_load.frame(_MESSAGE, masked=False)
+        self._sockets = [websocket_load.connect(path, server.host, server.port) for _ in range(count)]
+        self._selector = selectors.DefaultSelector()
+        for one in self._sockets:
+            one.setblocking(False)
+            self._selector.register(one, selectors.EVENT_READ, one)
+
+    def run(self, seconds: float) -> Load:
+        """One message after the other for this long, at least two. Work is messages that arrived."""
+        begun = time.perf_counter()
+        took: list[float] = []
+        while len(took) < 2 or time.perf_counter() < begun + seconds:
+            took.append(self._send_one())
+        work = len(took) * len(self._sockets)
+        return Load(work, time.perf_counter() - begun, Percentiles.of(took), work * len(self._expected))
+
+    def _send_one(self) -> float:
+        begun = time.perf_counter()
+        self._sockets[0].send(websocket_load.frame(_MESSAGE, masked=True))
+        missing = len(self._sockets)
+        while missing:
+            ready = self._selector.select(_DELIVERY_SECONDS)
+            if not ready:
+                raise BenchError(f"{missing} of {len(self._sockets)} connections got no message within {_DELIVERY_SECONDS:.0f} s")
+            for key, _ in ready:
+                got = key.data.recv(4096)
+                if got != self._expected:
+                    raise WrongAnswer(f"sends {got[:100]!r} instead of {self._expected!r}")
+            missing -= len(ready)
+        return time.perf_counter() - begun
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._selector.close()
+        for one in self._sockets:
+            one.close()

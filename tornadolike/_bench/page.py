@@ -1,0 +1,5 @@
+from typing import Any
+
+
+def render(data: dict[str, Any]) -> str:
+    return ""

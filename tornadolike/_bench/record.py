@@ -1,0 +1,59 @@
+"""The figures as plain data, for a JSON file and for the page."""
+
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+
+from tornadolike._bench import candidates, wrk
+from tornadolike._bench.comparing import Plan
+from tornadolike._bench.figures import FIGURES, Comparison, Result, Spread
+
+
+def of(comparisons: Sequence[Comparison], plan: Plan, command: Sequence[str]) -> dict[str, Any]:
+    """Everything that was measured, and on what."""
+    return {
+        "environment": environment(plan, command),
+        "scenarios": [_scenario(one) for one in comparisons],
+    }
+
+
+def environment(plan: Plan, command: Sequence[str]) -> dict[str, Any]:
+    """The machine, the versions, the command."""
+    return {
+        "command": " ".join(command),
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "system": platform.platform(),
+        "cpus": os.cpu_count(),
+        "load_average": os.getloadavg()[0] if sys.platform != "win32" else None,
+        "load_from": "wrk" if plan.settings.use_wrk and wrk.path() else "the built-in generator",
+        "connections": plan.settings.connections,
+        "rounds": plan.rounds,
+        "seconds": plan.seconds,
+        "versions": candidates.versions(),
+    }
+
+
+def _scenario(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "name": comparison.name,
+        "title": comparison.title,
+        "unit": comparison.unit,
+        "figure": comparison.figure,
+        "first": comparison.first.candidate,
+        "candidates": [_candidate(one, comparison) for one in comparison.results],
+    }
+
+
+def _candidate(result: Result, comparison: Comparison) -> dict[str, Any]:
+    figures = {figure: _spread(result.spread(figure)) for figure in FIGURES}
+    ratio = _spread(result.ratio(comparison.first, comparison.figure))
+    return {"name": result.candidate, "error": result.error, "rounds": len(result.rounds), **figures, "times_less": ratio}
+
+
+def _spread(value: Spread | None) -> dict[str, float] | None:
+    return None if value is None else asdict(value)
