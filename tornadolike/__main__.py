@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 import tornadolike
-from tornadolike._cli import bench, run
+from tornadolike._cli import bench, check, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -15,7 +15,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         "--version", action="version", version=f"tornadolike {tornadolike.__version__} (API of Tornado {tornadolike.version})"
     )
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (run, bench):
+    for command in (run, bench, check):
         command.register(commands)
     own, program = _split(list(sys.argv[1:] if argv is None else argv))
     arguments = parser.parse_args(own)

@@ -1,0 +1,274 @@
+"""``tornadolike check PATH``: which of Tornado's names a program uses, and what becomes of each on tornadolike.
+
+The sources are read, not imported: only names that are written out can be found. ``import tornado.web as w``, ``from tornado
+import gen``, ``self.write`` in a subclass of a handler and the like are followed; what is passed around in variables is not.
+"""
+
+import argparse
+import ast
+import importlib
+import inspect
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+_SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "build", "dist"})
+_SUPPORTED, _DIFFERS, _KEPT, _ABSENT, _UNKNOWN, _UNREADABLE = (
+    "supported",
+    "differs",
+    "private, kept",
+    "private, absent",
+    "unknown",
+    "unreadable",
+)
+_FAILING = (_ABSENT, _UNKNOWN, _UNREADABLE)
+
+# What works, but not exactly as in Tornado: the entry of docs/differences.md in a few words.
+DIFFERENCES = {
+    "tornado.speedups": "does not exist; tornado.util._websocket_mask is what used it",
+    "tornado.test": "comes from the real distribution, and is absent where that is not installed",
+    "tornado.web.StaticFileHandler.get_content_version": "unchanged, but If-Range is respected",
+    "tornado.options.options.print_help": "the text of --help is worded otherwise",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Use:
+    """One name of Tornado's in one line of a program."""
+
+    path: str
+    line: int
+    name: str
+    verdict: str
+    remark: str = ""
+
+
+def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the command line."""
+    parser = commands.add_parser(
+        "check",
+        help="list what a program uses of Tornado, and whether tornadolike has it",
+        description="Read a program's sources (they are not imported) and say of each of Tornado's names whether tornadolike has it.",
+        epilog="Exit status: 0 when everything is there, 1 when something is not, 2 for a PATH that does not exist.",
+    )
+    parser.add_argument("path", metavar="PATH", nargs="+", help="a Python file, or a directory to be searched for them")
+    parser.add_argument("--all", action="store_true", help="list supported names too, line by line")
+    parser.set_defaults(execute=execute)
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """Print what stands out, line by line, and the sums. Returns the exit status."""
+    missing = [path for path in arguments.path if not os.path.exists(path)]
+    if missing:
+        print(f"tornadolike check: no such file or directory: {missing[0]}", file=sys.stderr)  # noqa: T201 - a command's own message
+        return 2
+    files = sorted({file for path in arguments.path for file in python_files(Path(path))})
+    uses = sorted(use for file in files for use in uses_in(file))
+    for line in summary(uses, len(files), everything=arguments.all):
+        print(line)  # noqa: T201 - a command's own message
+    return 1 if any(use.verdict in _FAILING for use in uses) else 0
+
+
+def python_files(path: Path) -> Iterator[Path]:
+    """``path`` itself, or every Python file below it that is the program's own: hidden directories and environments are left out."""
+    if not path.is_dir():
+        yield path
+        return
+    for directory, names, files in os.walk(path):
+        names[:] = [
+            name for name in names if not name.startswith(".") and name not in _SKIPPED and not Path(directory, name, "pyvenv.cfg").exists()
+        ]
+        yield from (Path(directory, name) for name in files if name.endswith(".py"))
+
+
+def uses_in(path: Path) -> set[Use]:
+    try:
+        tree = ast.parse(path.read_bytes(), str(path))
+    except (SyntaxError, ValueError, OSError) as error:
+        return {Use(str(path), getattr(error, "lineno", None) or 1, "", _UNREADABLE, str(error))}
+    reader = _Reader()
+    reader.visit(tree)
+    return {Use(str(path), line, name, *verdict(name)) for line, name in reader.found}
+
+
+class _Reader(ast.NodeVisitor):
+    """Collects (line, full name) of everything that comes from Tornado."""
+
+    def __init__(self) -> None:
+        self.found: set[tuple[int, str]] = set()
+        self._names: dict[str, str] = {}
+        self._derived: set[str] = set()
+        self._bases: list[str] = []
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            if _is_tornado(alias.name):
+                self.found.add((node.lineno, alias.name))
+                self._names[alias.asname or "tornado"] = alias.name if alias.asname else "tornado"
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        if node.level or not _is_tornado(node.module or ""):
+            return
+        for alias in node.names:
+            if alias.name == "*":
+                self.found.add((node.lineno, str(node.module)))
+                self._names |= {name: f"{node.module}.{name}" for name in _public(str(node.module))}
+            else:
+                self.found.add((node.lineno, f"{node.module}.{alias.name}"))
+                self._names[alias.asname or alias.name] = f"{node.module}.{alias.name}"
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        bases = [name for base in node.bases if (name := self._full_name(base)) and inspect.isclass(lookup(name))]
+        for part in (*node.decorator_list, *node.bases, *node.keywords):
+            self.visit(part)
+        if bases:
+            self._names[node.name] = bases[0]  # so that classes which derive from this one are understood as well
+            self._derived.add(node.name)
+        self._bases.append(bases[0] if bases else "")
+        for statement in node.body:
+            if bases and isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef):
+                self._override(bases[0], statement)
+            self.visit(statement)
+        self._bases.pop()
+
+    def _override(self, base: str, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        """A private method of Tornado's which the program replaces; one that Tornado does not have is the program's own."""
+        name = function.name
+        if name.startswith("_") and not name.startswith("__") and hasattr(lookup(base), name):
+            self.found.add((function.lineno, f"{base}.{name}"))
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        name = self._full_name(node)
+        if name is not None:
+            self.found.add((node.lineno, name))
+        else:
+            self.visit(node.value)
+
+    def visit_Name(self, node: ast.Name) -> None:
+        if node.id in self._names and isinstance(node.ctx, ast.Load):
+            self.found.add((node.lineno, self._names[node.id]))
+
+    def visit_Constant(self, node: ast.Constant) -> None:
+        """Names in strings, as for `mock.patch` and `Configurable.configure`."""
+        text = node.value
+        if (
+            isinstance(text, str)
+            and text.startswith("tornado.")
+            and text.replace(".", "").replace("_", "").isalnum()
+            and lookup(".".join(text.split(".")[:2])) is not None
+        ):
+            self.found.add((node.lineno, text))
+
+    def _full_name(self, node: ast.expr) -> str | None:
+        if isinstance(node, ast.Name):
+            if node.id in ("self", "cls") and self._bases and self._bases[-1]:
+                return None
+            return self._names.get(node.id)
+        if not isinstance(node, ast.Attribute):
+            return None
+        base = self._base_behind(node.value)
+        if base:
+            return f"{base}.{node.attr}" if hasattr(lookup(base), node.attr) else None
+        inner = self._full_name(node.value)
+        if inner is None:
+            return None
+        value = lookup(inner)
+        # What lies behind an instance or a result is not Tornado's name any more.
+        return f"{inner}.{node.attr}" if value is None or inspect.ismodule(value) or inspect.isclass(value) else inner
+
+    def _base_behind(self, node: ast.expr) -> str:
+        """Tornado's class behind ``self``, ``cls`` or a class of the program, whose other attributes are the program's own."""
+        if not isinstance(node, ast.Name):
+            return ""
+        if node.id in ("self", "cls"):
+            return self._bases[-1] if self._bases else ""
+        return self._names[node.id] if node.id in self._derived else ""
+
+
+def _is_tornado(name: str) -> bool:
+    return name == "tornado" or name.startswith("tornado.")
+
+
+@cache
+def lookup(name: str) -> Any:
+    """What tornadolike has under Tornado's ``name``; ``None`` where there is nothing."""
+    first, *parts = name.split(".")
+    if first != "tornado":
+        return None
+    value: Any = importlib.import_module("tornadolike")
+    for number, part in enumerate(parts):
+        found = getattr(value, part, None)
+        if found is None and inspect.ismodule(value):
+            found = _module(".".join(["tornadolike", *parts[: number + 1]]))
+        if found is None:
+            return _instance_attribute(value, part) if number == len(parts) - 1 else None
+        value = found
+    return value
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        # A module of ours that wants a package which is not installed here (pycurl, pycares, twisted) is there all the same.
+        return None if error.name and error.name.startswith("tornadolike") else sys.modules.get("tornadolike")
+
+
+def _instance_attribute(value: Any, name: str) -> Any:
+    """Attributes which only instances have are found in the source of the class, or of one that it derives from."""
+    if not inspect.isclass(value):
+        return None
+    for one in value.__mro__:
+        if one.__module__.startswith("tornadolike") and (
+            name in getattr(one, "__annotations__", {}) or f"self.{name}" in inspect.getsource(one)
+        ):
+            return one
+    return None
+
+
+def _public(module: str) -> list[str]:
+    value = lookup(module)
+    return list(getattr(value, "__all__", [name for name in vars(value) if not name.startswith("_")])) if inspect.ismodule(value) else []
+
+
+def verdict(name: str) -> tuple[str, str]:
+    """What becomes of a name, and a remark."""
+    for known, remark in DIFFERENCES.items():
+        if name == known or name.startswith(f"{known}."):
+            return _DIFFERS, remark
+    private = any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
+    if lookup(name) is not None or _is_none(name):
+        return (_KEPT, "kept for programs that use it, but no API") if private else (_SUPPORTED, "")
+    return (
+        (_ABSENT, "a detail of Tornado's that is not here") if private else (_UNKNOWN, "neither tornadolike nor Tornado 6.6.1's API has it")
+    )
+
+
+def _is_none(name: str) -> bool:
+    """Whether the name is there and its value is ``None``."""
+    owner, _, last = name.rpartition(".")
+    return hasattr(lookup(owner), last) if owner else False
+
+
+def summary(uses: list[Use], files: int, *, everything: bool) -> list[str]:
+    """What is printed: the lines that stand out, then the sums."""
+    lines = [
+        f"{use.path}:{use.line}: {use.name or 'file'}: {use.verdict}{f' ({use.remark})' if use.remark else ''}"
+        for use in uses
+        if everything or use.verdict != _SUPPORTED
+    ]
+    counts = {kind: sum(1 for use in uses if use.verdict == kind) for kind in (_SUPPORTED, _DIFFERS, _KEPT, _ABSENT, _UNKNOWN, _UNREADABLE)}
+    names = len({use.name for use in uses if use.name})
+    lines += [""] if lines else []
+    lines.append(
+        f"{files} files use {names} of Tornado's names in {sum(counts.values())} places: "
+        + ", ".join(f"{count} {kind}" for kind, count in counts.items() if count or kind == _SUPPORTED)
+    )
+    lines.append(
+        "nothing stands in the way" if not any(counts[kind] for kind in _FAILING) else "see the lines above for what has to be changed"
+    )
+    return lines
