@@ -266,7 +266,8 @@ async def test_callbacks(server: Any, client: Any) -> None:
     lines: list[str] = []
     chunks: list[bytes] = []
     result = await client.fetch(server.url, header_callback=lines.append, streaming_callback=chunks.append)
-    assert lines == ["HTTP/1.1 200 Fine\r\n", "X-A: 1\r\n", "X-A: 2\r\n", "Content-Length: 5\r\n", "\r\n"]
+    assert lines[:3] == ["HTTP/1.1 103 Early Hints\r\n", "Link: x\r\n", "\r\n"]
+    assert lines[3:] == ["HTTP/1.1 200 Fine\r\n", "X-A: 1\r\n", "X-A: 2\r\n", "Content-Length: 5\r\n", "\r\n"]
     assert b"".join(chunks) == b"hello"
     assert (result.body, result.reason) == (b"", "Fine")
 
@@ -881,5 +882,6 @@ async def test_error_after_the_outcome_is_logged(server: Any, logs: Any) -> None
 
 def test_errors_say_what_happened() -> None:
     assert str(HTTPTimeoutError("")) == "Timeout"
-    assert str(HTTPStreamClosedError("")) == "Stream closed"
+    assert str(HTTPStreamClosedError("Stream closed")) == "Stream closed"
+    assert repr(HTTPStreamClosedError("Stream closed")) == "HTTP 599: Stream closed"
     assert isinstance(HTTPTimeoutError("x"), HTTPError)

@@ -609,11 +609,12 @@ class HTTP1Connection(httputil.HTTPConnection):
             # The rest of the request is not worth waiting for: answer, then close.
             engine.keep_alive = False
             if self._last_write is None or self._last_write.done():
-                self._give_up()
+                # Not at once: the handler shall have finished before its delegate hears that the connection is closed.
+                self.stream.io_loop.add_callback(self._abandon)
             else:
                 self._last_write.add_done_callback(self._abandon)
 
-    def _abandon(self, _: "Future[None]") -> None:
+    def _abandon(self, _: "Future[None] | None" = None) -> None:
         if not self._over:
             self._give_up()
 

@@ -417,8 +417,7 @@ class HTTPClientError(Exception):
         return f"HTTP {self.code}: {self.message}"
 
     # Not Exception's, which would show the response, which shows its error, which would show the response...
-    def __repr__(self) -> str:
-        return str(self)
+    __repr__ = __str__
 
 
 HTTPError = HTTPClientError

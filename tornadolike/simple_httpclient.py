@@ -61,7 +61,7 @@ class HTTPStreamClosedError(HTTPError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(599, message or "Stream closed")
+        super().__init__(599, message)
 
     def __str__(self) -> str:
         return self.message
@@ -474,7 +474,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         if self.final_callback is not None and not self._retriable and not self._response_read:
-            error = self.stream.error or HTTPStreamClosedError("Connection closed")
+            error = self.stream.error or HTTPStreamClosedError("Stream closed" if self.code is None else "Connection closed")
             self._handle_exception(type(error), error, None)
 
     def _handle_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> bool:
@@ -513,6 +513,8 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             return self._write_body(False)
         if first_line.code >= 200:
             self._final_headers_received(first_line, headers)
+        elif self.request.header_callback is not None:
+            self._run_header_callback(self.request.header_callback, first_line, headers)
         # Subclasses await what this method returns, so it cannot be None; a coroutine would cost a task for each response.
         ready: Future[None] = Future()
         ready.set_result(None)

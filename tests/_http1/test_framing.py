@@ -403,3 +403,10 @@ def verdict(name: str, wire: bytes) -> object:
 def test_both_engines_give_the_same_verdict(wire: bytes) -> None:
     assert verdict("h11", wire) == verdict("httptools", wire)
     assert verdict("h11", wire + b"\r\n\r\n") == verdict("httptools", wire + b"\r\n\r\n")
+
+
+def test_equal_lengths_are_shown_as_one(parser: HeadParser) -> None:
+    for fields in ([b"Content-Length: 2", b"X: y", b"content-length: 2"], [b"Content-Length: 2, 2", b"X: y"]):
+        head = exchange(parser, request(*fields, body=b"hi"))[0]
+        assert isinstance(head, RequestHead)
+        assert head.headers == [(b"Host", b"a"), (b"Content-Length", b"2"), (b"X", b"y")]

@@ -61,7 +61,7 @@ def fault_in_head(head: bytes) -> str:
     first, *lines = (line.removesuffix(b"\r") for line in head.strip(b"\r\n").split(b"\n"))
     is_response = first.startswith(b"HTTP/")
     if (_STATUS_LINE if is_response else _REQUEST_LINE).fullmatch(first) is None:
-        return f"Malformed HTTP {'status' if is_response else 'request'} line"
+        return "Error parsing response start line" if is_response else "Malformed HTTP request line"
     pairs: Pairs = []
     for line in lines:
         fault = _fault_in_field(line)
@@ -108,7 +108,7 @@ def status_line(head: bytes) -> tuple[str, int, str]:
     end = head.find(b"\n")
     match = _STATUS_LINE.fullmatch(head[:end].removesuffix(b"\r"))
     if match is None:
-        raise PeerError("Malformed HTTP status line")
+        raise PeerError("Error parsing response start line")
     major, minor, status, reason = match.groups()
     if major != b"1":
         raise UnsupportedVersion(f"HTTP/{major.decode()}.{minor.decode()}")
@@ -145,7 +145,7 @@ def decide_request(pairs: Pairs, version: str, method: str) -> Framing:
         raise PeerError("Missing Host header")
     if found is None:
         return _PLAIN_11 if version == "HTTP/1.1" else _PLAIN_10
-    return _decide(found, version, method in ("GET", "HEAD"), False)
+    return _decide(pairs, found, version, method in ("GET", "HEAD"), False)
 
 
 def _join(found: dict[int, bytes], kind: int, value: bytes) -> None:
@@ -174,10 +174,10 @@ def decide_response(pairs: Pairs, version: str) -> Framing:
         kind = _FRAMING_FIELDS.get(name.lower(), _OTHER)
         if kind != _OTHER:
             _join(found, kind, value)
-    return _decide(found, version, False, True)
+    return _decide(pairs, found, version, False, True)
 
 
-def _decide(found: dict[int, bytes], version: str, bodyless_method: bool, is_response: bool) -> Framing:
+def _decide(pairs: Pairs, found: dict[int, bytes], version: str, bodyless_method: bool, is_response: bool) -> Framing:
     body = UNTIL_CLOSE if is_response else 0
     length = found.get(_LENGTH)
     coding = found.get(_CODING)
@@ -185,6 +185,8 @@ def _decide(found: dict[int, bytes], version: str, bodyless_method: bool, is_res
         body = _chunked(coding, length)
     elif length is not None:
         body = content_length(length)
+        if b"," in length:
+            _keep_one_length(pairs, b"%d" % body)
     tokens = _tokens(found[_CONNECTION]) if _CONNECTION in found else ()
     if version == "HTTP/1.1":
         keep_alive = b"close" not in tokens
@@ -193,6 +195,13 @@ def _decide(found: dict[int, bytes], version: str, bodyless_method: bool, is_res
         keep_alive = framed and b"keep-alive" in tokens and b"close" not in tokens
     expects = version == "HTTP/1.1" and found.get(_EXPECT, b"").lower() == b"100-continue"
     return body, keep_alive, expects
+
+
+def _keep_one_length(pairs: Pairs, length: bytes) -> None:
+    """One field in place of several that said the same, for whoever reads the headers later."""
+    first = next(index for index, (name, _) in enumerate(pairs) if name.lower() == b"content-length")
+    pairs[:] = [pair for index, pair in enumerate(pairs) if index == first or pair[0].lower() != b"content-length"]
+    pairs[first] = (pairs[first][0], length)
 
 
 def _tokens(value: bytes) -> list[bytes]:
