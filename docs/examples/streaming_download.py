@@ -37,6 +37,7 @@ class ReportHandler(RequestHandler):
             while block := list(itertools.islice(report, BLOCK)):
                 self.write("".join(block))
                 await self.flush()
+                await asyncio.sleep(0)  # flush() is done at once while the kernel takes everything: let others have their turn
         except StreamClosedError:
             print("the client has gone", flush=True)
 

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -110,6 +111,10 @@ def start(implementation: str, tmp_path: Path) -> Iterator[Callable[..., Program
             stack.enter_context(process)
             stack.callback(process.kill)
             program = Program(process, port)
+            # Whatever goes wrong, no read of its output may wait for ever.
+            watch = threading.Timer(30, process.kill)
+            watch.start()
+            stack.callback(watch.cancel)
             assert str(port) in program.stdout.readline(), process.communicate()[1]
             running.append(program)
             return program
