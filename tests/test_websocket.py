@@ -6,6 +6,7 @@ import contextlib
 import gc
 import inspect
 import json
+import pathlib
 import socket
 import struct
 import warnings
@@ -15,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from tornadolike import httputil, queues, web, websocket
+import tornadolike
+from tornadolike import httputil, web, websocket
 from tornadolike._websocket.frames import frame
 from tornadolike.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornadolike.httpserver import HTTPServer
@@ -693,8 +695,9 @@ class TestClient:
             for n in range(10):
                 client.write_message(str(n))
             await soon(lambda: len(Echo.last.noted) == 11)
-            with pytest.raises(queues.QueueFull):
-                client.read_queue.put_nowait("no room")
+            await soon(client.read_queue.full)
+            protocol: Any = client.protocol
+            await soon(lambda: protocol._held is not None)
             assert [await client.read_message() for _ in range(10)] == [str(n) for n in range(10)]
             await ended(client)
 
@@ -772,6 +775,22 @@ class TestClient:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 client.__del__()
+
+
+class TestTLS:
+    async def test_both_sides(self) -> None:
+        here_directory = pathlib.Path(tornadolike.__file__).parent
+        certificate = {"certfile": str(here_directory / "testing.crt"), "keyfile": str(here_directory / "testing.key")}
+        server = HTTPServer(web.Application([("/", Echo)]), ssl_options=certificate)
+        server.listen(0, "127.0.0.1")
+        (sock,) = server._sockets.values()
+        client = await websocket_connect(HTTPRequest(f"wss://127.0.0.1:{sock.getsockname()[1]}/", validate_cert=False))
+        for message in ("hello", "x" * 300_000):
+            await client.write_message(message)
+            assert await client.read_message() == message
+        await ended(client)
+        await soon(lambda: Echo.last.noted[-1] == ("closed", None, None))
+        server.stop()
 
 
 class MemoryProtocol(WebSocketProtocol):
