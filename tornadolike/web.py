@@ -751,7 +751,7 @@ class RequestHandler:
             self.write(chunk)
         if not self._headers_written:
             self._complete_headers()
-        connection = cast(Any, self.request.connection)
+        connection: Any = self.request.connection
         # Once this is over the connection must not keep the handler alive.
         connection.set_close_callback(None)
         future = self.flush(include_footers=True)
@@ -1472,9 +1472,9 @@ class Application(ReversibleRouter):
         if len(router.rules) == 1 and router.rules[0] is self._wildcard_rule:
             # No host has rules of its own.
             router = self._wildcard_rule.target
-        route = router.find_handler(request)
+        route: Any = router.find_handler(request)
         if route is not None:
-            return cast("_HandlerDelegate", route)
+            return route  # type: ignore[no-any-return]  # a delegate of this application, or of a router in its rules
         default = self.settings.get("default_handler_class")
         if default:
             return self.get_handler_delegate(request, default, self.settings.get("default_handler_args", {}))
