@@ -1652,13 +1652,11 @@ def _new_task(running: Coroutine[Any, None, None], context: contextvars.Context 
     except RuntimeError:
         # Called before the loop runs, as tests do; then it begins with this.
         loop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
-        loop.create_task(running, context=context).add_done_callback(_reraise)
-        return
-    task = _start_task(running, loop, context)
-    if task.done():
-        _reraise(task)
+        loop.create_task(running, context=context)
     else:
-        task.add_done_callback(_reraise)
+        # No done callback, which would cost a turn of the loop: _execute() answers exceptions itself, and what got out of it
+        # nevertheless is logged when the task goes.
+        _start_task(running, loop, context)
 
 
 if sys.version_info >= (3, 12):
