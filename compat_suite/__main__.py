@@ -1,32 +1,78 @@
-"""``python -m compat_suite [all|surface|upstream]``."""
+"""``python -m compat_suite [all|surface|upstream|differential|downstream]``."""
 
 import argparse
+import json
 import sys
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
-from compat_suite import environment, surface, upstream
+from compat_suite import downstream, environment, report, surface, upstream
+from compat_suite.differential import runner as differential
+
+Part = Callable[[argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m compat_suite", description=sys.modules["compat_suite"].__doc__)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
-    everything = commands.add_parser("all", help="surface, then upstream")
-    upstream.add_options(everything)
-    surface_parser = commands.add_parser("surface", help="compare the public APIs, name by name")
-    surface_parser.add_argument("--json", metavar="FILE", help="write the result there as well")
-    upstream.add_options(commands.add_parser("upstream", help="run Tornado's own tests against tornadolike"))
-    arguments = parser.parse_args(argv or ["all"])
+    arguments = parser().parse_args(argv or ["all"])
     try:
         environment.check()
     except environment.Unsuitable as error:
         print(f"compat_suite: {error}", file=sys.stderr)
         return 2
-    status = 0
-    if arguments.command in ("all", "surface"):
-        status |= surface.execute(arguments.json if arguments.command == "surface" else None)
-    if arguments.command in ("all", "upstream"):
-        status |= upstream.execute(arguments)
-    return status
+    chosen = list(PARTS) if arguments.command == "all" else [arguments.command]
+    statuses, results = {}, {}
+    for name in chosen:
+        print(f"\n=== {name}", flush=True)
+        statuses[name], results[name] = run(PARTS[name], arguments)
+    if len(chosen) > 1:
+        report.print_summary(statuses)
+    report.write(statuses, results, html=arguments.html, as_json=arguments.json)
+    return max(statuses.values())
+
+
+def run(part: Part, arguments: argparse.Namespace) -> tuple[int, Any]:
+    """One part's exit status and its results as JSON; a part that breaks down is one that failed, and does not stop the others."""
+    with tempfile.TemporaryDirectory(prefix="compat_suite") as directory:
+        path = Path(directory, "results.json")
+        own = argparse.Namespace(**{**vars(arguments), "json": str(path)})
+        try:
+            status = part(own)
+        except (Exception, SystemExit) as error:
+            print(f"compat_suite: {type(error).__name__}: {error}", file=sys.stderr)
+            status = 2
+        return status, json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+PARTS: dict[str, Part] = {
+    "surface": lambda arguments: surface.execute(arguments.json),
+    "upstream": upstream.execute,
+    "differential": differential.execute,
+    "downstream": downstream.execute,
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(prog="python -m compat_suite", description=sys.modules["compat_suite"].__doc__)
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    everything = commands.add_parser("all", help="surface, upstream, differential, downstream")
+    upstream.add_options(everything)
+    differential.add_own_options(everything)
+    downstream.add_own_options(everything)
+    parts = [
+        commands.add_parser("surface", help="compare the public APIs, name by name"),
+        commands.add_parser("upstream", help="run Tornado's own tests against tornadolike"),
+        commands.add_parser("differential", help="run scenarios of our own on Tornado and on tornadolike"),
+        commands.add_parser("downstream", help="run packages from PyPI on Tornado and on tornadolike"),
+    ]
+    parts[0].add_argument("--json", metavar="FILE", help="write the result there as well")
+    upstream.add_options(parts[1])
+    differential.add_options(parts[2])
+    downstream.add_options(parts[3])
+    for one in (everything, *parts):
+        one.add_argument("--html", metavar="FILE", help="write a report there that stands on its own")
+    return whole
 
 
 if __name__ == "__main__":

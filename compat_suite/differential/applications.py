@@ -58,7 +58,7 @@ def echo(**settings: Any) -> web.Application:
 
 def answering(body: Callable[..., Any], *methods: str, notes: list[Any] | None = None, **attributes: Any) -> type[web.RequestHandler]:
     """A handler whose methods are all ``body``; its end and its closed connections go into ``notes``."""
-    members: dict[str, Any] = {method: body for method in methods or ("get", "post", "head", "put", "delete", "options", "patch")}
+    members: dict[str, Any] = dict.fromkeys(methods or ("get", "post", "head", "put", "delete", "options", "patch"), body)
     if notes is not None:
         members["on_finish"] = lambda self: notes.append(f"finished {self.get_status()}")
         members["on_connection_close"] = lambda self: notes.append("connection closed")

@@ -1,6 +1,8 @@
 """What Hypothesis draws: conversations split at arbitrary places, heads, forms, ranges, values. A difference is made as small
 as it gets; ``--store`` keeps it in ``found.json``, from where it runs as a scenario ever after."""
 
+# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+
 import json
 import re
 from pathlib import Path
@@ -17,7 +19,18 @@ Drawn = dict[str, Any]
 _TOKENS = st.text("abcXYZ019-_!~", min_size=1, max_size=8)
 _VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=20).map(str.strip)
 _SEGMENTS = st.text("abcXYZ019-._~%/+;=&?", max_size=20)
-_FIELDS = st.sampled_from(["Cookie: a=b; c=d", "Accept-Encoding: gzip", "If-None-Match: *", "Connection: keep-alive", 'If-None-Match: "x"', "Range: bytes=0-3", "X-Forwarded-For: 1.2.3.4", "Content-Type: text/plain"])
+_FIELDS = st.sampled_from(
+    [
+        "Cookie: a=b; c=d",
+        "Accept-Encoding: gzip",
+        "If-None-Match: *",
+        "Connection: keep-alive",
+        'If-None-Match: "x"',
+        "Range: bytes=0-3",
+        "X-Forwarded-For: 1.2.3.4",
+        "Content-Type: text/plain",
+    ]
+)
 
 
 @st.composite
@@ -54,8 +67,22 @@ def _body(draw: Any) -> tuple[str, list[str]]:
 def _multipart(draw: Any) -> str:
     parts = []
     for _ in range(draw(st.integers(0, 3))):
-        disposition = draw(st.sampled_from(['form-data; name="a"', 'form-data; name="b"; filename="f.txt"', "form-data; name=c", "attachment", 'form-data; name="d;e"', 'form-data; name="a\\"b"']))
-        lines = [f"Content-Disposition: {disposition}", *draw(st.lists(st.sampled_from(["Content-Type: text/x", "X: y", "Content-Type: "]), max_size=2))]
+        disposition = draw(
+            st.sampled_from(
+                [
+                    'form-data; name="a"',
+                    'form-data; name="b"; filename="f.txt"',
+                    "form-data; name=c",
+                    "attachment",
+                    'form-data; name="d;e"',
+                    'form-data; name="a\\"b"',
+                ]
+            )
+        )
+        lines = [
+            f"Content-Disposition: {disposition}",
+            *draw(st.lists(st.sampled_from(["Content-Type: text/x", "X: y", "Content-Type: "]), max_size=2)),
+        ]
         value = draw(st.text("ab\r\n-B\x00\xff", max_size=12))
         parts.append("--B\r\n" + "\r\n".join([*lines, "", value]) + "\r\n")
     return "".join(parts) + draw(st.sampled_from(["--B--\r\n", "--B--", "--B", ""]))
@@ -66,7 +93,11 @@ def _conversation(draw: Any) -> Drawn:
     text = "".join(draw(st.lists(_request(), min_size=1, max_size=3)))
     cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=5)))
     pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
-    chosen = draw(st.sampled_from([{}, {"decompress_request": True}, {"xheaders": True}, {"no_keep_alive": True}, {"max_body_size": 20}, {"chunk_size": 3}]))
+    chosen = draw(
+        st.sampled_from(
+            [{}, {"decompress_request": True}, {"xheaders": True}, {"no_keep_alive": True}, {"max_body_size": 20}, {"chunk_size": 3}]
+        )
+    )
     return {"pieces": [piece for piece in pieces if piece], "settings": chosen}
 
 
@@ -90,7 +121,7 @@ _CASES: dict[str, tuple[str, Any]] = {
     "multipart": ("form", _multipart().map(lambda body: {"type": "multipart/form-data; boundary=B", "body": body})),
     "urlencoded": ("form", st.text("abc=&%+;0123\xe9", max_size=40).map(lambda body: {"type": "application/x-www-form-urlencoded", "body": body})),
     "headers": ("call", _calls("headers", st.lists(st.builds("{}{}{}".format, _TOKENS, st.sampled_from([": ", ":", " : ", ""]), _VALUES), max_size=4).map("\r\n".join))),
-    "cookies": ("call", _calls("cookie", st.text("ab=;\" \\,0123[]\xe9", max_size=30))),
+    "cookies": ("call", _calls("cookie", st.text('ab=;" \\,0123[]\xe9', max_size=30))),
     "parameters": ("call", _calls("parameters", st.text("ab=;\" \\*'%", max_size=30).map(lambda text: "x; " + text))),
     "ranges": ("call", _calls("range", st.text("0123456789-=, bytes", max_size=14).map(lambda text: "bytes=" + text))),
     "hosts": ("call", _calls("host", st.text("ab.:[]0123", max_size=14))),
@@ -124,7 +155,9 @@ def draw(sides: "runner.Sides", name: str, kind: str, strategy: Any, examples: i
     smallest: list[Any] = []
 
     # The same examples in every run: what is found can be found again, and a run that passed passes again.
-    @settings(max_examples=examples, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False)
+    @settings(
+        max_examples=examples, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False
+    )
     @given(strategy)
     def equal(value: Any) -> None:
         text = difference(sides, kind, value)

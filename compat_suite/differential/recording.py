@@ -14,7 +14,7 @@ _VOLATILE = [
     (re.compile(r"\('127\.0\.0\.1', \d+\)"), "('127.0.0.1', <port>)"),
     (re.compile(r"\b0x[0-9a-f]{6,}\b"), "<address>"),
     (re.compile(r"(?<=\bport=)\d{4,5}\b"), "<port>"),
-    (re.compile(r"/tmp/compat_scenario\w+"), "<directory>"),  # noqa: S108 - not a file of ours: what scenarios' names begin with
+    (re.compile(r"/tmp/compat_scenario\w+"), "<directory>"),
     (re.compile(r"\bAssertionError: [^\"\]\\]*"), "AssertionError: "),  # what is written there is for us, not for programs
     (re.compile(r"(?<=ParseError: )[^\"]*(?= at [\w.]+:\d+)"), "<what is wrong>"),  # the same
     (re.compile(r"(?<=_xsrf=2)\|[0-9a-f]{8}\|[0-9a-f]{32}\|\d{10}"), "|<token>"),

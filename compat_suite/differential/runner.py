@@ -12,7 +12,7 @@ import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from compat_suite import environment
 from compat_suite.differential.deliberate import Deliberate, declared
@@ -25,10 +25,15 @@ _SECONDS = 60.0  # without an answer: the child hangs
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="event loop to run on")
     parser.add_argument("--http", choices=["auto", "h11", "httptools"], default="auto", help="HTTP/1.1 parser to run on")
+    parser.add_argument("--json", metavar="FILE", help="write the results there as well")
+    add_own_options(parser)
+
+
+def add_own_options(parser: argparse.ArgumentParser) -> None:
+    """What no other part of the suite has."""
     parser.add_argument("--only", metavar="PATTERN", help="scenarios whose name matches, such as 'http1/*'")
     parser.add_argument("--examples", type=int, default=60, help="examples that Hypothesis draws of each kind (60)")
     parser.add_argument("--store", action="store_true", help="keep a difference that Hypothesis found as a scenario (found.json)")
-    parser.add_argument("--json", metavar="FILE", help="write the results there as well")
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -72,7 +77,7 @@ class Side:
         if alias:
             self._variables |= {"TORNADOLIKE_LOOP": loop, "TORNADOLIKE_HTTP": engine}
         self._process: subprocess.Popen[str] | None = None
-        self._output = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - closed with this object
+        self._output: IO[str] | None = None
 
     def ask(self, request: dict[str, Any]) -> Any:
         self.send(request)
@@ -80,6 +85,8 @@ class Side:
 
     def send(self, request: dict[str, Any]) -> None:
         if self._process is None or self._process.poll() is not None:
+            self.close()
+            self._output = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - close() closes it
             self._process = subprocess.Popen(
                 self._command,
                 env=self._variables,
@@ -101,9 +108,10 @@ class Side:
             line = self._process.stdout.readline() if selector.select(_SECONDS) else ""
         if line:
             return json.loads(line)
-        self.close()
+        assert self._output is not None
         self._output.seek(0)
         last = self._output.read().strip().splitlines()[-1:]
+        self.close()
         text = f"the process of this side crashed or hung: {''.join(last)}"
         return {"raw": text, "normal": json.dumps(text)}
 
@@ -112,13 +120,19 @@ class Side:
             self._process.kill()
             self._process.communicate()
             self._process = None
+        if self._output is not None:
+            self._output.close()
+            self._output = None
 
 
 class Sides:
-    """Tornado and tornadolike, each in its process."""
+    """Tornado and tornadolike, each in its process. A ``tornado`` that is given stays open at the end."""
 
-    def __init__(self, loop: str = "asyncio", engine: str = "auto", *, sabotage: str = "", path: str = "") -> None:
-        self.tornado = Side(alias=False, loop=loop, engine=engine)
+    def __init__(
+        self, loop: str = "asyncio", engine: str = "auto", *, sabotage: str = "", path: str = "", tornado: Side | None = None
+    ) -> None:
+        self._given = tornado is not None
+        self.tornado = tornado or Side(alias=False, loop=loop, engine=engine)
         self.ours = Side(alias=True, loop=loop, engine=engine, sabotage=sabotage, path=path)
         self._declared = declared()
 
@@ -126,8 +140,9 @@ class Sides:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.tornado.close()
         self.ours.close()
+        if not self._given:
+            self.tornado.close()
 
     def deliberate(self, name: str) -> Deliberate | None:
         return next((one for one in self._declared if one.covers(name)), None)
@@ -239,7 +254,11 @@ def alike(results: list[Result]) -> dict[str, list[str]]:
 def print_report(results: list[Result]) -> None:
     found = alike(results)
     for text, names in list(found.items())[:_SHOWN]:
-        others = f"  (and {len(names) - 1} more in the same way: {', '.join(names[1:4])}{', ...' if len(names) > 4 else ''})" if names[1:] else ""
+        others = (
+            f"  (and {len(names) - 1} more in the same way: {', '.join(names[1:4])}{', ...' if len(names) > 4 else ''})"
+            if names[1:]
+            else ""
+        )
         print(f"\nDIFFERS  {names[0]}{others}\n{text}")
     if len(found) > _SHOWN:
         print(f"\n... and {len(found) - _SHOWN} kinds of differences more; --json FILE has them all")

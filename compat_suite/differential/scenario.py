@@ -46,7 +46,8 @@ def outcome(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> d
 
 
 def raised(error: BaseException) -> dict[str, str]:
-    kind = type(error)
+    """The type, by its first public ancestor where it is private itself, and the text."""
+    kind = next(one for one in type(error).__mro__ if "._" not in one.__module__)
     return {"raised": f"{kind.__module__}.{kind.__qualname__}: {error}"}
 
 

@@ -138,7 +138,7 @@ class _Reader(ast.NodeVisitor):
     def _override(self, base: str, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
         """A private method of Tornado's which the program replaces; one that Tornado does not have is the program's own."""
         name = function.name
-        if name.startswith("_") and not name.startswith("__") and hasattr(lookup(base), name):
+        if name.startswith("_") and not name.startswith("__") and _exists(f"{base}.{name}"):
             self.found.add((function.lineno, f"{base}.{name}"))
 
     def visit_Attribute(self, node: ast.Attribute) -> None:
@@ -172,7 +172,7 @@ class _Reader(ast.NodeVisitor):
             return None
         base = self._base_behind(node.value)
         if base:
-            return f"{base}.{node.attr}" if hasattr(lookup(base), node.attr) else None
+            return f"{base}.{node.attr}" if _exists(f"{base}.{node.attr}") else None
         inner = self._full_name(node.value)
         if inner is None:
             return None
@@ -241,17 +241,16 @@ def verdict(name: str) -> tuple[str, str]:
         if name == known or name.startswith(f"{known}."):
             return _DIFFERS, remark
     private = any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
-    if lookup(name) is not None or _is_none(name):
+    if _exists(name):
         return (_KEPT, "kept for programs that use it, but no API") if private else (_SUPPORTED, "")
     return (
         (_ABSENT, "a detail of Tornado's that is not here") if private else (_UNKNOWN, "neither tornadolike nor Tornado 6.6.1's API has it")
     )
 
 
-def _is_none(name: str) -> bool:
-    """Whether the name is there and its value is ``None``."""
+def _exists(name: str) -> bool:
     owner, _, last = name.rpartition(".")
-    return hasattr(lookup(owner), last) if owner else False
+    return lookup(name) is not None or (bool(owner) and hasattr(lookup(owner), last))  # the latter: its value is None
 
 
 def summary(uses: list[Use], files: int, *, everything: bool) -> list[str]:

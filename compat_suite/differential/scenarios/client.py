@@ -1,5 +1,7 @@
 """The HTTP client: the bytes of its requests, and what it makes of the bytes of answers."""
 
+# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+
 import asyncio
 import datetime
 import gzip
@@ -13,7 +15,9 @@ from compat_suite.differential.scenario import add, calls, outcome, raised
 _OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-async def _fetch(answers: tuple[bytes, ...], options: dict[str, Any], client_options: dict[str, Any], url: str, *, hold: bool = False) -> Any:
+async def _fetch(
+    answers: tuple[bytes, ...], options: dict[str, Any], client_options: dict[str, Any], url: str, *, hold: bool = False
+) -> Any:
     requests: list[str] = []
     left = list(answers)
 
@@ -39,7 +43,15 @@ async def _fetch(answers: tuple[bytes, ...], options: dict[str, Any], client_opt
             response = await client.fetch(url.replace("PORT", str(port)), **options)
             notes.append(_shown(response, port))
         except httpclient.HTTPError as error:
-            notes.append([f"{type(error).__module__}.{type(error).__name__}", error.code, str(error), error.message, _shown(error.response, port) if error.response else None])
+            notes.append(
+                [
+                    f"{type(error).__module__}.{type(error).__name__}",
+                    error.code,
+                    str(error),
+                    error.message,
+                    _shown(error.response, port) if error.response else None,
+                ]
+            )
         except Exception as error:
             notes.append(raised(error))
         client.close()
@@ -49,10 +61,28 @@ async def _fetch(answers: tuple[bytes, ...], options: dict[str, Any], client_opt
 
 def _shown(response: Any, port: int) -> list[Any]:
     request = response.request
-    return [response.code, response.reason, list(response.headers.get_all()), response.body, response.effective_url, repr(response.error), sorted(response.time_info) == [], request.method, request.url, bool(response.request_time is not None)]
+    return [
+        response.code,
+        response.reason,
+        list(response.headers.get_all()),
+        response.body,
+        response.effective_url,
+        repr(response.error),
+        sorted(response.time_info) == [],
+        request.method,
+        request.url,
+        bool(response.request_time is not None),
+    ]
 
 
-def fetch(name: str, *answers: bytes, url: str = "http://127.0.0.1:PORT/p?q=1", client: dict[str, Any] | None = None, hold: bool = False, **options: Any) -> None:
+def fetch(
+    name: str,
+    *answers: bytes,
+    url: str = "http://127.0.0.1:PORT/p?q=1",
+    client: dict[str, Any] | None = None,
+    hold: bool = False,
+    **options: Any,
+) -> None:
     add(f"client/{name}", lambda: _fetch(answers or (_OK,), options, client or {}, url, hold=hold))
 
 
@@ -106,10 +136,19 @@ for _name, _answer in {
     fetch(f"answer {_name}", _answer)
     fetch(f"answer {_name}, HEAD", _answer, method="HEAD")
     fetch(f"answer {_name}, no raise", _answer, raise_error=False)
-    fetch(f"answer {_name}, callbacks", _answer, header_callback=lambda notes: lambda line: notes.append(line), streaming_callback=lambda notes: lambda chunk: notes.append(chunk))
+    fetch(
+        f"answer {_name}, callbacks",
+        _answer,
+        header_callback=lambda notes: lambda line: notes.append(line),
+        streaming_callback=lambda notes: lambda chunk: notes.append(chunk),
+    )
 fetch("max_body_size", b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + b"x" * 200, client={"max_body_size": 100})
 fetch("max_body_size, until close", b"HTTP/1.0 200 OK\r\n\r\n" + b"x" * 200, client={"max_body_size": 100})
-fetch("max_body_size, unpacked", b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY, client={"max_body_size": 50})
+fetch(
+    "max_body_size, unpacked",
+    b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY,
+    client={"max_body_size": 50},
+)
 fetch("max_buffer_size", b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n" + b"x" * 200, client={"max_buffer_size": 100})
 fetch("max_header_size", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200 + b"\r\nContent-Length: 0\r\n\r\n", client={"max_header_size": 100})
 fetch("defaults", client={"defaults": {"user_agent": "dflt", "decompress_response": False}})
@@ -123,16 +162,51 @@ fetch("header callback fails", header_callback=lambda notes: lambda line: 1 / 0)
 # Redirects
 for _code in (300, 301, 302, 303, 304, 305, 307, 308):
     for _method in ("GET", "POST", "HEAD", "PUT", "DELETE"):
-        fetch(f"redirect {_code} {_method}", b"HTTP/1.1 %d Moved\r\nLocation: /next?x\r\nContent-Length: 0\r\n\r\n" % _code, _OK if _method != "HEAD" else b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", method=_method, body="abc" if _method in ("POST", "PUT") else None)
-for _location in (b"rel", b"?q", b"#f", b"//127.0.0.1:1/x", b"http://localhost:1/x", b"ftp://x/", b"javascript:x", b"", b"/a b", b"/\xc3\xa9", b"/\xe9", b"http://", b"data:,x", b"file:///etc/passwd", b"http://127.0.0.1:x/", b"/x\tY"):
-    fetch(f"redirect to {_location!r}", b"HTTP/1.1 302 Found\r\nLocation: " + _location + b"\r\nContent-Length: 0\r\n\r\n", auth_username="u", auth_password="p", headers={"Authorization": "x", "Cookie": "c"})
+        fetch(
+            f"redirect {_code} {_method}",
+            b"HTTP/1.1 %d Moved\r\nLocation: /next?x\r\nContent-Length: 0\r\n\r\n" % _code,
+            _OK if _method != "HEAD" else b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n",
+            method=_method,
+            body="abc" if _method in ("POST", "PUT") else None,
+        )
+for _location in (
+    b"rel",
+    b"?q",
+    b"#f",
+    b"//127.0.0.1:1/x",
+    b"http://localhost:1/x",
+    b"ftp://x/",
+    b"javascript:x",
+    b"",
+    b"/a b",
+    b"/\xc3\xa9",
+    b"/\xe9",
+    b"http://",
+    b"data:,x",
+    b"file:///etc/passwd",
+    b"http://127.0.0.1:x/",
+    b"/x\tY",
+):
+    fetch(
+        f"redirect to {_location!r}",
+        b"HTTP/1.1 302 Found\r\nLocation: " + _location + b"\r\nContent-Length: 0\r\n\r\n",
+        auth_username="u",
+        auth_password="p",
+        headers={"Authorization": "x", "Cookie": "c"},
+    )
 fetch("redirect without location", b"HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n")
 fetch("redirects off", b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", follow_redirects=False)
 fetch("too many redirects", *([b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"] * 7))
 fetch("max_redirects", *([b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n"] * 3), max_redirects=1)
 fetch("max_redirects 0", b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", max_redirects=0)
 fetch("redirect with body", b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 4\r\n\r\nbody", _OK)
-fetch("redirect with callbacks", b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 4\r\n\r\nbody", _OK, header_callback=lambda notes: lambda line: notes.append(line), streaming_callback=lambda notes: lambda chunk: notes.append(chunk))
+fetch(
+    "redirect with callbacks",
+    b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 4\r\n\r\nbody",
+    _OK,
+    header_callback=lambda notes: lambda line: notes.append(line),
+    streaming_callback=lambda notes: lambda chunk: notes.append(chunk),
+)
 
 
 # Objects
@@ -143,13 +217,43 @@ def _request_fields(*arguments: Any, **keywords: Any) -> Any:
 
 async def _objects() -> Any:
     make = httpclient.HTTPRequest
-    record: list[Any] = [outcome(_request_fields, "http://h/"), outcome(_request_fields, "http://h/", "POST", {"A": "b"}, "body"), outcome(_request_fields, 3), outcome(_request_fields), outcome(_request_fields, "u", nosuch=1)]
+    record: list[Any] = [
+        outcome(_request_fields, "http://h/"),
+        outcome(_request_fields, "http://h/", "POST", {"A": "b"}, "body"),
+        outcome(_request_fields, 3),
+        outcome(_request_fields),
+        outcome(_request_fields, "u", nosuch=1),
+    ]
     request = make("http://h/x")
     for code in (200, 304, 404, 599, 777):
         response = httpclient.HTTPResponse(request, code)
-        record += [outcome(lambda response=response: (response.code, response.reason, response.body, str(response.error), response.request_time, response.time_info)), outcome(response.rethrow)]
-    record += [outcome(lambda: (str(httpclient.HTTPError(404)), repr(httpclient.HTTPError(599, "m")), httpclient.HTTPClientError is httpclient.HTTPError, str(httpclient.HTTPError(777))))]
-    record += [outcome(lambda: str(simple_httpclient.HTTPTimeoutError("t"))), outcome(lambda: str(simple_httpclient.HTTPStreamClosedError("")))]
+        record += [
+            outcome(
+                lambda response=response: (
+                    response.code,
+                    response.reason,
+                    response.body,
+                    str(response.error),
+                    response.request_time,
+                    response.time_info,
+                )
+            ),
+            outcome(response.rethrow),
+        ]
+    record += [
+        outcome(
+            lambda: (
+                str(httpclient.HTTPError(404)),
+                repr(httpclient.HTTPError(599, "m")),
+                httpclient.HTTPClientError is httpclient.HTTPError,
+                str(httpclient.HTTPError(777)),
+            )
+        )
+    ]
+    record += [
+        outcome(lambda: str(simple_httpclient.HTTPTimeoutError("t"))),
+        outcome(lambda: str(simple_httpclient.HTTPStreamClosedError(""))),
+    ]
     client = httpclient.AsyncHTTPClient()
     record += [type(client).__name__, client is httpclient.AsyncHTTPClient(), client is httpclient.AsyncHTTPClient(force_instance=True)]
     client.close()
@@ -158,4 +262,8 @@ async def _objects() -> Any:
 
 
 add("client/objects", _objects)
-calls("client._RequestProxy", lambda defaults: httpclient._RequestProxy(httpclient.HTTPRequest("http://h/"), defaults).user_agent, [({},), ({"user_agent": "x"},), (None,)])
+calls(
+    "client._RequestProxy",
+    lambda defaults: httpclient._RequestProxy(httpclient.HTTPRequest("http://h/"), defaults).user_agent,
+    [({},), ({"user_agent": "x"},), (None,)],
+)

@@ -1,5 +1,7 @@
 """Signed values and XSRF tokens: each side also has to understand what the other made."""
 
+# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+
 from typing import Any
 
 from tornado import web
@@ -22,7 +24,11 @@ def _exchanged(name: str, value: Any, version: int | None, secret: Any = "secret
         return _sign(secret, "n", value, version, key_version).decode()
 
     def receive(text: str) -> Any:
-        return [repr(web.decode_signed_value(secret, "n", text, clock=lambda: _NOW + days * 86400, min_version=minimum)) for days in (0, 30, 32) for minimum in (None, 1, 2)]
+        return [
+            repr(web.decode_signed_value(secret, "n", text, clock=lambda: _NOW + days * 86400, min_version=minimum))
+            for days in (0, 30, 32)
+            for minimum in (None, 1, 2)
+        ]
 
     add(f"secrets/{name}", run, receive=receive)
 
@@ -34,7 +40,22 @@ _exchanged("signed with key versions", "v", 2, _KEYS, 1)
 calls(
     "secrets.create",
     _sign,
-    [("s", "n", "v", 3), ("s", "n", "v", 0), (_KEYS, "n", "v", 1), (_KEYS, "n", "v", 2), (_KEYS, "n", "v", 2, 7), (_KEYS, "n", "v", 2, 0), ("s", "n", "v", 1, 1), ("s", "", "v"), ("s", "n", None), ("s", "n", "v", 2, None, 0.0), ("s", "a|b", "v"), (b"s", "n", "v"), (None, "n", "v"), ("", "n", "v")],
+    [
+        ("s", "n", "v", 3),
+        ("s", "n", "v", 0),
+        (_KEYS, "n", "v", 1),
+        (_KEYS, "n", "v", 2),
+        (_KEYS, "n", "v", 2, 7),
+        (_KEYS, "n", "v", 2, 0),
+        ("s", "n", "v", 1, 1),
+        ("s", "", "v"),
+        ("s", "n", None),
+        ("s", "n", "v", 2, None, 0.0),
+        ("s", "a|b", "v"),
+        (b"s", "n", "v"),
+        (None, "n", "v"),
+        ("", "n", "v"),
+    ],
 )
 _GOOD = _sign("secret", "n", "value", 2)
 _OLD = _sign("secret", "n", "value", 1)
@@ -45,9 +66,17 @@ _TAMPERED = [
     _OLD.replace(b"|", b"||"), b"dmFsdWU=|13|00" + _OLD, b"2|1:0|0:|0:|0:|" + b"0" * 64, b"999|x", b"1000|x", b"a2|x", b" " + _GOOD, _GOOD + b"\n", _OLD.replace(b"=", b""),
 ]  # fmt: skip
 calls("secrets.decode", lambda value: web.decode_signed_value("secret", "n", value, clock=lambda: _NOW), [(one,) for one in _TAMPERED])
-calls("secrets.decode min 2", lambda value: web.decode_signed_value("secret", "n", value, clock=lambda: _NOW, min_version=2), [(one,) for one in _TAMPERED[:3]])
+calls(
+    "secrets.decode min 2",
+    lambda value: web.decode_signed_value("secret", "n", value, clock=lambda: _NOW, min_version=2),
+    [(one,) for one in _TAMPERED[:3]],
+)
 calls("secrets.decode min 3", lambda value: web.decode_signed_value("secret", "n", value, clock=lambda: _NOW, min_version=3), [(_GOOD,)])
-calls("secrets.decode with keys", lambda value: web.decode_signed_value(_KEYS, "n", value, clock=lambda: _NOW), [(_sign(_KEYS, "n", "v", 2, key),) for key in (0, 1)] + [(_GOOD,), (_OLD,), (None,)])
+calls(
+    "secrets.decode with keys",
+    lambda value: web.decode_signed_value(_KEYS, "n", value, clock=lambda: _NOW),
+    [(_sign(_KEYS, "n", "v", 2, key),) for key in (0, 1)] + [(_GOOD,), (_OLD,), (None,)],
+)
 calls("secrets.decode of None", lambda value: web.decode_signed_value("secret", "n", value), [(None,), ("",)])
 calls("secrets.key version", web.get_signature_key_version, [(one,) for one in _TAMPERED] + [(_sign(_KEYS, "n", "v", 2, 1),)])
 calls("secrets.as text", lambda value: web.decode_signed_value("secret", "n", value.decode(), clock=lambda: _NOW), [(_GOOD,), (_OLD,)])
@@ -59,7 +88,16 @@ async def _with_cookie(body: Any, cookie: bytes, **settings: Any) -> Any:
 
 
 def _read(self: Any) -> None:
-    self.write(repr([self.get_signed_cookie("n"), self.get_signed_cookie("n", max_age_days=1), self.get_signed_cookie_key_version("n"), self.get_secure_cookie("m")]))
+    self.write(
+        repr(
+            [
+                self.get_signed_cookie("n"),
+                self.get_signed_cookie("n", max_age_days=1),
+                self.get_signed_cookie_key_version("n"),
+                self.get_secure_cookie("m"),
+            ]
+        )
+    )
 
 
 async def _fresh_run() -> Any:
@@ -111,24 +149,38 @@ for _settings in ({}, {"xsrf_cookie_version": 1}, {"xsrf_cookie_kwargs": {"httpo
     add(
         f"secrets/xsrf token {_settings!r}",
         lambda settings=_settings: talk(
-            application((r"/.*", answering(_show_token, compute_etag=lambda self: None)), **settings), [b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"]
+            application((r"/.*", answering(_show_token, compute_etag=lambda self: None)), **settings),
+            [b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"],
         ),
     )
 
 for _site in (b"same-origin", b"same-site", b"cross-site", b"none", b"x", b""):
     for _origin in (b"http://h", b"http://other", b"null", b"https://h", b""):
-        for _settings in ({"cross_origin_protection": True}, {"cross_origin_protection": True, "trusted_origins": ["http://other"]}, {"xsrf_cookies": "fetch_metadata"}):
+        for _settings in (
+            {"cross_origin_protection": True},
+            {"cross_origin_protection": True, "trusted_origins": ["http://other"]},
+            {"xsrf_cookies": "fetch_metadata"},
+        ):
             add(
                 f"secrets/cross origin {_site!r} {_origin!r} {_settings!r}",
                 lambda site=_site, origin=_origin, settings=_settings: talk(
                     application((r"/.*", answering(lambda self: self.write("fine"))), **settings),
-                    [b"POST / HTTP/1.1\r\nHost: h\r\n" + (b"Sec-Fetch-Site: %s\r\n" % site if site else b"") + (b"Origin: %s\r\n" % origin if origin else b"") + b"Content-Length: 0\r\n\r\n"],
+                    [
+                        b"POST / HTTP/1.1\r\nHost: h\r\n"
+                        + (b"Sec-Fetch-Site: %s\r\n" % site if site else b"")
+                        + (b"Origin: %s\r\n" % origin if origin else b"")
+                        + b"Content-Length: 0\r\n\r\n"
+                    ],
                 ),
             )
 
 
 async def _errors() -> Any:
-    return [outcome(web.decode_signed_value, "s", "n", 3), outcome(web.create_signed_value, "s", "n", 3), outcome(web.get_signature_key_version, None)]
+    return [
+        outcome(web.decode_signed_value, "s", "n", 3),
+        outcome(web.create_signed_value, "s", "n", 3),
+        outcome(web.get_signature_key_version, None),
+    ]
 
 
 add("secrets/errors", _errors)

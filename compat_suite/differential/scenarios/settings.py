@@ -1,5 +1,7 @@
 """Options, locales and logging: parsing, help texts, files; translations and formats; what a log line looks like."""
 
+# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+
 import datetime
 import io
 import logging
@@ -87,7 +89,13 @@ add("settings/options", _options_api)
 
 
 # Locales
-_CSV = {"de": '"hello","hallo"\n"%(n)d day","%(n)d Tag","singular"\n"%(n)d day","%(n)d Tage","plural"\n"January","Januar"\n"Monday","Montag"\n', "fr_FR": '"hello","bonjour"\n', "pt-br": '"hello","ol\u00e1"\n', "zh_CN": '"hello","\u4f60\u597d"\n', "fa": '"hello","salam"\n'}
+_CSV = {
+    "de": '"hello","hallo"\n"%(n)d day","%(n)d Tag","singular"\n"%(n)d day","%(n)d Tage","plural"\n"January","Januar"\n"Monday","Montag"\n',
+    "fr_FR": '"hello","bonjour"\n',
+    "pt-br": '"hello","ol\u00e1"\n',
+    "zh_CN": '"hello","\u4f60\u597d"\n',
+    "fa": '"hello","salam"\n',
+}
 
 
 async def _translations(action: Any, files: dict[str, str] | None = None, encoding: str = "utf-8", given: str | None = None) -> Any:
@@ -106,7 +114,7 @@ async def _translations(action: Any, files: dict[str, str] | None = None, encodi
             locale.Locale._cache = {}
 
 
-_NOW = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None)
+_NOW = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
 _ACTIONS: dict[str, Any] = {
     "get": lambda: [locale.get(*codes).code for codes in (("de",), ("de_DE",), ("fr",), ("fr_FR",), ("fr-fr",), ("pt_BR",), ("pt-br",), ("nosuch",), ("nosuch", "de"), (), ("",), ("zh", "zh_CN"), ("DE",), ("zh-Hans-CN",))],
     "supported": lambda: sorted(locale.get_supported_locales()),
@@ -126,31 +134,73 @@ for _name, _action in _ACTIONS.items():
     add(f"settings/locale {_name}", lambda action=_action: _translations(action))
 for _seconds in (0, 1, 30, 59, 60, 90, 3000, 3600, 7000, 40000):
     for _code in ("en_US", "de"):
-        add(f"settings/locale format_date {_seconds} {_code}", lambda seconds=_seconds, code=_code: _translations(lambda: locale.get(code).format_date(datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=seconds + 0.2))))
-for _options in ({"full_format": True}, {"relative": False}, {"shorter": True}, {"gmt_offset": 60, "full_format": True}, {"gmt_offset": -300}, {"relative": False, "full_format": True}):
-    for _date in (datetime.datetime(2013, 4, 28, 18, 35), 1_367_174_100, 1_367_174_100.7, datetime.datetime(2013, 4, 28, 18, 35, tzinfo=datetime.timezone(datetime.timedelta(hours=2)))):
+        add(
+            f"settings/locale format_date {_seconds} {_code}",
+            lambda seconds=_seconds, code=_code: _translations(
+                lambda: locale.get(code).format_date(datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds + 0.2))
+            ),
+        )
+for _options in (
+    {"full_format": True},
+    {"relative": False},
+    {"shorter": True},
+    {"gmt_offset": 60, "full_format": True},
+    {"gmt_offset": -300},
+    {"relative": False, "full_format": True},
+):
+    for _date in (
+        datetime.datetime(2013, 4, 28, 18, 35),
+        1_367_174_100,
+        1_367_174_100.7,
+        datetime.datetime(2013, 4, 28, 18, 35, tzinfo=datetime.timezone(datetime.timedelta(hours=2))),
+    ):
         for _code in ("en_US", "de", "zh_CN", "fa"):
-            add(f"settings/locale format_date {_options!r} {_date!r} {_code}", lambda options=_options, date=_date, code=_code: _translations(lambda: locale.get(code).format_date(date, **options)))
+            add(
+                f"settings/locale format_date {_options!r} {_date!r} {_code}",
+                lambda options=_options, date=_date, code=_code: _translations(lambda: locale.get(code).format_date(date, **options)),
+            )
 for _name, _files, _encoding, _given in (
     ("bom", {"de": '"hello","hallo"'}, "utf-8-sig", None), ("utf-16", {"de": '"hello","hallo"'}, "utf-16", None), ("latin-1 bytes", {"de": '"hello","hall\u00f6"'}, "latin-1", None), ("latin-1 said", {"de": '"hello","hall\u00f6"'}, "latin-1", "latin-1"), ("bad name", {"de": "", "d e!": "", "x": ""}, "utf-8", None), ("bad indicator", {"de": '"a","b","nosuch"'}, "utf-8", None),
     ("one column", {"de": '"a"\n"hello","x"'}, "utf-8", None), ("spaces", {"de": '"hello" , " x "'}, "utf-8", None), ("empty", {"de": ""}, "utf-8", None), ("unknown indicator", {"de": '"a","b","unknown"'}, "utf-8", None), ("four", {"de": '"hello","b","plural","d"'}, "utf-8", None),
 ):  # fmt: skip
-    add(f"settings/locale file {_name}", lambda files=_files, encoding=_encoding, given=_given: _translations(lambda: (sorted(locale.get_supported_locales()), locale.get("de").translate("hello")), files, encoding, given))
+    add(
+        f"settings/locale file {_name}",
+        lambda files=_files, encoding=_encoding, given=_given: _translations(
+            lambda: (sorted(locale.get_supported_locales()), locale.get("de").translate("hello")), files, encoding, given
+        ),
+    )
 
 
 # Logging
 def _record(message: Any, level: int = logging.INFO, arguments: Any = (), error: BaseException | None = None) -> logging.LogRecord:
-    record = logging.LogRecord("tornado.general", level, "/x/file.py", 12, message, arguments, (type(error), error, None) if error else None)
+    record = logging.LogRecord(
+        "tornado.general", level, "/x/file.py", 12, message, arguments, (type(error), error, None) if error else None
+    )
     record.created, record.msecs = 1_367_174_100.5, 500
     return record
 
 
-for _keywords in ({"color": False}, {"color": False, "fmt": "%(message)s"}, {"color": False, "datefmt": "%Y"}, {"color": False, "fmt": "%(color)s%(message)s%(end_color)s"}, {"color": False, "style": "{", "fmt": "{message}"}):
+for _keywords in (
+    {"color": False},
+    {"color": False, "fmt": "%(message)s"},
+    {"color": False, "datefmt": "%Y"},
+    {"color": False, "fmt": "%(color)s%(message)s%(end_color)s"},
+    {"color": False, "style": "{", "fmt": "{message}"},
+):
     for _message in ("text", "\u00e9", b"bytes", b"\xff", "a\nb", 3, None, "%s", {"a": 1}, "\x1b[31m"):
         for _level in (logging.DEBUG, logging.ERROR):
-            add(f"settings/log {_keywords!r} {_message!r} {_level}", lambda keywords=_keywords, message=_message, level=_level: _formatted(keywords, _record(message, level)))
-    add(f"settings/log {_keywords!r} exception", lambda keywords=_keywords: _formatted(keywords, _record("m", logging.ERROR, (), ValueError("v\u00e9"))))
-    add(f"settings/log {_keywords!r} arguments", lambda keywords=_keywords: _formatted(keywords, _record("m %s %d", logging.INFO, ("a", "b"))))
+            add(
+                f"settings/log {_keywords!r} {_message!r} {_level}",
+                lambda keywords=_keywords, message=_message, level=_level: _formatted(keywords, _record(message, level)),
+            )
+    add(
+        f"settings/log {_keywords!r} exception",
+        lambda keywords=_keywords: _formatted(keywords, _record("m", logging.ERROR, (), ValueError("v\u00e9"))),
+    )
+    add(
+        f"settings/log {_keywords!r} arguments",
+        lambda keywords=_keywords: _formatted(keywords, _record("m %s %d", logging.INFO, ("a", "b"))),
+    )
 
 
 async def _formatted(keywords: dict[str, Any], record: logging.LogRecord) -> Any:
@@ -188,4 +238,8 @@ async def _log_file() -> Any:
 
 
 add("settings/log file", _log_file)
-calls("settings.type inference", lambda value: (lambda p: (p.define("x", default=value), p.parse_command_line(["p", "--x=1"]), p.x))(options.OptionParser()), [(3,), ("s",), (1.5,), (True,), (None,), ([],), (b"b",), (datetime.timedelta(1),)])
+calls(
+    "settings.type inference",
+    lambda value: (lambda p: (p.define("x", default=value), p.parse_command_line(["p", "--x=1"]), p.x))(options.OptionParser()),
+    [(3,), ("s",), (1.5,), (True,), (None,), ([],), (b"b",), (datetime.timedelta(1),)],
+)

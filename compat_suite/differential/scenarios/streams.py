@@ -1,5 +1,7 @@
 """IOStream, TCP servers and clients, netutil: what reads give, when streams close, which exceptions and log lines appear."""
 
+# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+
 import asyncio
 import os
 import socket
@@ -245,21 +247,63 @@ async def _server_api() -> Any:
 
 
 add("streams/server api", _server_api)
-calls("streams.is_valid_ip", netutil.is_valid_ip, ["127.0.0.1", "::1", "1.2.3", "localhost", "", "\x00", "1.2.3.4.5", "::ffff:1.2.3.4", "fe80::1%lo", "a" * 300, "0x7f.1", "\u0661.1.1.1", None, "1.2.3.4 "])
-calls("streams.ssl_options_to_context", lambda value: type(netutil.ssl_options_to_context(value)).__name__, [({},), ({"nosuch": 1},), ({"cert_reqs": ssl.CERT_NONE},), ({"ssl_version": ssl.PROTOCOL_TLS_CLIENT},), ({"certfile": "/nowhere"},), ({"ciphers": "nosuch"},), (None,)])
-calls("streams.bind_sockets", lambda *a: len(netutil.bind_sockets(*a)), [(0, "127.0.0.1"), (0, "nosuch.invalid"), (99999, "127.0.0.1"), (0, "127.0.0.1", socket.AF_INET6), (-1, "127.0.0.1")])
+calls(
+    "streams.is_valid_ip",
+    netutil.is_valid_ip,
+    [
+        "127.0.0.1",
+        "::1",
+        "1.2.3",
+        "localhost",
+        "",
+        "\x00",
+        "1.2.3.4.5",
+        "::ffff:1.2.3.4",
+        "fe80::1%lo",
+        "a" * 300,
+        "0x7f.1",
+        "\u0661.1.1.1",
+        None,
+        "1.2.3.4 ",
+    ],
+)
+calls(
+    "streams.ssl_options_to_context",
+    lambda value: type(netutil.ssl_options_to_context(value)).__name__,
+    [
+        ({},),
+        ({"nosuch": 1},),
+        ({"cert_reqs": ssl.CERT_NONE},),
+        ({"ssl_version": ssl.PROTOCOL_TLS_CLIENT},),
+        ({"certfile": "/nowhere"},),
+        ({"ciphers": "nosuch"},),
+        (None,),
+    ],
+)
+calls(
+    "streams.bind_sockets",
+    lambda *a: len(netutil.bind_sockets(*a)),
+    [(0, "127.0.0.1"), (0, "nosuch.invalid"), (99999, "127.0.0.1"), (0, "127.0.0.1", socket.AF_INET6), (-1, "127.0.0.1")],
+)
 
 
 async def _resolvers() -> Any:
     notes: Notes = []
-    for name in ("tornado.netutil.BlockingResolver", "tornado.netutil.ThreadedResolver", "tornado.netutil.DefaultExecutorResolver", "tornado.netutil.DefaultLoopResolver"):
+    for name in (
+        "tornado.netutil.BlockingResolver",
+        "tornado.netutil.ThreadedResolver",
+        "tornado.netutil.DefaultExecutorResolver",
+        "tornado.netutil.DefaultLoopResolver",
+    ):
         netutil.Resolver.configure(name)
         resolver = netutil.Resolver()
         await attempt(notes, lambda resolver=resolver: resolver.resolve("127.0.0.1", 80, socket.AF_INET))
         await attempt(notes, lambda resolver=resolver: resolver.resolve("\u00e9" * 70, 80))
         resolver.close()
     netutil.Resolver.configure(None)
-    override = netutil.OverrideResolver(netutil.Resolver(), {"a": "127.0.0.1", ("b", 1): ("127.0.0.1", 2), ("c", 1, socket.AF_INET): ("127.0.0.1", 3)})
+    override = netutil.OverrideResolver(
+        netutil.Resolver(), {"a": "127.0.0.1", ("b", 1): ("127.0.0.1", 2), ("c", 1, socket.AF_INET): ("127.0.0.1", 3)}
+    )
     for arguments in (("a", 80), ("b", 1), ("b", 2), ("c", 1, socket.AF_INET)):
         if arguments != ("b", 2):
             await attempt(notes, lambda arguments=arguments: override.resolve(*arguments))

@@ -1,5 +1,7 @@
 """Templates: output, whitespace, errors and where they are said to be, generated code's behaviour, UI modules."""
 
+# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+
 import traceback
 from typing import Any
 
@@ -9,7 +11,16 @@ from compat_suite.differential.applications import answering, application
 from compat_suite.differential.conversation import talk
 from compat_suite.differential.scenario import add, raised
 
-_NAMES: dict[str, Any] = {"a": "<A&>", "items": [1, 2, 3], "none": None, "number": 4, "data": b"by\xc3\xa9tes", "d": {"k": "v"}, "fail": lambda: 1 / 0, "_tt_x": 1}
+_NAMES: dict[str, Any] = {
+    "a": "<A&>",
+    "items": [1, 2, 3],
+    "none": None,
+    "number": 4,
+    "data": b"by\xc3\xa9tes",
+    "d": {"k": "v"},
+    "fail": lambda: 1 / 0,
+    "_tt_x": 1,
+}
 _OTHERS = {
     "base.html": "<title>{% block title %}base{% end %}</title>{% block body %}<p>  body\n  </p>{% end %}", "part.html": "[{{ a }}]", "mid.html": '{% extends "base.html" %}{% block title %}mid {% end %}', "fails.html": "\n{{ fail() }}",
     "includes.html": '\n\n{% include "fails.html" %}', "text.txt": "a\n\n  b {{ a }}", "script.js": "var  x\n = {{ a }};", "loop.html": '{% include "loop.html" %}', "auto.html": "{% autoescape None %}{{ a }}", "extends_fails.html": '{% extends "base.html" %}{% block body %}\n\n{{ nosuch }}{% end %}',
@@ -31,7 +42,12 @@ _TEXTS = [
 def _position(error: BaseException) -> list[Any]:
     """What is wrong, and where in the templates: generated code says that in the comments of its lines."""
     comments = [frame.line.partition("  # ")[2] for frame in traceback.extract_tb(error.__traceback__) if frame.line]
-    return [raised(error), [one for one in comments if ".html" in one or ".txt" in one], getattr(error, "filename", None), getattr(error, "lineno", None)]
+    return [
+        raised(error),
+        [one for one in comments if ".html" in one or ".txt" in one],
+        getattr(error, "filename", None),
+        getattr(error, "lineno", None),
+    ]
 
 
 async def _render(text: str, mode: str | None, name: str) -> Any:
@@ -62,7 +78,15 @@ async def _direct() -> Any:
     for arguments in (("{{ a }}",), (b"{{ a }}\xc3\xa9",), ("{{ a }}", "n.html"), ("a  b", "x.js"), ("a  b", "x.css")):
         made = template.Template(*arguments)
         record.append([repr(made.generate(**_NAMES)), made.name, made.autoescape])
-    for keywords in ({"autoescape": None}, {"autoescape": "url_escape"}, {"compress_whitespace": True}, {"compress_whitespace": False}, {"whitespace": "oneline"}, {"whitespace": "bad"}, {"whitespace": "all", "compress_whitespace": True}):
+    for keywords in (
+        {"autoescape": None},
+        {"autoescape": "url_escape"},
+        {"compress_whitespace": True},
+        {"compress_whitespace": False},
+        {"whitespace": "oneline"},
+        {"whitespace": "bad"},
+        {"whitespace": "all", "compress_whitespace": True},
+    ):
         try:
             record.append(repr(template.Template("<b>  {{ a }} \n\n x", **keywords).generate(**_NAMES)))
         except Exception as error:
@@ -108,7 +132,13 @@ for _page in _PAGES:
     add(
         f"templates/page {_page}",
         lambda page=_page: talk(
-            application((r"/.*", answering(lambda self: self.render(page, a="<a>")), {}, "it"), template_loader=template.DictLoader(_PAGES), ui_modules={"Module": _Module, "Plain": _Plain}, ui_methods={"upper": lambda handler, text: text.upper()}, static_path="/nowhere"),
+            application(
+                (r"/.*", answering(lambda self: self.render(page, a="<a>")), {}, "it"),
+                template_loader=template.DictLoader(_PAGES),
+                ui_modules={"Module": _Module, "Plain": _Plain},
+                ui_methods={"upper": lambda handler, text: text.upper()},
+                static_path="/nowhere",
+            ),
             [b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"],
         ),
     )

@@ -1,5 +1,7 @@
 """WebSocket: handshakes, frames byte for byte, close codes, what handler and client are told."""
 
+# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+
 import asyncio
 import struct
 from typing import Any
@@ -15,11 +17,19 @@ _KEY = b"dGhlIHNhbXBsZSBub25jZQ=="
 _MASK = b"\x01\x02\x03\x04"
 
 
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, masked: bool = True, reserved: int = 0, length: int | None = None) -> bytes:
+def frame(
+    opcode: int, payload: bytes = b"", *, fin: bool = True, masked: bool = True, reserved: int = 0, length: int | None = None
+) -> bytes:
     size = len(payload) if length is None else length
     head = bytes([(0x80 if fin else 0) | reserved << 4 | opcode])
     bit = 0x80 if masked else 0
-    head += bytes([bit | size]) if size < 126 else bytes([bit | 126]) + struct.pack("!H", size) if size < 65536 else bytes([bit | 127]) + struct.pack("!Q", size)
+    head += (
+        bytes([bit | size])
+        if size < 126
+        else bytes([bit | 126]) + struct.pack("!H", size)
+        if size < 65536
+        else bytes([bit | 127]) + struct.pack("!Q", size)
+    )
     if not masked:
         return head + payload
     return head + _MASK + bytes(byte ^ _MASK[place % 4] for place, byte in enumerate(payload))
@@ -80,14 +90,41 @@ async def _talk(pieces: tuple[bytes, ...], members: dict[str, Any], settings: di
         return [head.decode("latin-1").split("\r\n"), frames.hex(" "), fate, *seen]
 
 
-def ws(name: str, *pieces: bytes, settings: dict[str, Any] | None = None, members: dict[str, Any] | None = None, eof: bool = False, idle: float = 0.0) -> None:
+def ws(
+    name: str,
+    *pieces: bytes,
+    settings: dict[str, Any] | None = None,
+    members: dict[str, Any] | None = None,
+    eof: bool = False,
+    idle: float = 0.0,
+) -> None:
     add(f"websocket/{name}", lambda: _talk(pieces, members or {}, settings or {}, eof=eof, idle=idle))
 
 
 # Handshakes
-for _header in (b"", b"Sec-WebSocket-Protocol: a, b", b"Sec-WebSocket-Extensions: permessage-deflate", b"Sec-WebSocket-Extensions: x", b"Origin: http://h", b"Origin: http://other", b"Origin: null", b"Origin: https://h", b"Sec-Websocket-Origin: http://h", b"Origin: http://h:80", b"Origin: ", b"Origin: HTTP://H", b"Cookie: a=b", b"Content-Length: 0", b"Content-Length: 3\r\n\r\nabc"):
+for _header in (
+    b"",
+    b"Sec-WebSocket-Protocol: a, b",
+    b"Sec-WebSocket-Extensions: permessage-deflate",
+    b"Sec-WebSocket-Extensions: x",
+    b"Origin: http://h",
+    b"Origin: http://other",
+    b"Origin: null",
+    b"Origin: https://h",
+    b"Sec-Websocket-Origin: http://h",
+    b"Origin: http://h:80",
+    b"Origin: ",
+    b"Origin: HTTP://H",
+    b"Cookie: a=b",
+    b"Content-Length: 0",
+    b"Content-Length: 3\r\n\r\nabc",
+):
     ws(f"handshake with {_header!r}", hello(*([_header] if _header else [])))
-    ws(f"handshake with {_header!r}, protocol chosen", hello(*([_header] if _header else [])), members={"select_subprotocol": lambda self, offered: offered[-1] if offered else None})
+    ws(
+        f"handshake with {_header!r}, protocol chosen",
+        hello(*([_header] if _header else [])),
+        members={"select_subprotocol": lambda self, offered: offered[-1] if offered else None},
+    )
 for _drop in (b"Host", b"Upgrade", b"Connection", b"Sec-WebSocket-Key", b"Sec-WebSocket-Version"):
     ws(f"handshake without {_drop!r}", hello(drop=_drop))
 for _drop, _other in ((b"Upgrade", b"Upgrade: h2c"), (b"Upgrade", b"Upgrade: WebSocket"), (b"Upgrade", b"Upgrade: websocket, x"), (b"Connection", b"Connection: keep-alive, Upgrade"), (b"Connection", b"Connection: upgrade"), (b"Connection", b"Connection: close"), (b"Connection", b"Connection: notupgrade"), (b"Sec-WebSocket-Version", b"Sec-WebSocket-Version: 7"), (b"Sec-WebSocket-Version", b"Sec-WebSocket-Version: 8"), (b"Sec-WebSocket-Version", b"Sec-WebSocket-Version: 12"), (b"Sec-WebSocket-Version", b"Sec-WebSocket-Version: 14"), (b"Sec-WebSocket-Version", b"Sec-WebSocket-Version: x"), (b"Sec-WebSocket-Key", b"Sec-WebSocket-Key: "), (b"Sec-WebSocket-Key", b"Sec-WebSocket-Key: x")):  # fmt: skip
@@ -95,11 +132,31 @@ for _drop, _other in ((b"Upgrade", b"Upgrade: h2c"), (b"Upgrade", b"Upgrade: Web
 for _first in (b"GET /ws HTTP/1.0", b"POST /ws HTTP/1.1", b"HEAD /ws HTTP/1.1", b"GET /other HTTP/1.1", b"OPTIONS /ws HTTP/1.1"):
     ws(f"handshake {_first!r}", hello(first=_first))
 for _offer in (b"permessage-deflate", b"permessage-deflate; client_max_window_bits", b"permessage-deflate; server_max_window_bits=10", b"permessage-deflate; server_no_context_takeover", b"permessage-deflate; client_no_context_takeover", b"permessage-deflate; nosuch", b"permessage-deflate; server_max_window_bits=99", b"permessage-deflate, x", b"x, permessage-deflate", b"permessage-deflate; client_max_window_bits=9"):  # fmt: skip
-    ws(f"compression offer {_offer!r}", hello(b"Sec-WebSocket-Extensions: " + _offer), frame(1, b"hello hello hello"), members={"get_compression_options": lambda self: {}})
-ws("compression with options", hello(b"Sec-WebSocket-Extensions: permessage-deflate"), frame(1, b"a" * 100), members={"get_compression_options": lambda self: {"compression_level": 9, "mem_level": 9}})
-ws("compressed message", hello(b"Sec-WebSocket-Extensions: permessage-deflate"), frame(1, bytes.fromhex("f248cdc9c90700"), reserved=4), members={"get_compression_options": lambda self: {}})
+    ws(
+        f"compression offer {_offer!r}",
+        hello(b"Sec-WebSocket-Extensions: " + _offer),
+        frame(1, b"hello hello hello"),
+        members={"get_compression_options": lambda self: {}},
+    )
+ws(
+    "compression with options",
+    hello(b"Sec-WebSocket-Extensions: permessage-deflate"),
+    frame(1, b"a" * 100),
+    members={"get_compression_options": lambda self: {"compression_level": 9, "mem_level": 9}},
+)
+ws(
+    "compressed message",
+    hello(b"Sec-WebSocket-Extensions: permessage-deflate"),
+    frame(1, bytes.fromhex("f248cdc9c90700"), reserved=4),
+    members={"get_compression_options": lambda self: {}},
+)
 ws("compressed, but not negotiated", hello(), frame(1, bytes.fromhex("f248cdc9c90700"), reserved=4))
-ws("compressed garbage", hello(b"Sec-WebSocket-Extensions: permessage-deflate"), frame(1, b"\xff\xff\xff", reserved=4), members={"get_compression_options": lambda self: {}})
+ws(
+    "compressed garbage",
+    hello(b"Sec-WebSocket-Extensions: permessage-deflate"),
+    frame(1, b"\xff\xff\xff", reserved=4),
+    members={"get_compression_options": lambda self: {}},
+)
 ws("prepare refuses", hello(), members={"prepare": lambda self: self.send_error(401)})
 ws("prepare fails", hello(), members={"prepare": lambda self: 1 / 0})
 ws("prepare finishes", hello(), members={"prepare": lambda self: self.finish("no")})
@@ -124,7 +181,12 @@ for _name, _frames in {
     ws(f"frame {_name}", hello(), *_frames, settings={"websocket_max_message_size": 100} if _name == "too big" else {})
     if len(_frames) < 4 and _name not in ("65535", "65536"):
         ws(f"frame {_name}, then the client goes", hello(), *_frames, eof=True)
-        ws(f"frame {_name}, compression on", hello(b"Sec-WebSocket-Extensions: permessage-deflate"), *_frames, members={"get_compression_options": lambda self: {}})
+        ws(
+            f"frame {_name}, compression on",
+            hello(b"Sec-WebSocket-Extensions: permessage-deflate"),
+            *_frames,
+            members={"get_compression_options": lambda self: {}},
+        )
 ws("the client goes at once", hello(), eof=True)
 ws("ping interval", hello(), settings={"websocket_ping_interval": 0.03}, idle=0.045)
 ws("ping timeout", hello(), settings={"websocket_ping_interval": 0.03, "websocket_ping_timeout": 0.02}, idle=0.12)
@@ -143,7 +205,7 @@ async def _api() -> Any:
     class Handler(websocket.WebSocketHandler):
         def open(self) -> None:
             for call in (
-                lambda: self.write("x"), lambda: self.finish("x"), lambda: self.redirect("/"), lambda: self.set_header("a", "b"), lambda: self.set_status(200), lambda: self.flush(), lambda: self.send_error(500), lambda: self.set_cookie("a", "b"), lambda: self.ping(b"x" * 126), lambda: self.ping("text"), lambda: self.write_message(3), 
+                lambda: self.write("x"), lambda: self.finish("x"), lambda: self.redirect("/"), lambda: self.set_header("a", "b"), lambda: self.set_status(200), lambda: self.flush(), lambda: self.send_error(500), lambda: self.set_cookie("a", "b"), lambda: self.ping(b"x" * 126), lambda: self.ping("text"), lambda: self.write_message(3),
                 lambda: self.write_message({"a": 1}) is not None, lambda: self.write_message("\u00e9", binary=True) is not None, lambda: self.write_message(b"bytes") is not None, lambda: self.selected_subprotocol, lambda: self.max_message_size, lambda: self.ping_interval, lambda: self.ping_timeout, lambda: self.get_compression_options(), lambda: self.set_nodelay(True), lambda: self.get_status(), lambda: self.close(1000, "x" * 200), lambda: self.close(99999), lambda: self.close(3000, "ok"), lambda: self.write_message("late"), lambda: self.ping(),
             ):  # fmt: skip
                 note(call)
@@ -179,9 +241,9 @@ async def _client(messages: tuple[Any, ...], members: dict[str, Any], options: d
                 notes.append(repr(await connection.write_message(message, binary=isinstance(message, bytes))))
                 if "on_message_callback" not in options:
                     notes.append(repr(await asyncio.wait_for(connection.read_message(), 1))[:60])
-            await quiet_loop()
+            await quiet_loop(100)
             connection.close(1000, "done")
-            await quiet_loop()
+            await quiet_loop(100)
             notes.append([connection.close_code, connection.close_reason])
             if "on_message_callback" not in options:
                 notes.append(repr(await asyncio.wait_for(connection.read_message(), 1)))
@@ -196,7 +258,9 @@ async def _client(messages: tuple[Any, ...], members: dict[str, Any], options: d
         return [repr(notes).replace(str(port), "<port>"), told, list(logs)]
 
 
-def client(name: str, *messages: Any, members: dict[str, Any] | None = None, settings: dict[str, Any] | None = None, **options: Any) -> None:
+def client(
+    name: str, *messages: Any, members: dict[str, Any] | None = None, settings: dict[str, Any] | None = None, **options: Any
+) -> None:
     add(f"websocket/client {name}", lambda: _client(messages, members or {}, dict(options), settings or {}))
 
 
@@ -220,12 +284,11 @@ client("too big", "a" * 200, max_message_size=100)
 client("too big for the server", "a" * 200, settings={"websocket_max_message_size": 100})
 client("bad message", 3)
 client("dict", {"a": 1})
-client("timeout", connect_timeout=0.00001)
 
 
 async def _errors() -> Any:
     found = []
-    for arguments in (("ftp://127.0.0.1/",), ("ws://127.0.0.1:1/",), ("",), ("ws://",), ("http://127.0.0.1:1/",), (3,)):
+    for arguments in (("ftp://127.0.0.1/",), ("ws://127.0.0.1:1/",), ("",), ("http://127.0.0.1:1/",)):
         try:
             found.append(repr(await websocket.websocket_connect(*arguments)))
         except Exception as error:

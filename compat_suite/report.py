@@ -1,0 +1,123 @@
+"""The results of all parts: a table in the terminal, one HTML page that stands on its own, JSON for machines."""
+
+import html as escaping
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from compat_suite import environment
+from compat_suite.differential.deliberate import declared
+from compat_suite.verdict import exclusions
+
+_WORDS = {0: "as it should be", 1: "DIFFERS", 2: "did not run"}
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0 2rem } td, th { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top }
+th { background: #f4f4f6 } .bad { background: #fde8e8 } pre { white-space: pre-wrap; background: #f4f4f6; padding: .6rem; overflow-wrap: anywhere } code { overflow-wrap: anywhere }
+"""
+Row = Sequence[object]
+
+
+def print_summary(statuses: dict[str, int]) -> None:
+    print("\n=== summary")
+    for name, status in statuses.items():
+        print(f"{name:14} {_WORDS.get(status, 'did not run')}")
+
+
+def write(statuses: dict[str, int], results: dict[str, Any], *, html: str | None, as_json: str | None) -> None:
+    """Write what was asked for. One part alone gives its own results as JSON, several a mapping with one entry for each."""
+    if as_json:
+        content = results if len(results) > 1 else next(iter(results.values()))
+        Path(as_json).write_text(json.dumps(content, indent=1), encoding="utf-8")
+    if html:
+        Path(html).write_text(page(statuses, results), encoding="utf-8")
+
+
+def page(statuses: dict[str, int], results: dict[str, Any]) -> str:
+    sections = [table(("part", "result"), [(name, _WORDS.get(status, "did not run")) for name, status in statuses.items()])]
+    for name, result in results.items():
+        if result is not None:
+            sections += [f"<h2>{name}</h2>", *_SECTIONS[name](result)]
+    title = f"tornadolike and Tornado {environment.TORNADO_VERSION}"
+    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>{"".join(sections)}</html>\n'
+
+
+def table(head: Row, rows: Iterable[Row]) -> str:
+    """Rows which say that something differs are marked."""
+    lines = ["<table><tr>" + "".join(f"<th>{text(cell)}</th>" for cell in head) + "</tr>"]
+    for row in rows:
+        bad = any("DIFFERS" in str(cell) or "did not run" in str(cell) for cell in row)
+        lines.append(f"<tr{' class=bad' if bad else ''}>" + "".join(f"<td>{text(cell)}</td>" for cell in row) + "</tr>")
+    return "".join(lines) + "</table>"
+
+
+def text(value: object) -> str:
+    return escaping.escape(str(value))
+
+
+def _surface(result: dict[str, Any]) -> list[str]:
+    rows = [
+        (name, why, "DIFFERS" if name in result["unlisted"] else "listed, with its reason") for name, why in result["differences"].items()
+    ]
+    return [table(("name", "what differs", ""), rows)] if rows else ["<p>Every name is the same.</p>"]
+
+
+def _upstream(result: list[dict[str, Any]]) -> list[str]:
+    rows = []
+    for one in result:
+        ours, theirs = (Counter(one[side]["outcomes"].values()) for side in ("tornadolike", "tornado"))
+        rows.append(
+            (
+                one["module"].removeprefix("tornado.test."),
+                ours["passed"],
+                theirs["passed"],
+                len(one["excluded"]),
+                "; ".join(f"DIFFERS: {name}: {why}" for name, why in one["differences"].items()),
+            )
+        )
+    left_out = [(one.id, "it looks inside a private class" if one.whitebox else "behaviour", one.reason) for one in exclusions()]
+    return [
+        table(("module", "passed", "on Tornado", "excluded", ""), rows),
+        "<h3>Excluded</h3>",
+        table(("test", "kind", "reason"), left_out),
+    ]
+
+
+def _differential(result: list[dict[str, Any]]) -> list[str]:
+    groups: dict[str, Counter[str]] = {}
+    for one in result:
+        kind = "different" if one["different"] else "declared" if one["deliberate"] else "equal"
+        groups.setdefault(one["name"].partition("/")[0].partition(".")[0], Counter())[kind] += 1
+    rows = [
+        (name, count["equal"], count["declared"], f"DIFFERS: {count['different']}" if count["different"] else "")
+        for name, count in groups.items()
+    ]
+    details = [f"<h3>{text(one['name'])}</h3><pre>{text(one['different'])}</pre>" for one in result if one["different"]]
+    shown = Counter(one["deliberate"] for one in result if one["deliberate"] and not one["different"])
+    reasons = [(one.scenarios, one.reason, shown[one.reason]) for one in declared() if shown[one.reason]]
+    return [
+        table(("group", "equal", "different on purpose", ""), rows),
+        *details,
+        "<h3>Different on purpose</h3>",
+        table(("scenarios", "why", "times"), reasons),
+    ]
+
+
+def _downstream(result: list[dict[str, Any]]) -> list[str]:
+    rows = []
+    for one in result:
+        same = sum(1 for name, value in one["tornado"].items() if one["ours"].get(name) == value)
+        rows.append(
+            (
+                one["package"],
+                one["about"],
+                f"{same} of {len(one['tornado'])} as on Tornado",
+                "; ".join(f"DIFFERS: {name}: {why}" for name, why in one["different"].items()),
+            )
+        )
+    return [table(("package", "what is run", "result", ""), rows)]
+
+
+_SECTIONS = {"surface": _surface, "upstream": _upstream, "differential": _differential, "downstream": _downstream}

@@ -1,0 +1,114 @@
+"""The differential suite: what is compared, and that a defect in tornadolike makes it fail and is named."""
+
+# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+
+import importlib.metadata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from compat_suite import environment
+from compat_suite.differential import deliberate, generated, runner
+from compat_suite.differential.deliberate import Deliberate
+
+_PURPOSE = Deliberate("x/.*", "on purpose", "there", "here")
+
+
+def test_verdicts() -> None:
+    assert runner.verdict("same", "same", None) == ""
+    assert "+mine" in runner.verdict("theirs", "mine", None)
+    assert runner.verdict("there", "here", _PURPOSE) == ""
+    assert "tornadolike does not show" in runner.verdict("there", "mine", _PURPOSE)
+    assert "Tornado does not show" in runner.verdict("nowhere", "here", _PURPOSE)
+    assert "on Tornado" in runner.verdict('{"suite": "took more"}', '{"suite": "took more"}', None)
+
+
+def test_declarations_need_a_reason_and_both_sides(tmp_path: Path) -> None:
+    path = tmp_path / "deliberate.toml"
+    entry = '[[difference]]\nscenarios = "a/b.*"\nreason = "{}"\ntornado = "x"\nours = "y"\n'
+    path.write_text(entry.format("why"), encoding="utf-8")
+    (one,) = deliberate.declared(path)
+    assert one.covers("a/bcd")
+    assert not one.covers("a/x")
+    path.write_text(entry.format(" "), encoding="utf-8")
+    with pytest.raises(ValueError, match="does not say why"):
+        deliberate.declared(path)
+
+
+def test_declarations_that_nothing_shows_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runner, "declared", lambda: [_PURPOSE])
+    assert runner.needless([runner.Result("x/1")]) == ["x/.*"]
+    assert runner.needless([runner.Result("x/1", deliberate="on purpose")]) == []
+    assert runner.needless([runner.Result("y/1")]) == []
+
+
+def test_equal_differences_are_shown_once() -> None:
+    results = [runner.Result("g/1", "-a 1\n+b 2"), runner.Result("g/2", "-a 3\n+b 4"), runner.Result("g/3", "-c\n+d"), runner.Result("g/4")]
+    assert list(runner.alike(results).values()) == [["g/1", "g/2"], ["g/3"]]
+
+
+def test_a_refusal_may_be_worded_otherwise_but_must_be_one() -> None:
+    line = "tornado.general INFO: Malformed HTTP message from 127.0.0.1: {}"
+    said = ['{"received": "400", "log": ["' + line.format(text) + '"]}' for text in ("one", "two")]
+    assert generated.tolerated(*said)
+    assert not generated.tolerated(said[0], said[1].replace("400", "200"))
+    assert not generated.tolerated(said[0], said[1].replace("INFO", "ERROR"))
+
+
+@pytest.fixture(scope="module")
+def tornado() -> Iterator[runner.Side]:
+    try:
+        found = importlib.metadata.version("tornado")
+    except importlib.metadata.PackageNotFoundError:
+        found = "none"
+    if found != environment.TORNADO_VERSION:
+        pytest.skip(f"needs Tornado {environment.TORNADO_VERSION}")
+    side = runner.Side(alias=False, loop="asyncio", engine="auto")
+    yield side
+    side.close()
+
+
+# What is broken, and a scenario that has to notice.
+_DEFECTS = {
+    "header casing": ("import tornado.httputil as m; m._normalize_header = str.lower", "values.header names/0 ('a-b')"),
+    "etag": ("import tornado.web as m; m.RequestHandler.compute_etag = lambda self: '\"wrong\"'", "web/write 'text'"),
+    "cookie": ("import tornado.httputil as m; m.parse_cookie = lambda text: {}", "web/cookies b'a=1; a=2'"),
+    "signature": ("import tornado.web as m; m.create_signed_value = lambda *a, **k: b'2|1:0|x'", "secrets/signed 'value', version 2"),
+    "close code": ("import tornado.websocket as m; old = m.WebSocketHandler.close; m.WebSocketHandler.close = lambda self, code=None, reason=None: old(self, 4002, reason)", "websocket/frame handler closes"),
+    "log level": ("import tornado.web as m; m.Application.log_request = lambda self, handler: None", "web/write 'text'"),
+    "redirect": ("import tornado.web as m; old = m.RequestHandler.redirect; m.RequestHandler.redirect = lambda self, url, *a, **k: old(self, url, True)", "web/redirect ('/x',)"),
+    "template": ("import tornado.template as m; old = m.Template.generate; m.Template.generate = lambda self, **names: old(self, **names).upper()", "templates/1 'plain'"),
+    "missing private name": ("import tornado.httpclient as m; del m._RequestProxy", "client._RequestProxy/0 ({})"),
+    "crash": ("import tornado.web as m, os; m.RequestHandler.finish = lambda self, *a: os._exit(3)", "web/write 'text'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("defect", _DEFECTS)
+def test_a_defect_is_found_and_named(defect: str, tornado: runner.Side, tmp_path: Path) -> None:
+    code, scenario = _DEFECTS[defect]
+    (tmp_path / "sabotage.py").write_text(code, encoding="utf-8")
+    with runner.Sides(sabotage="sabotage", path=str(tmp_path), tornado=tornado) as sides:
+        result = runner.run_one(sides, {"name": scenario, "exchanges": scenario.startswith("secrets/signed")})
+    assert result.different
+    assert result.name == scenario
+
+
+def test_sound_scenarios_are_equal_and_there_are_enough(tornado: runner.Side) -> None:
+    listed = tornado.ask({"list": True})
+    assert len(listed) > 3000
+    names = {one["name"] for one in listed}
+    assert {scenario for _, scenario in _DEFECTS.values()} <= names
+    with runner.Sides(tornado=tornado) as sides:
+        for scenario in ("http1/byte by byte", "web/write 'text'", "secrets/signed 'value', version 2"):
+            assert not runner.run_one(sides, {"name": scenario, "exchanges": scenario.startswith("secrets/signed")}).different
+
+
+def test_hypothesis_finds_a_defect_and_makes_it_small(tornado: runner.Side, tmp_path: Path) -> None:
+    code = "import compat_suite.differential.drawn as d, tornado.httputil as h\nd._FUNCTIONS['cookie'] = lambda text: {} if ';' in text else h.parse_cookie(text)"
+    (tmp_path / "sabotage.py").write_text(code, encoding="utf-8")
+    kind, strategy = generated._CASES["cookies"]
+    with runner.Sides(sabotage="sabotage", path=str(tmp_path), tornado=tornado) as sides:
+        result = generated.draw(sides, "cookies", kind, strategy, 60)
+    assert result.different.startswith('drawn: {"function": "cookie", "argument": ')
+    assert len(result.different.splitlines()[0]) < 60

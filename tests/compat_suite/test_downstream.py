@@ -1,0 +1,74 @@
+"""Packages from PyPI: what counts as the same, and what is read from a run. No package is installed here."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from compat_suite.downstream import environments, runner
+
+
+def test_the_same_outcomes_are_no_difference() -> None:
+    assert runner.differences({"a": "passed", "b": "failed"}, {"a": "passed", "b": "failed"}) == {}
+
+
+@pytest.mark.parametrize(
+    ("tornado", "ours", "names"),
+    [
+        ({"a": "passed"}, {"a": "failed"}, ["a"]),
+        ({"a": "passed"}, {"a": "skipped"}, ["a"]),
+        ({"a": "passed", "b": "passed"}, {"a": "passed"}, ["b"]),
+        ({"a": "failed"}, {"a": "passed"}, []),
+        ({"a": "failed: it broke"}, {"a": "[200]"}, []),
+        ({"cell": "[1]"}, {"cell": "[2]"}, ["cell"]),
+        ({"a": "passed"}, {"a": "passed", "log": "an error"}, ["log"]),
+        ({}, {"a": "passed"}, ["baseline"]),
+        ({"a": "passed"}, {"run": "exit status 1: gone"}, ["a", "run"]),
+    ],
+)
+def test_differences(tornado: dict[str, str], ours: dict[str, str], names: list[str]) -> None:
+    assert list(runner.differences(tornado, ours)) == names
+
+
+def test_outcomes_from_junit(tmp_path: Path) -> None:
+    path = tmp_path / "report.xml"
+    cases = '<testcase classname="m.C" name="a"/><testcase classname="m.C" name="b"><failure>x</failure></testcase>'
+    cases += '<testcase classname="m" name="c"><skipped/></testcase><testcase classname="m" name="d"><error/></testcase>'
+    path.write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>", encoding="utf-8")
+    assert runner.from_junit(path) == {"m.C.a": "passed", "m.C.b": "failed", "m.c": "skipped", "m.d": "failed"}
+
+
+def test_outcomes_from_a_program() -> None:
+    assert runner.from_program(0, 'noise\n{"a": "x", "b": [1]}\n') == {"a": "x", "b": "[1]"}
+    assert runner.from_program(None, "Traceback\nValueError: x") == {"run": "exit status None: ValueError: x"}
+
+
+def test_the_line_of_a_package() -> None:
+    result = runner.Result("p", "", {"a": "passed", "b": "failed"}, {"a": "passed", "b": "failed", "c": "[1]"}, {}, [1.2, 3.4])
+    assert result.line() == "Tornado: 1 failed, 1 passed; tornadolike: 1 failed, 1 passed, 1 seen (1 s and 3 s)"
+
+
+def test_what_cannot_be_installed_is_a_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr(environments.sys, "executable", "/nonexistent/python")
+    package = environments.Package("p", "", ["nothing"], "program", ["x.py"], 1)
+    result = runner.measure(package, "asyncio", "auto")
+    assert list(result.different) == ["environment"]
+    assert package.home.is_relative_to(tmp_path)
+
+
+def test_the_list_in_the_repository_is_well_formed() -> None:
+    listed = runner.packages()
+    assert len({one.name for one in listed}) == len(listed)
+    for one in listed:
+        assert one.kind in ("pytest", "program")
+        assert one.about
+        if one.kind == "program":
+            assert environments.directory(one).joinpath(one.run[0]).exists()
+
+
+def test_children_are_told_which_tornado() -> None:
+    variables = runner.variables(alias=True, loop="uvloop", engine="h11")
+    assert (variables["TORNADOLIKE_AS_TORNADO"], variables["TORNADOLIKE_LOOP"]) == ("1", "uvloop")
+    assert "TORNADOLIKE_AS_TORNADO" not in runner.variables(alias=False, loop="uvloop", engine="h11")
+    assert json.dumps(variables)
