@@ -14,8 +14,10 @@ from compat_suite.verdict import exclusions
 _WORDS = {0: "as it should be", 1: "DIFFERS", 2: "did not run"}
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222; background: #fff }
-table { border-collapse: collapse; width: 100%; margin: .5rem 0 2rem } td, th { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top }
-th { background: #f4f4f6 } .bad { background: #fde8e8 } pre { white-space: pre-wrap; background: #f4f4f6; padding: .6rem; overflow-wrap: anywhere } code { overflow-wrap: anywhere }
+table { border-collapse: collapse; width: 100%; margin: .5rem 0 2rem }
+td, th { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid #ddd; vertical-align: top }
+th { background: #f4f4f6 } .bad { background: #fde8e8 } td, code, pre { overflow-wrap: anywhere }
+pre { white-space: pre-wrap; background: #f4f4f6; padding: .6rem }
 """
 Row = Sequence[object]
 
@@ -41,7 +43,8 @@ def page(statuses: dict[str, int], results: dict[str, Any]) -> str:
         if result is not None:
             sections += [f"<h2>{name}</h2>", *_SECTIONS[name](result)]
     title = f"tornadolike and Tornado {environment.TORNADO_VERSION}"
-    return f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style><h1>{title}</h1>{"".join(sections)}</html>\n'
+    head = f'<meta charset="utf-8"><title>{title}</title><style>{_STYLE}</style>'
+    return f'<!doctype html><html lang="en">{head}<h1>{title}</h1>{"".join(sections)}</html>\n'
 
 
 def table(head: Row, rows: Iterable[Row]) -> str:

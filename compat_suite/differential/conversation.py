@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import re
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -137,9 +137,3 @@ async def _fate(peer: Peer, *, probe: bool, idle: float) -> str:
 async def quiet_loop(rounds: int = _ROUNDS) -> None:
     for _ in range(rounds):
         await asyncio.sleep(0)
-
-
-async def gather(record: list[Any], *steps: Callable[[], Awaitable[Any]]) -> None:
-    """Run the steps in turn; note each one's result."""
-    for one in steps:
-        record.append(repr(await one()))

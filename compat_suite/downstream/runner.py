@@ -7,11 +7,11 @@ import subprocess
 import tempfile
 import time
 import tomllib
-import xml.etree.ElementTree
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 from compat_suite import upstream
 from compat_suite.downstream import environments
@@ -140,7 +140,7 @@ def variables(*, alias: bool, loop: str, engine: str) -> dict[str, str]:
 def from_junit(path: Path) -> dict[str, str]:
     """Each test's outcome from pytest's own report."""
     outcomes = {}
-    for case in xml.etree.ElementTree.parse(path).iter("testcase"):
+    for case in ET.parse(path).iter("testcase"):
         kinds_found = {child.tag for child in case}
         outcome = "failed" if kinds_found & {"failure", "error"} else "skipped" if "skipped" in kinds_found else "passed"
         outcomes[f"{case.get('classname')}.{case.get('name')}"] = outcome

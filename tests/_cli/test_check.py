@@ -84,7 +84,8 @@ def test_what_is_none_of_tornados(tmp_path: Path, source: str) -> None:
 
 
 def test_names_of_the_program_itself_are_left_alone(tmp_path: Path) -> None:
-    source = "from tornado.web import RequestHandler\nclass H(RequestHandler):\n def _mine(self): self._mine(); self.other; H._mine; H.constant\n"
+    body = "self._mine(); self.other; H._mine; H.constant"
+    source = f"from tornado.web import RequestHandler\nclass H(RequestHandler):\n def _mine(self): {body}\n"
     assert uses(tmp_path, source) == {"tornado.web.RequestHandler": "supported"}
 
 

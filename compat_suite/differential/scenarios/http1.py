@@ -1,6 +1,6 @@
 """The HTTP/1.1 wire: heads, framing, what is refused and how, what becomes of the connection."""
 
-# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+# ruff: noqa: E501 - rows of tables; names are looked up when the call is made
 
 from typing import Any
 

@@ -1,10 +1,10 @@
 """Coroutines, the loop, locks, queues, futures: orders of events, results, exceptions, what is logged."""
 
-# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+# ruff: noqa: E501, PLW0108, ASYNC110 - rows of tables; names are looked up when the call is made
 
 import asyncio
 import concurrent.futures
-import datetime
+import datetime as dt
 from typing import Any
 
 from tornado import concurrent as tconcurrent
@@ -104,7 +104,7 @@ for _name, _make in _YIELDS.items():
     loop(f"yield {_name}")(_yielding(_make))
     loop(f"multi {_name}")(_awaiting(gen.multi, _make))
     loop(f"convert_yielded {_name}")(_awaiting(gen.convert_yielded, _make))
-    loop(f"with_timeout {_name}")(_awaiting(lambda value: gen.with_timeout(datetime.timedelta(seconds=1), value), _make))
+    loop(f"with_timeout {_name}")(_awaiting(lambda value: gen.with_timeout(dt.timedelta(seconds=1), value), _make))
     loop(f"maybe_future {_name}")(_awaiting(gen.maybe_future, _make))
     loop(f"is_future {_name}")(_awaiting(lambda value: done(tconcurrent.is_future(value)), _make))
 
@@ -193,15 +193,15 @@ async def _callback_errors(notes: Note) -> None:
 @loop("timeouts")
 async def _timeouts(notes: Note) -> None:
     here = ioloop.IOLoop.current()
-    for deadline in (datetime.timedelta(seconds=0), here.time(), "x", None):
+    for deadline in (dt.timedelta(seconds=0), here.time(), "x", None):
         step(notes, lambda deadline=deadline: type(here.add_timeout(deadline, lambda: None)).__name__ != "")
     pending: asyncio.Future[Any] = asyncio.Future()
-    await attempt(notes, gen.with_timeout(datetime.timedelta(milliseconds=1), pending))
+    await attempt(notes, gen.with_timeout(dt.timedelta(milliseconds=1), pending))
     notes.append(pending.cancelled())
     pending.set_exception(ValueError("too late"))
     await asyncio.sleep(0.01)
     quiet: asyncio.Future[Any] = asyncio.Future()
-    await attempt(notes, gen.with_timeout(datetime.timedelta(milliseconds=1), quiet, quiet_exceptions=ValueError))
+    await attempt(notes, gen.with_timeout(dt.timedelta(milliseconds=1), quiet, quiet_exceptions=ValueError))
     quiet.set_exception(ValueError("too late, quietly"))
     await asyncio.sleep(0.01)
 
@@ -214,7 +214,7 @@ async def _loop_api(notes: Note) -> None:
     step(notes, lambda: here.remove_handler(99999))
     step(notes, lambda: here.run_in_executor(None, print) is not None)
     step(notes, lambda: ioloop.PeriodicCallback(print, 0))
-    step(notes, lambda: ioloop.PeriodicCallback(print, datetime.timedelta(seconds=1)).callback_time)
+    step(notes, lambda: ioloop.PeriodicCallback(print, dt.timedelta(seconds=1)).callback_time)
     step(notes, lambda: ioloop.PeriodicCallback(print, 10).is_running())
     step(notes, lambda: ioloop.IOLoop(asyncio_loop=here.asyncio_loop))
     step(notes, lambda: (here.READ, here.WRITE, here.ERROR))
@@ -285,7 +285,7 @@ async def _locks(notes: Note) -> None:
     notes.append(repr(semaphore))
     semaphore.release()
     notes.append(repr(semaphore))
-    await attempt(notes, semaphore.acquire(timeout=datetime.timedelta(milliseconds=1)))
+    await attempt(notes, semaphore.acquire(timeout=dt.timedelta(milliseconds=1)))
     step(notes, locks.Semaphore, -1)
     bounded = locks.BoundedSemaphore(1)
     step(notes, bounded.release)
@@ -295,10 +295,10 @@ async def _locks(notes: Note) -> None:
     condition.notify()
     notes.append([future.done() for future in waiting])
     condition.notify_all()
-    await attempt(notes, condition.wait(timeout=datetime.timedelta(milliseconds=1)))
+    await attempt(notes, condition.wait(timeout=dt.timedelta(milliseconds=1)))
     event = locks.Event()
     notes.append([event.is_set(), repr(event)])
-    await attempt(notes, event.wait(timeout=datetime.timedelta(milliseconds=1)))
+    await attempt(notes, event.wait(timeout=dt.timedelta(milliseconds=1)))
     waits = event.wait()
     event.set()
     await attempt(notes, waits)
@@ -316,16 +316,16 @@ async def _queues(notes: Note) -> None:
         notes.append([queue.qsize(), queue.full(), queue.empty(), queue.maxsize, str(queue), repr(queue)])
         notes.append([queue.get_nowait(), queue.get_nowait()])
         step(notes, queue.get_nowait)
-        await attempt(notes, queue.get(timeout=datetime.timedelta(milliseconds=1)))
+        await attempt(notes, queue.get(timeout=dt.timedelta(milliseconds=1)))
         step(notes, queue.task_done)
         step(notes, queue.task_done)
         step(notes, queue.task_done)
-        await attempt(notes, queue.join(timeout=datetime.timedelta(milliseconds=1)))
+        await attempt(notes, queue.join(timeout=dt.timedelta(milliseconds=1)))
     step(notes, queues.Queue, -1)
     step(notes, queues.Queue, None)
     queue = queues.Queue(1)
     queue.put_nowait(1)
-    await attempt(notes, queue.put(2, timeout=datetime.timedelta(milliseconds=1)))
+    await attempt(notes, queue.put(2, timeout=dt.timedelta(milliseconds=1)))
     putting = queue.put(3)
     notes.append(putting.done())
     notes.append(await queue.get())

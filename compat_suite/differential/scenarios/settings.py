@@ -1,8 +1,8 @@
 """Options, locales and logging: parsing, help texts, files; translations and formats; what a log line looks like."""
 
-# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+# ruff: noqa: E501, PLW0108, PLC3002, ASYNC240, LOG001 - rows of tables; names are looked up when the call is made
 
-import datetime
+import datetime as dt
 import io
 import logging
 import os
@@ -23,8 +23,8 @@ def _parser(notes: list[Any]) -> options.OptionParser:
     parser.define("ratio", default=0.5)
     parser.define("many", default=[1], type=int, multiple=True)
     parser.define("texts", type=str, multiple=True)
-    parser.define("when", type=datetime.datetime)
-    parser.define("delta", type=datetime.timedelta)
+    parser.define("when", type=dt.datetime)
+    parser.define("delta", type=dt.timedelta)
     parser.define("any_thing", default=None, callback=lambda value: notes.append(repr(value)))
     parser.define("wide-name", default="w")
     parser.define("a_very_long_option_name_indeed", default=None, help="long " * 20, metavar="SOMETHING")
@@ -114,7 +114,7 @@ async def _translations(action: Any, files: dict[str, str] | None = None, encodi
             locale.Locale._cache = {}
 
 
-_NOW = datetime.datetime.now(datetime.UTC).replace(tzinfo=None)
+_NOW = dt.datetime.now(dt.UTC).replace(tzinfo=None)
 _ACTIONS: dict[str, Any] = {
     "get": lambda: [locale.get(*codes).code for codes in (("de",), ("de_DE",), ("fr",), ("fr_FR",), ("fr-fr",), ("pt_BR",), ("pt-br",), ("nosuch",), ("nosuch", "de"), (), ("",), ("zh", "zh_CN"), ("DE",), ("zh-Hans-CN",))],
     "supported": lambda: sorted(locale.get_supported_locales()),
@@ -127,8 +127,8 @@ _ACTIONS: dict[str, Any] = {
     "friendly_number": lambda: [locale.get(code).friendly_number(number) for code in ("en_US", "de") for number in (0, 999, 1000, 1234567, -1234)],
     "closest": lambda: [locale.Locale.get_closest(*codes).code for codes in (("de_AT",), ("xx",), ("fr_CA", "de"), (None,), ("e",))],
     "default": lambda: (locale.set_default_locale("de"), locale.get("nosuch").code, sorted(locale.get_supported_locales())),
-    "date in the future": lambda: locale.get("en_US").format_date(_NOW + datetime.timedelta(days=3), gmt_offset=0, full_format=True)[:3].isalpha(),
-    "format_day": lambda: [locale.get("en_US").format_day(datetime.datetime(2020, 1, 2), dow=dow) for dow in (True, False)],
+    "date in the future": lambda: locale.get("en_US").format_date(_NOW + dt.timedelta(days=3), gmt_offset=0, full_format=True)[:3].isalpha(),
+    "format_day": lambda: [locale.get("en_US").format_day(dt.datetime(2020, 1, 2), dow=dow) for dow in (True, False)],
 }  # fmt: skip
 for _name, _action in _ACTIONS.items():
     add(f"settings/locale {_name}", lambda action=_action: _translations(action))
@@ -137,7 +137,7 @@ for _seconds in (0, 1, 30, 59, 60, 90, 3000, 3600, 7000, 40000):
         add(
             f"settings/locale format_date {_seconds} {_code}",
             lambda seconds=_seconds, code=_code: _translations(
-                lambda: locale.get(code).format_date(datetime.datetime.now(datetime.UTC) - datetime.timedelta(seconds=seconds + 0.2))
+                lambda: locale.get(code).format_date(dt.datetime.now(dt.UTC) - dt.timedelta(seconds=seconds + 0.2))
             ),
         )
 for _options in (
@@ -149,10 +149,10 @@ for _options in (
     {"relative": False, "full_format": True},
 ):
     for _date in (
-        datetime.datetime(2013, 4, 28, 18, 35),
+        dt.datetime(2013, 4, 28, 18, 35),
         1_367_174_100,
         1_367_174_100.7,
-        datetime.datetime(2013, 4, 28, 18, 35, tzinfo=datetime.timezone(datetime.timedelta(hours=2))),
+        dt.datetime(2013, 4, 28, 18, 35, tzinfo=dt.timezone(dt.timedelta(hours=2))),
     ):
         for _code in ("en_US", "de", "zh_CN", "fa"):
             add(
@@ -241,5 +241,5 @@ add("settings/log file", _log_file)
 calls(
     "settings.type inference",
     lambda value: (lambda p: (p.define("x", default=value), p.parse_command_line(["p", "--x=1"]), p.x))(options.OptionParser()),
-    [(3,), ("s",), (1.5,), (True,), (None,), ([],), (b"b",), (datetime.timedelta(1),)],
+    [(3,), ("s",), (1.5,), (True,), (None,), ([],), (b"b",), (dt.timedelta(1),)],
 )

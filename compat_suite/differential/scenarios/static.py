@@ -1,6 +1,6 @@
 """Static files: ranges, conditions, names that must not be served, redirects."""
 
-# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+# ruff: noqa: E501 - rows of tables; names are looked up when the call is made
 
 import os
 import tempfile

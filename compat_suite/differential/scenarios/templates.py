@@ -1,6 +1,6 @@
 """Templates: output, whitespace, errors and where they are said to be, generated code's behaviour, UI modules."""
 
-# ruff: noqa: E501 - tables, whose rows do not get better by being broken up
+# ruff: noqa: E501 - rows of tables; names are looked up when the call is made
 
 import traceback
 from typing import Any

@@ -48,7 +48,7 @@ def test_run_sync(io_loop, http_client, base_url):
     assert io_loop.run_sync(lambda: http_client.fetch(base_url)).code == 200
 
 
-def test_server(http_server, http_port, unused_port=None):
+def test_server(http_server, http_port):
     assert http_port > 0
     assert tornado.version_info[:2] == (6, 6)
 
