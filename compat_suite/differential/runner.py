@@ -245,7 +245,7 @@ def alike(results: list[Result]) -> dict[str, list[str]]:
     found: dict[str, tuple[str, list[str]]] = {}
     for one in results:
         if one.different:
-            changed = "\n".join(line for line in one.different.splitlines() if line.startswith(("+", "-")))
+            changed = "\n".join(line for line in one.different.splitlines() if line.startswith(("+", "-"))) or one.different
             key = one.group + _NUMBER.sub("#", changed)
             found.setdefault(key, (one.different, []))[1].append(one.name)
     return dict(found.values())

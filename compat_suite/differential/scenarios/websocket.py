@@ -243,7 +243,9 @@ async def _client(messages: tuple[Any, ...], members: dict[str, Any], options: d
                     notes.append(repr(await asyncio.wait_for(connection.read_message(), 1))[:60])
             await quiet_loop(100)
             connection.close(1000, "done")
-            await quiet_loop(100)
+            for _ in range(50):
+                if connection.close_code is None:
+                    await asyncio.sleep(0.01)
             notes.append([connection.close_code, connection.close_reason])
             if "on_message_callback" not in options:
                 notes.append(repr(await asyncio.wait_for(connection.read_message(), 1)))
