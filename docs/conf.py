@@ -1,6 +1,5 @@
 """How the documentation is built: ``python -m sphinx -W --keep-going -b html docs build/docs`` in the project's root."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -14,9 +13,9 @@ author = "the tornadolike project"
 copyright = f"{author}; Apache License 2.0"  # noqa: A001 - the option's name
 version = release = tornadolike.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "described"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "described", "fragments", "rooms"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["changes/[0-9]*.md", "changes/fragments/*", "examples/**"]
+exclude_patterns = ["changes/fragments/*", "examples/**"]
 default_role = "py:obj"
 highlight_language = "python"
 pygments_style = "friendly"
@@ -32,9 +31,6 @@ autodoc_member_order = "bysource"
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
-# Optional peers: their pages are built without them as well.
-autodoc_mock_imports = [name for name in ("pycurl", "pycares", "twisted") if importlib.util.find_spec(name) is None]
-
 html_theme = "furo"
 html_title = f"tornadolike {release}"
 html_static_path = ["_static"]

@@ -58,7 +58,7 @@ class LogFormatter(logging.Formatter):
     The lines of a message or traceback after its first are indented. A record that cannot be formatted becomes a line
     which says so, never an exception.
 
-    `.parse_command_line` and `.parse_config_file` install it, unless ``--logging=none`` is given. The constructor
+    `.options.parse_command_line` and `.options.parse_config_file` install it, unless ``--logging=none`` is given. The constructor
     suits `logging.config.dictConfig`.
     """
 
@@ -113,7 +113,7 @@ class LogFormatter(logging.Formatter):
 def enable_pretty_logging(options: Any = None, logger: logging.Logger | None = None) -> None:
     """Set up ``logger`` (default: the root logger) as the logging options say; nothing when ``logging`` is none.
 
-    `.parse_command_line` and `.parse_config_file` call this when they are done. Raises `ValueError` for an unknown
+    `.options.parse_command_line` and `.options.parse_config_file` call this when they are done. Raises `ValueError` for an unknown
     ``log_rotate_mode``.
     """
     options = _options_or_default(options)

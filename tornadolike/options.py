@@ -366,10 +366,12 @@ class OptionParser:
         self._parse_callbacks.append(callback)
 
     def mockable(self) -> "_Mockable":
-        """A stand-in for this object that `unittest.mock.patch.object` can set options of, and reset them::
+        """A stand-in for this object, made for `unittest.mock.patch.object`.
 
-        with mock.patch.object(options.mockable(), "port", 80):
-            assert options.port == 80
+        Through it, options can be set for a while::
+
+            with mock.patch.object(options.mockable(), "port", 80):
+                assert options.port == 80
         """
         return _Mockable(self)
 
