@@ -168,7 +168,8 @@ def make_application(directory: str) -> tornado.web.Application:
 
 
 async def main() -> None:
-    tornado.httpclient.AsyncHTTPClient.configure(None, max_clients=64)
+    # Tornado knows no "keep_alive" and ignores it.
+    tornado.httpclient.AsyncHTTPClient.configure(None, max_clients=64, defaults={"keep_alive": True})
     with tempfile.TemporaryDirectory() as directory:
         make_application(directory).listen(8888, "127.0.0.1")
         await asyncio.Event().wait()
