@@ -93,6 +93,8 @@ class BaseIOStream:
     # Defaults at the class: an idle connection pays only for what it has used.
     _source: ByteSource | None = None
     _direct: Callable[[bytes], None] | None = None  # the source's write, while nothing stands in its way
+    # A transport's is_closing(): a write may have shown that the other end is gone, of which the loop tells only later.
+    _failing: Callable[[], bool] | None = None
     _consumer: _Consumer | None = None
     _paused = False  # the consumer wants nothing at present
     _request: read_buffer.ReadRequest | None = None
@@ -415,7 +417,8 @@ class BaseIOStream:
         direct = self._direct
         if direct is not None and type(data) is bytes:
             direct(data)
-            return self._direct is not None
+            failing = self._failing
+            return self._direct is not None and (failing is None or not failing())
         return self._write_through_queue(data)
 
     def _write_through_queue(self, data: bytes | bytearray | memoryview) -> bool:
@@ -513,7 +516,7 @@ class BaseIOStream:
             self._note_error(exc_info)
             self._finish_read_at_close()
             self._closed = True
-            self._direct = None
+            self._direct = self._failing = None
             source, self._source = self._source, None
             try:
                 if source is not None:
@@ -718,6 +721,7 @@ class IOStream(BaseIOStream):
         stream.socket = cast("socket.socket", TransportSocket(source.transport))
         BaseIOStream.__init__(stream, max_buffer_size, read_chunk_size, max_write_buffer_size)
         stream._source = source
+        stream._failing = source.transport.is_closing
         stream._open_direct()
         source.adopt(stream)
         return stream
@@ -823,7 +827,7 @@ class IOStream(BaseIOStream):
 
     def _release_socket(self) -> _Socket:
         sock, self.socket = self.socket, None  # type: ignore[assignment]  # as in close_fd
-        self._source = self._direct = None
+        self._source = self._direct = self._failing = None
         return sock
 
     def set_nodelay(self, value: bool) -> None:
@@ -881,6 +885,7 @@ class SSLIOStream(IOStream):
         session = tls.Session(ssl_options_to_context(ssl_options, server_side), server_side, server_hostname)
         stream = cls.__new__(cls)
         BaseIOStream.__init__(stream, max_buffer_size, read_chunk_size, max_write_buffer_size)
+        stream._failing = source.transport.is_closing
         stream._secure(source, TransportSocket(source.transport), session, ssl_options)
         return stream
 

@@ -250,6 +250,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
     stream: IOStream
     connection: HTTP1Connection
     code: int | None = None
+    _loss = "Connection closed"  # what a lost connection is called; another word before there was any head
     reason: str | None = None
     headers: httputil.HTTPHeaders | None = None
     final_callback: _Callback | None
@@ -429,7 +430,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         self.stream = stream
         self.connection = self._create_connection(stream)
         self._request_sent = False
-        stream.set_close_callback(self.on_connection_close)
+        stream.set_close_callback(self._on_stream_closed)
         request_timeout = self.request.request_timeout
         if request_timeout and self._timeout is None:
             self._timeout = self.io_loop.call_at(self.start_time + request_timeout, self._on_timeout, "during request")
@@ -474,8 +475,13 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         if self.final_callback is not None and not self._retriable and not self._response_read:
-            error = self.stream.error or HTTPStreamClosedError("Stream closed" if self.code is None else "Connection closed")
+            error = self.stream.error or HTTPStreamClosedError(self._loss)
             self._handle_exception(type(error), error, None)
+
+    def _on_stream_closed(self) -> None:
+        if self.code is None:
+            self._loss = "Stream closed"
+        self.on_connection_close()
 
     def _handle_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> bool:
         """Report an error as the outcome of the request. False: there is already an outcome, so the error is not ours to swallow."""

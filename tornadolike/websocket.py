@@ -254,9 +254,10 @@ class WebSocketHandler(web.RequestHandler):
         :arg code: one of RFC 6455 §7.4.1, or 3000 to 4999; default none, or 1000 beside a ``reason``.
         :arg reason: at most 123 bytes of text for the peer.
         """
-        connection, self.ws_connection = self.ws_connection, None
+        connection = self.ws_connection
         if connection is not None:
-            connection.close(code, reason)
+            connection.close(code, reason)  # raises for a code that does not fit; then nothing has happened
+            self.ws_connection = None
 
     def check_origin(self, origin: str) -> bool:
         """Override to say whether a page of another ``origin`` may connect, such as ``https://www.example.org``.
