@@ -244,10 +244,11 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _on_interim(
         self, delegate: httputil.HTTPMessageDelegate, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders
     ) -> Awaitable[None] | None:
+        wanted = delegate.headers_received(start_line, headers)
         if self._interim_responses >= _MAX_1XX_RESPONSES:
             raise PeerError("Too many 1xx responses")
         self._interim_responses += 1
-        return delegate.headers_received(start_line, headers)
+        return wanted
 
     def _settle_head(self) -> None:
         """The delegate has seen the head of a message with a body: limits, 100-continue, time-out."""
