@@ -20,7 +20,7 @@ class Exchange(Protocol):
     request: bytes
     closes: bool
 
-    def answered(self, data: bytes) -> bool:
+    def answered(self, data: bytes | bytearray) -> bool:
         """Whether ``data`` is the whole answer; raises `WrongAnswer` where it is not the one that has to come."""
 
 
@@ -75,27 +75,29 @@ class HTTPExchange:
         # Of an answer that was already found right: what it begins and ends with, and its length.
         self._head, self._tail, self._length = b"", b"", -1
 
-    def answered(self, data: bytes) -> bool:
+    def answered(self, data: bytes | bytearray) -> bool:
         if len(data) == self._length and data.startswith(self._head) and data.endswith(self._tail):
             return True
+        if len(data) < self._length and data.startswith(self._head):
+            return False
         parts = split(data)
         if parts is None:
             return False
         self._answer.check(*parts)
         if self._answer.body is not None:
-            body_at = data.index(b"\r\n\r\n")
-            self._head, self._tail, self._length = data[: data.index(b"\r\n")], data[body_at:], len(data)
+            line_end, body_at = data.index(b"\r\n"), data.index(b"\r\n\r\n")
+            self._head, self._tail, self._length = bytes(data[:line_end]), bytes(data[body_at:]), len(data)
         return True
 
 
-def split(data: bytes) -> tuple[int, bytes] | None:
+def split(data: bytes | bytearray) -> tuple[int, bytes] | None:
     """Status and body of a whole HTTP/1.1 answer; None while there is more to come (or only the connection's end tells)."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
         return None
     status = _STATUS.match(data)
     if status is None:
-        raise WrongAnswer(f"answers with something else than HTTP/1.1: {data[:_SHOWN]!r}")
+        raise WrongAnswer(f"answers with something else than HTTP/1.1: {bytes(data[:_SHOWN])!r}")
     code, body_at = int(status[1]), end + 4
     if code in (204, 304):
         return code, b""
@@ -105,10 +107,10 @@ def split(data: bytes) -> tuple[int, bytes] | None:
     length = _LENGTH.search(data, 0, body_at)
     if length is None or len(data) < body_at + int(length[1]):
         return None
-    return code, data[body_at : body_at + int(length[1])]
+    return code, bytes(data[body_at : body_at + int(length[1])])
 
 
-def _unchunked(data: bytes, at: int) -> bytes | None:
+def _unchunked(data: bytes | bytearray, at: int) -> bytes | None:
     pieces: list[bytes] = []
     while (line_end := data.find(b"\r\n", at)) >= 0:
         size = int(data[at:line_end].partition(b";")[0], 16)
@@ -117,7 +119,7 @@ def _unchunked(data: bytes, at: int) -> bytes | None:
             return None
         if size == 0:
             return b"".join(pieces)
-        pieces.append(data[start : start + size])
+        pieces.append(bytes(data[start : start + size]))
         at = start + size + 2
     return None
 

@@ -6,7 +6,7 @@ Per request: one recv, one comparison, one send and two clock readings, about 10
 import selectors
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from tornadolike._bench.errors import BenchError, WrongAnswer
 from tornadolike._bench.exchanges import Answer, Exchange, HTTPExchange, Request, split
@@ -23,7 +23,7 @@ class _Connection:
     def __init__(self, connected: socket.socket) -> None:
         self.socket = connected
         self.sent_at = _NEVER_STARTED
-        self.received = b""
+        self.received = bytearray()
         self.pending = memoryview(b"")
 
 
@@ -95,24 +95,27 @@ class Generator:
         except BlockingIOError:
             return
         if not data:
-            raise WrongAnswer(f"closed the connection in the middle of an answer: {connection.received[:200]!r}")
+            raise WrongAnswer(f"closed the connection in the middle of an answer: {bytes(connection.received[:200])!r}")
+        whole: bytes | bytearray = data
         if connection.received:
-            data = connection.received + data
-        if not self._exchange.answered(data):
-            connection.received = data
+            connection.received += data
+            whole = connection.received
+        if not self._exchange.answered(whole):
+            if whole is data:
+                connection.received += data
             return
         now = time.perf_counter()
         self._latencies.append(now - connection.sent_at)
-        self._bytes += len(data)
+        self._bytes += len(whole)
         self._next(connection, now < end)
 
     def _next(self, connection: _Connection, wanted: bool) -> None:
+        connection.received = bytearray()
         if self._exchange.closes or not wanted:
             self._close(connection)
             if wanted:
                 self._open()
             return
-        connection.received = b""
         self._send(connection)
 
 
@@ -165,9 +168,3 @@ def _until_close(data: bytes) -> tuple[bytes, int, bytes]:
     if not end or b"content-length" in head.lower() or not head.startswith(b"HTTP/1."):
         raise WrongAnswer(f"closed the connection in the middle of an answer: {data[:200]!r}")
     return head, int(head.split(b" ", 2)[1]), body
-
-
-def sockets_closed(sockets: Sequence[socket.socket]) -> None:
-    """Close them all."""
-    for one in sockets:
-        one.close()

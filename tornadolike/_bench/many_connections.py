@@ -1,6 +1,7 @@
 """Loads of thousands of connections at once: what idle ones weigh, what a message to all of them costs."""
 
 import contextlib
+import functools
 import resource
 import selectors
 import socket
@@ -85,8 +86,10 @@ class Broadcast:
 
     def __init__(self, server: ServerProcess, path: str, count: int) -> None:
         self._expected = websocket_load.frame(_MESSAGE, masked=False)
-        self._sockets = [websocket_load.connect(path, server.host, server.port) for _ in range(count)]
         self._selector = selectors.DefaultSelector()
+        self._opened = contextlib.ExitStack()
+        open_one = functools.partial(websocket_load.connect, path, server.host, server.port)
+        self._sockets = self._opened.enter_context(_opened(count, open_one))
         for one in self._sockets:
             one.setblocking(False)
             self._selector.register(one, selectors.EVENT_READ, one)
@@ -118,5 +121,4 @@ class Broadcast:
     def close(self) -> None:
         """Close all connections."""
         self._selector.close()
-        for one in self._sockets:
-            one.close()
+        self._opened.close()

@@ -67,10 +67,17 @@ class HTTPDriver:
         self._look()
         if self._settings.use_wrk:
             load = wrk.load(self._request, host, port, self._connections, seconds)
+            self._check_size(load)
         else:
             load = generator.http_load(self._request, self._answer, host, port, self._connections, seconds)
         self._look()
         return load
+
+    def _check_size(self, load: Load) -> None:
+        """wrk counts statuses, but compares no bodies: too few bytes is what can be seen of wrong ones."""
+        body = self._answer.body
+        if body is not None and load.received_bytes < load.work * len(body):
+            raise WrongAnswer(f"answers under load with {load.received_bytes / load.work:.0f} bytes, less than a body of {len(body)}")
 
     def _look(self) -> None:
         status, _, body = generator.ask(self._request, self._server.host, self._server.port)

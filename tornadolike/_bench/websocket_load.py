@@ -54,7 +54,7 @@ def frame(payload: bytes, *, masked: bool, compressed: bool = False) -> bytes:
     return head + mask + together.to_bytes(len(payload), "big")
 
 
-def frame_size(data: bytes) -> int | None:
+def frame_size(data: bytes | bytearray) -> int | None:
     """How long the frame at the beginning of ``data`` is; None where its head is not complete."""
     if len(data) < 2:
         return None
@@ -64,7 +64,7 @@ def frame_size(data: bytes) -> int | None:
     return head + (int.from_bytes(data[2:head], "big") if head > 2 else data[1] & 0x7F)
 
 
-def _head_size(data: bytes) -> int:
+def _head_size(data: bytes | bytearray) -> int:
     return 2 + {126: 2, 127: 8}.get(data[1] & 0x7F, 0)
 
 
@@ -77,12 +77,12 @@ class EchoExchange:
         self.request = frame(message, masked=True)
         self._expected = frame(message, masked=False)
 
-    def answered(self, data: bytes) -> bool:
+    def answered(self, data: bytes | bytearray) -> bool:
         if data == self._expected:
             return True
         if len(data) < len(self._expected) and self._expected.startswith(data):
             return False
-        raise WrongAnswer(f"echoes {data[:100]!r} instead of {self._expected[:100]!r}")
+        raise WrongAnswer(f"echoes {bytes(data[:100])!r} instead of {self._expected[:100]!r}")
 
 
 class DeflatedEchoExchange:
@@ -93,12 +93,12 @@ class DeflatedEchoExchange:
     def __init__(self, message: bytes) -> None:
         self.request = frame(deflated(message), masked=True, compressed=True)
 
-    def answered(self, data: bytes) -> bool:
+    def answered(self, data: bytes | bytearray) -> bool:
         if data[0] != _FIN | _COMPRESSED | _TEXT:
-            raise WrongAnswer(f"echoes something else than a compressed text message: {data[:100]!r}")
+            raise WrongAnswer(f"echoes something else than a compressed text message: {bytes(data[:100])!r}")
         size = frame_size(data)
         if size is not None and len(data) > size:
-            raise WrongAnswer(f"echoes more than one message: {data[:100]!r}")
+            raise WrongAnswer(f"echoes more than one message: {bytes(data[:100])!r}")
         return size is not None and len(data) == size
 
 

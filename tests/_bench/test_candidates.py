@@ -1,0 +1,120 @@
+"""Which candidates there are, how they are started, and what is measured of them."""
+
+import importlib.util
+import os
+import resource
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from tornadolike._bench import candidates, many_connections, meter, scenarios
+from tornadolike._bench.candidates import Candidate
+from tornadolike._bench.errors import BenchError
+from tornadolike._bench.server_process import ServerProcess
+
+
+def test_tornado_comes_first_and_has_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "_real_tornado", lambda: True)
+    names = [one.name for one in candidates.find(["asyncio", "uvloop", "rloop"], ["httptools", "h11"])]
+    assert names[:2] == ["tornado asyncio", "tornado uvloop"]
+    assert names[2:] == [f"tornadolike {loop} {engine}" for loop in ("asyncio", "uvloop", "rloop") for engine in ("h11", "httptools")]
+
+
+def test_no_tornado_no_candidate_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> metadata.Distribution:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "distribution", missing)
+    assert {one.framework for one in candidates.find(["asyncio"], ["h11"])} == {"tornadolike"}
+
+
+def test_peers_only_when_asked_for_and_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(candidates, "_installed", lambda name: name == "aiohttp")
+    assert "aiohttp" not in {one.framework for one in candidates.find(["asyncio"], ["h11"])}
+    peers = [one for one in candidates.find(["asyncio"], ["h11"], with_peers=True) if one.program]
+    assert [one.name for one in peers] == ["aiohttp asyncio"]
+    assert all(one.program is not None and one.program.is_file() for one in peers)
+
+
+def test_scenarios_have_names_of_their_own() -> None:
+    names = [one.name for one in scenarios.BUILT_IN]
+    assert len(set(names)) == len(names)
+    assert [one.name for one in scenarios.named(["json", "hello"])] == ["json", "hello"]
+    with pytest.raises(LookupError, match="no scenario nothing; there are hello, "):
+        scenarios.named(["nothing"])
+
+
+def plain(program: str, tmp_path: Path) -> ServerProcess:
+    path = tmp_path / "program.py"
+    path.write_text(program, encoding="utf-8")
+    return ServerProcess(Candidate("plain", "asyncio"), path)
+
+
+def test_a_program_is_put_on_a_free_loopback_port(tmp_path: Path) -> None:
+    program = "import socket, sys\ns = socket.socket(); s.bind(('0.0.0.0', 8888)); s.listen()\nwhile True: s.accept()"
+    with plain(program, tmp_path) as one, plain(program, tmp_path) as other:
+        one.wait_until_listening()
+        other.wait_until_listening()
+        assert one.port != other.port
+        for server in (one, other):
+            reading = server.reading()
+            assert reading.cpu_seconds > 0
+            assert reading.resident_bytes > 1 << 20
+    with pytest.raises(ProcessLookupError):
+        os.kill(one.pid, 0)
+
+
+def test_a_program_that_ends_says_why(tmp_path: Path) -> None:
+    with plain("raise SystemExit('no database')", tmp_path) as server, pytest.raises(BenchError, match=r"ended; its output:\nno database"):
+        server.wait_until_listening()
+
+
+def test_memory_and_time_of_children_count(tmp_path: Path) -> None:
+    program = (
+        "import os, socket, time\ns = socket.socket(); s.bind(('', 1))\n"
+        "if os.fork(): s.listen(); time.sleep(60)\n"
+        "data = b'x' * (200 << 20); time.sleep(60)\n"
+    )
+    with plain(program, tmp_path) as server:
+        server.wait_until_listening()
+        reading = server.reading()
+        for _ in range(200):
+            if reading.resident_bytes > 200 << 20:
+                break
+            reading = server.reading()
+        assert reading.resident_bytes > 200 << 20
+
+
+def test_without_proc_the_process_answers_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make = meter.Readings.make
+    monkeypatch.setattr(meter.Readings, "make", lambda: make(from_proc=False))
+    with plain("import socket, time\ns = socket.socket(); s.bind(('', 1)); s.listen(); time.sleep(60)", tmp_path) as server:
+        server.wait_until_listening()
+        first, second = server.reading(), server.reading()
+    assert 0 < first.cpu_seconds <= second.cpu_seconds
+    assert first.resident_bytes > 1 << 20
+
+
+def test_too_many_connections_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (256, 1024))
+    with pytest.raises(BenchError, match="10000 connections need 10200 open files, the limit here is 1024"):
+        many_connections.raise_file_limit(10_000)
+    wanted = []
+    monkeypatch.setattr(resource, "setrlimit", lambda which, limits: wanted.append(limits))
+    many_connections.raise_file_limit(500)
+    assert wanted == [(700, 1024)]
+
+
+def test_launching_has_nothing_of_its_own_on_the_path(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import sys; print(sys.argv, sys.path[0], __name__)", encoding="utf-8")
+    launch = importlib.util.find_spec("tornadolike._bench.launch")
+    assert launch is not None
+    assert launch.origin is not None
+    command = [sys.executable, launch.origin, str(tmp_path / "program.py"), "--x"]
+    ended = subprocess.run(
+        command, env={**os.environ, "TORNADOLIKE_BENCH_REPORT": "2"}, capture_output=True, text=True, timeout=30, check=True
+    )
+    assert ended.stdout == f"{[str(tmp_path / 'program.py'), '--x']} {tmp_path} __main__\n"

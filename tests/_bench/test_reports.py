@@ -1,0 +1,67 @@
+"""Table, record and page of the same figures."""
+
+import json
+import re
+import xml.dom.minidom
+
+from tornadolike._bench import page, record, table
+from tornadolike._bench.comparing import Plan
+from tornadolike._bench.figures import Comparison, Load, Percentiles, Result, Round
+
+
+def comparison() -> Comparison:
+    def result(name: str, *cpu: float, error: str | None = None) -> Result:
+        return Result(name, [Round(Load(10_000, 1.0, Percentiles(0.01, 0.02, 0.03)), one, 30 << 20) for one in cpu], error)
+
+    results = [result("tornado asyncio", 1.0, 1.2, 1.1), result("tornadolike uvloop", 0.2, 0.2, 0.22), result("bad", error="says <no>")]
+    return Comparison("hello", "Hello & more", "request", "cpu_us", results)
+
+
+def test_table_has_figures_ratio_and_errors() -> None:
+    text = table.render([comparison()])
+    assert text.splitlines()[0] == "Hello & more  [hello]"
+    line = next(line for line in text.splitlines() if "tornadolike" in line)
+    assert re.split(r"  +", line.strip()) == [
+        "tornadolike uvloop",
+        "20.0 (20.0-22.0)",
+        "5.00 (5.00-6.00)",
+        "10,000",
+        "10.0",
+        "20.0",
+        "30.0",
+        "30.0",
+    ]
+    assert "  bad: ERROR: says <no>" in text
+
+
+def test_record_is_plain_data() -> None:
+    data = json.loads(json.dumps(record.of([comparison()], Plan(), ["tornadolike", "bench"])))
+    assert data["environment"]["command"] == "tornadolike bench"
+    assert data["environment"]["versions"]["h11"]
+    (scenario,) = data["scenarios"]
+    assert scenario["first"] == "tornado asyncio"
+    good, bad = scenario["candidates"][1:]
+    assert good["cpu_us"] == {"median": 20.0, "low": 20.0, "high": 22.0}
+    assert (bad["error"], bad["cpu_us"], bad["times_less"]) == ("says <no>", None, None)
+
+
+def test_page_is_self_contained_and_escaped() -> None:
+    text = page.render(record.of([comparison()], Plan(), ["tornadolike", "bench", "<x>"]))
+    assert "&lt;x&gt;" in text
+    assert "says &lt;no&gt;" in text
+    assert "Hello &amp; more" in text
+    assert not re.search(r"(?:src|href)=|@import|url\(", text)
+    (chart,) = re.findall(r"<svg.*?</svg>", text, re.DOTALL)
+    drawn = xml.dom.minidom.parseString(chart)
+    widths = [float(bar.getAttribute("width")) for bar in drawn.getElementsByTagName("rect")]
+    assert len(widths) == 2
+    assert widths[0] == 5.5 * widths[1]
+
+
+def test_page_of_nothing_but_errors() -> None:
+    failed = Comparison("hello", "Hello", "request", "cpu_us", [Result("bad", error="gone")])
+    assert "<svg" not in page.render(record.of([failed], Plan(), []))
+
+
+def test_numbers_are_short() -> None:
+    assert [table.number(value) for value in (None, 0.123, 12.34, 123.4, 12345.6)] == ["-", "0.12", "12.3", "123", "12,346"]

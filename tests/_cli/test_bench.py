@@ -1,0 +1,104 @@
+"""``tornadolike bench`` as a user calls it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tornadolike
+
+ROOT = Path(tornadolike.__file__).parent.parent
+_APPLICATION = """
+import asyncio, sys, tornado, tornado.web
+class Page(tornado.web.RequestHandler):
+    def get(self):
+        if tornado.__name__ == "tornadolike" and "liar" in sys.argv:
+            self.write("something else")
+        else:
+            self.write("a page")
+    def post(self):
+        self.write(self.request.body)
+async def main():
+    tornado.web.Application([("/page", Page)]).listen(8888)
+    await asyncio.Event().wait()
+asyncio.run(main())
+"""
+_QUICKLY = ("--load", "builtin", "--rounds", "2", "--seconds", "0.05", "--connections", "2")
+
+
+def bench(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TORNADOLIKE_")}
+    command = [sys.executable, "-m", "tornadolike", "bench", *arguments]
+    return subprocess.run(
+        command, cwd=cwd, env=environment | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> Path:
+    (tmp_path / "app.py").write_text(_APPLICATION, encoding="utf-8")
+    return tmp_path
+
+
+def test_own_application(application: Path) -> None:
+    body = application / "body"
+    body.write_bytes(b"posted")
+    own = ("app.py", "--url", "/page", "--body", "body", "--candidate", "asyncio h11", "--html", "out.html", "--json", "out.json")
+    done = bench(*own, *_QUICKLY, cwd=application)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "POST /page" in done.stdout
+    assert "round 2 of 2, tornadolike asyncio h11" in done.stderr
+    (scenario,) = json.loads((application / "out.json").read_text(encoding="utf-8"))["scenarios"]
+    (candidate,) = scenario["candidates"]
+    assert candidate["name"] == "tornadolike asyncio h11"
+    assert candidate["rounds"] == 2
+    assert candidate["cpu_us"]["median"] > 0
+    assert "<svg" in (application / "out.html").read_text(encoding="utf-8")
+
+
+def test_a_wrong_answer_is_an_error(application: Path) -> None:
+    pytest.importorskip("tornado")
+    chosen = ("--candidate", "tornado asyncio", "--candidate", "tornadolike asyncio h11")
+    done = bench("app.py", "--url", "/page", *chosen, *_QUICKLY, "--", "liar", cwd=application)
+    assert done.returncode == 1, done.stderr + done.stdout
+    assert "tornadolike asyncio h11: ERROR: answers with a wrong body, b'something else' instead of b'a page'" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("app.py",), "a program needs --url with a path"),
+        (("--url", "/"), "--url needs a program"),
+        (("none.py", "--url", "/"), "can't open file 'none.py'"),
+        (("--scenario", "none"), "no scenario none; there are hello, sync"),
+        (("--candidate", "none"), "no such candidate; there are: "),
+        (("--rounds", "0"), "positive numbers"),
+    ],
+)
+def test_wrong_usage(application: Path, arguments: tuple[str, ...], message: str) -> None:
+    done = bench(*arguments, cwd=application)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert done.stderr.startswith("tornadolike bench: ")
+
+
+def test_an_error_status_is_no_answer(application: Path) -> None:
+    done = bench("app.py", "--url", "/none", "--candidate", "tornadolike asyncio h11", *_QUICKLY, cwd=application)
+    assert done.returncode == 1
+    assert "ERROR: answers with status 404" in done.stdout
+
+
+def test_other_commands_do_not_load_the_bench(tmp_path: Path) -> None:
+    code = "import sys, tornadolike.__main__; print([name for name in sys.modules if '_bench' in name])"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_list(tmp_path: Path) -> None:
+    done = bench("--list", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "ws-deflate" in done.stdout
+    assert "tornadolike asyncio h11" in done.stdout
