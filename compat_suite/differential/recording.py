@@ -12,6 +12,7 @@ _VOLATILE = [
     (re.compile(r" \d+\.\d\dms\b"), " <time>ms"),
     (re.compile(r"(?<=127\.0\.0\.1:)\d{4,5}\b"), "<port>"),
     (re.compile(r"\('127\.0\.0\.1', \d+\)"), "('127.0.0.1', <port>)"),
+    (re.compile(r"<(_UnixSelectorEventLoop|uvloop\.Loop) "), "<loop "),
     (re.compile(r"\b0x[0-9a-f]{6,}\b"), "<address>"),
     (re.compile(r"(?<=\bport=)\d{4,5}\b"), "<port>"),
     (re.compile(r"/tmp/compat_scenario\w+"), "<directory>"),

@@ -555,7 +555,9 @@ def _streaming(name: str, *pieces: bytes, prepare: Any = None, data: Any = None,
                     prepare(self)
 
             def data_received(self, chunk: bytes) -> Any:
-                notes.append(f"chunk of {len(chunk)}")
+                # How a body falls into pieces is a matter of time.
+                sizes = notes.pop()[1] if isinstance(notes[-1], list) else 0
+                notes.append(["body so far", sizes + len(chunk)])
                 return data(self, chunk) if data else None
 
             def post(self) -> None:

@@ -76,7 +76,7 @@ async def _talk(pieces: tuple[bytes, ...], members: dict[str, Any], settings: di
         for piece in pieces:
             await peer.send(piece)
             await peer.quiet()
-        await peer.quiet(idle)
+        await peer.quiet(idle or 0.004)
         received, fate = bytes(peer.received), peer.fate
         if eof:
             await peer.close()

@@ -25,8 +25,9 @@ class Main(tornado.web.RequestHandler):
 app = tornado.web.Application([("/", Main)])
 
 def wsgi(environ, start_response):
-    start_response("200 OK", [("Content-Type", "text/plain"), ("X-Multi", "1")])
-    return [environ["REQUEST_METHOD"].encode(), environ["PATH_INFO"].encode()]
+    body = [environ["REQUEST_METHOD"].encode(), environ["PATH_INFO"].encode()]
+    start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(sum(map(len, body))))])
+    return body if environ["REQUEST_METHOD"] != "HEAD" else []
 """
 
 
