@@ -2,7 +2,7 @@
 
 A name is public when its module defines it and it does not begin with an underscore. A class, function, method or property is
 described by its docstring (a method also by that of the method it overrides), a constant or attribute by the string that follows
-its assignment or, in a class, by standing in the class's docstring as ``name``.
+its assignment, or by what it is another name of. Attributes and properties may also stand in the class's docstring, in backticks.
 """
 
 import ast
@@ -32,19 +32,14 @@ def undescribed(name: str) -> list[str]:
     source = inspect.getsource(module)
     tree, lines = ast.parse(source), source.splitlines()
     missing = [] if module.__doc__ else [name]
-    missing += [f"{name}.{value}" for value in _undescribed_values(tree.body, lines) if not _imported_module(module, value)]
+    missing += [f"{name}.{value}" for value in _undescribed_values(module, tree.body, lines)]
     for entry, value in vars(module).items():
         if not entry.startswith("_") and _defined_in(value, module, entry):
             missing += [f"{name}.{member}" for member in _undescribed_object(entry, value)]
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ClassDef) and node in tree.body and not node.name.startswith("_"):
-            text = ast.get_docstring(node) or ""
-            missing += [f"{name}.{node.name}.{value}" for value in _undescribed_values(node.body, lines) if f"``{value}``" not in text]
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            missing += [f"{name}.{node.name}.{value}" for value in _undescribed_values(getattr(module, node.name), node.body, lines)]
     return sorted(set(missing))
-
-
-def _imported_module(module: ModuleType, name: str) -> bool:
-    return isinstance(getattr(module, name, None), ModuleType)
 
 
 def _defined_in(value: Any, module: ModuleType, name: str) -> bool:
@@ -56,21 +51,33 @@ def _undescribed_object(name: str, value: Any) -> Iterator[str]:
         yield name
     if inspect.isclass(value):
         for entry, member in vars(value).items():
-            plain = getattr(member, "__func__", member) if isinstance(member, (staticmethod, classmethod)) else member
-            described = inspect.isroutine(plain) or inspect.isdatadescriptor(plain) or inspect.isclass(plain)
-            if not entry.startswith("_") and described and not _is_slot(plain) and not inspect.getdoc(getattr(value, entry)):
+            if not entry.startswith("_") and _needs_description(member) and not _is_described(value, entry):
                 yield f"{name}.{entry}"
 
 
-def _is_slot(member: Any) -> bool:
-    return inspect.ismemberdescriptor(member)
+def _needs_description(member: Any) -> bool:
+    plain = getattr(member, "__func__", member) if isinstance(member, (staticmethod, classmethod)) else member
+    if inspect.ismemberdescriptor(plain):
+        return False  # a slot
+    return inspect.isroutine(plain) or inspect.isdatadescriptor(plain) or inspect.isclass(plain)
 
 
-def _undescribed_values(body: list[ast.stmt], lines: list[str]) -> Iterator[str]:
+def _is_described(owner: Any, name: str) -> bool:
+    """Whether the object of this name has a docstring, or the class's docstring names it."""
+    value = getattr(owner, name, None)
+    if inspect.isclass(value) or inspect.isroutine(value):
+        return bool(inspect.getdoc(value))
+    if not inspect.isclass(owner):
+        return isinstance(value, ModuleType)
+    return f"`{name}`" in (owner.__doc__ or "") or (inspect.isdatadescriptor(value) and bool(inspect.getdoc(value)))
+
+
+def _undescribed_values(owner: Any, body: list[ast.stmt], lines: list[str]) -> Iterator[str]:
     """Names that a module's or a class's body assigns without a string behind the assignment, or a comment ``#:`` before it."""
     for statement, following in zip(body, [*body[1:], None], strict=True):
         if not isinstance(statement, (ast.Assign, ast.AnnAssign)) or lines[statement.lineno - 2].lstrip().startswith("#:"):
             continue
         if not (isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant) and isinstance(following.value.value, str)):
             targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-            yield from (target.id for target in targets if isinstance(target, ast.Name) and not target.id.startswith("_"))
+            names = [target.id for target in targets if isinstance(target, ast.Name) and not target.id.startswith("_")]
+            yield from (name for name in names if not _is_described(owner, name))
