@@ -9,6 +9,7 @@ from typing import Any, cast
 from tornadolike._net.ports import SourceOwner
 
 _SEND_BYTES = 256 * 1024
+_ENDINGS = KeyboardInterrupt, SystemExit
 
 
 def suits(loop: asyncio.AbstractEventLoop) -> bool:
@@ -104,13 +105,18 @@ class TransportSource(asyncio.BaseProtocol):
             self._owner._on_eof()
         return True  # the owner decides when to close
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: BaseException | None) -> None:
         owner, self._owner = self._owner, None
         self.data_received = _discard
         if hasattr(self.transport, "_read_ready_cb"):
             self.transport._read_ready_cb = None  # asyncio leaves a reference cycle behind: the transport holds its own method
+        ending = exc if isinstance(exc, _ENDINGS) else None
         if owner is not None:
-            owner._on_lost(exc)
+            owner._on_lost(None if ending else exc)
+        if ending is not None:
+            # Ctrl-C or sys.exit() while data_received ran. uvloop takes it for the transport's error; it is meant for the program,
+            # and from here it reaches run_forever().
+            raise ending
 
     def pause_writing(self) -> None:
         self.blocked = True
