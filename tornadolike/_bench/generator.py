@@ -141,26 +141,18 @@ def ask(request: Request, host: str, port: int) -> tuple[int, bytes, bytes]:
 
 def receive(connection: socket.socket) -> tuple[bytes, int, bytes]:
     """One answer off a connection: raw head, status, body."""
-    pieces: list[bytes] = []
-    size, looked_at = 0, 0
+    data = bytearray()
     while True:
         try:
             piece = connection.recv(_CHUNK)
         except TimeoutError:
             raise BenchError(f"a request was not answered within {_ANSWER_SECONDS:.0f} s") from None
-        pieces.append(piece)
-        size += len(piece)
-        # Looking at what came so far joins it: only after it has doubled, or when the sender pauses.
-        if piece and len(piece) == _CHUNK and size < 2 * looked_at:
-            continue
-        looked_at = size
-        data = b"".join(pieces)
-        pieces = [data]
+        data += piece
         parts = split(data)
         if parts is not None:
-            return (data.partition(b"\r\n\r\n")[0], *parts)
+            return (bytes(data.partition(b"\r\n\r\n")[0]), *parts)
         if not piece:
-            return _until_close(data)
+            return _until_close(bytes(data))
 
 
 def _until_close(data: bytes) -> tuple[bytes, int, bytes]:
