@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tornadolike._http1 import select
-from tornadolike._http1.engine import HeadParser, ServerEngine
+from tornadolike._http1.engine import ClientEngine, HeadParser, ServerEngine
 from tornadolike._http1.errors import HeadTooLarge, PeerError
-from tornadolike._http1.events import BodyChunk, MessageEnd, RequestHead
+from tornadolike._http1.events import BodyChunk, MessageEnd, RequestHead, ResponseHead
 
 MAX_HEAD = 4096
 
@@ -410,3 +410,44 @@ def test_equal_lengths_are_shown_as_one(parser: HeadParser) -> None:
         head = exchange(parser, request(*fields, body=b"hi"))[0]
         assert isinstance(head, RequestHead)
         assert head.headers == [(b"Host", b"a"), (b"Content-Length", b"2"), (b"X", b"y")]
+
+
+STATUS_LINES = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK",
+        b"HTTP/1.0 200 OK",
+        b"HTTP/1.1 404 Not Found",
+        b"HTTP/1.1 304 ",
+        b"HTTP/1.1 204",
+        b"HTTP/1.1 101 Switching",
+        b"HTTP/1.1 103 x",
+        b"HTTP/2.0 200 OK",
+        b"HTTP/1.1 20 OK",
+        b"HTTP/1.1  200 OK",
+        b"ICY 200 OK",
+        b"HTTP/1.1 200 caf\xe9",
+        b"HTTP/1.1 999 ?",
+        b"HTTP/1.1 200 a  b ",
+    ]
+)
+RESPONSE_HEADS = st.tuples(STATUS_LINES, st.lists(FIELDS, max_size=6), st.sampled_from([b"\r\n", b"\n"])).map(
+    lambda parts: parts[2].join([parts[0], *parts[1], b"", b""])
+)
+
+
+def response_verdict(name: str, wire: bytes) -> object:
+    engine = ClientEngine(select.parser(name), MAX_HEAD)
+    engine.send_head("GET", "/", [], None, False)
+    try:
+        events = engine.feed(wire)
+    except PeerError as error:
+        return str(error), error.status
+    head = events[0]
+    assert isinstance(head, ResponseHead)
+    return head.version, head.status, head.reason, head.keep_alive, [(k, v.strip()) for k, v in head.headers], len(events)
+
+
+@settings(max_examples=300, deadline=None)
+@given(RESPONSE_HEADS)
+def test_both_engines_give_the_same_verdict_on_responses(wire: bytes) -> None:
+    assert response_verdict("h11", wire) == response_verdict("httptools", wire)

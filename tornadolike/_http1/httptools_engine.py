@@ -25,6 +25,16 @@ class _Callbacks:
         self.on_message_complete = unfinished.clear
 
 
+class _ResponseCallbacks:
+    """The same for a response."""
+
+    __slots__ = ("on_header", "on_status")
+
+    def __init__(self, fields: dict[bytes, bytes], reasons: list[bytes]) -> None:
+        self.on_header = fields.setdefault
+        self.on_status = reasons.append
+
+
 class HttptoolsHeadParser:
     """`engine.HeadParser` on httptools, with h11 behind it. For one thread."""
 
@@ -65,6 +75,20 @@ class HttptoolsHeadParser:
         if minor == b"1\r\n":
             return method, target, "HTTP/1.1", pairs
         return (method, target, "HTTP/1.0", pairs) if minor == b"0\r\n" else None
+
+    def plain_response(self, head: bytes) -> tuple[str, int, str, Pairs] | None:
+        fields: dict[bytes, bytes] = {}
+        reasons: list[bytes] = []
+        # A parser for each: after nearly every response llhttp waits for a body, which is not its business.
+        parser = httptools.HttpResponseParser(_ResponseCallbacks(fields, reasons))
+        try:
+            parser.feed_data(head)
+            line = b"HTTP/1.1 %d %b\r\n" % (parser.get_status_code(), reasons[0])
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, IndexError):
+            return None
+        if not head.startswith(line) or head.count(b"\n") != len(fields) + 2:
+            return None
+        return "HTTP/1.1", parser.get_status_code(), reasons[0].decode("latin-1"), list(fields.items())
 
     def request(self, head: bytes) -> tuple[str, str, str, Pairs]:
         return self._thorough.request(head)
