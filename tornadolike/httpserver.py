@@ -4,20 +4,47 @@ Most applications never name this module: `.Application.listen` makes an `HTTPSe
 limits and time-outs, and for servers without the ``web`` layer.
 """
 
+import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
+from weakref import WeakSet
 
 from tornadolike import httputil, iostream, netutil
+from tornadolike._http1.engine import DONE, IDLE
+from tornadolike._net.admission import Admission
 from tornadolike.escape import native_str
-from tornadolike.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
+from tornadolike.http1connection import HTTP1Connection, HTTP1ConnectionParameters, HTTP1ServerConnection
+from tornadolike.ioloop import IOLoop
+from tornadolike.log import gen_log
 from tornadolike.tcpserver import TCPServer
 from tornadolike.util import Configurable
 
 HTTPRequest = httputil.HTTPServerRequest
 
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
+
+# Turns of the loop in which a drain still takes what has reached the kernel: accept, make the stream, read.
+_LAST_TURNS = 8
+_DRAIN_POLL_SECONDS = 0.02
+
+_TOO_SLOW = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+# What a hardened server allows.
+_HARDENED_CONNECTIONS = 10_000
+_HARDENED_CONNECTIONS_PER_ADDRESS = 100
+_HARDENED_HEAD_SECONDS = 10.0
+_HARDENED_IDLE_SECONDS = 75.0
+_HARDENED_BODY_SECONDS = 60.0
+_HARDENED_HANDLER_SECONDS = 60.0
+_HARDENED_HEAD_BYTES = 16 * 1024
+_HARDENED_BODY_BYTES = 10 * 1024 * 1024
+_DEFAULT_HEAD_BYTES = 65536
+_DEFAULT_IDLE_SECONDS = 3600
+
+# Servers that have listened in this process: what ``tornadolike run`` drains.
+_servers: "WeakSet[HTTPServer]" = WeakSet()
 
 
 class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate):
@@ -43,7 +70,14 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
     * ``body_timeout``: seconds that a request body may take; no limit by default.
     * ``max_header_size`` (64 KiB), ``max_body_size`` (``max_buffer_size``), ``max_buffer_size`` (100 MiB) and ``chunk_size`` (64 KiB) are
       in bytes.
+
+    Beyond Tornado, and off unless called: `drain` ends without losing a request, `configure_limits` sets limits on connections and
+    deadlines, `harden` turns on the safe values together.
     """
+
+    _admission: Admission[iostream.IOStream] | None = None
+    _deadlines: "_Deadlines | None" = None
+    _loop: asyncio.AbstractEventLoop | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # `Configurable` hands all arguments to initialize(); the base classes' own constructors are called from there.
@@ -80,6 +114,8 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         )
         TCPServer.__init__(self, ssl_options=ssl_options, max_buffer_size=max_buffer_size, read_chunk_size=chunk_size)
         self._connections: set[HTTP1ServerConnection] = set()
+        # Streams that left HTTP, as WebSockets do: not ours, but a drain says good-bye to them too.
+        self._taken_over: WeakSet[iostream.IOStream] = WeakSet()
         self.trusted_downstream = trusted_downstream
 
     @classmethod
@@ -99,12 +135,130 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             connection = next(iter(self._connections))
             await connection.close()
 
+    def configure_limits(
+        self,
+        *,
+        max_connections: int | None = None,
+        max_connections_per_address: int | None = None,
+        head_timeout: float | None = None,
+        handler_timeout: float | None = None,
+    ) -> None:
+        """Limit connections and the time that they may take. Not in Tornado; call it before the server listens.
+
+        Each call sets all four anew; None is no limit. Connections beyond a limit are closed as soon as they are accepted, with one
+        line in the log for a second of them. WebSockets count as long as they are open.
+
+        :arg max_connections: connections at once.
+        :arg max_connections_per_address: connections at once from one IPv4 address or one IPv6 /64 network. Behind a proxy all
+            come from the proxy's address: leave it off there.
+        :arg head_timeout: seconds from the first byte of a request (of a new connection: from its beginning) until the head is
+            complete; then the connection is closed. ``idle_connection_timeout`` goes on counting besides.
+        :arg handler_timeout: seconds from the end of a request until the end of its response. Then 503 is answered, where nothing was
+            sent yet, and the connection is closed. The handler hears of it by ``on_connection_close``; it is not cancelled.
+
+        Time is looked at four times in each of the shorter timeouts; a connection may live that much longer. Raises ValueError for a
+        number that is not positive.
+        """
+        for value in (max_connections, max_connections_per_address, head_timeout, handler_timeout):
+            if value is not None and value <= 0:
+                raise ValueError(f"a limit must be positive, not {value!r}")
+        self._admission = self._deadlines = None
+        if max_connections is not None or max_connections_per_address is not None:
+            self._admission = Admission(max_connections, max_connections_per_address, iostream.IOStream.closed)
+        if head_timeout is not None or handler_timeout is not None:
+            self._deadlines = _Deadlines(self, head_timeout, handler_timeout)
+
+    def harden(self) -> None:
+        """Turn on safe values for a server that faces the internet. Not in Tornado; call it before the server listens.
+
+        At once 10,000 connections, 100 from one address (not with ``xheaders``: behind a proxy); 10 seconds for a head, 75 between
+        requests, 60 for a body, 60 for a handler; heads of 16 KiB, bodies of 10 MiB. What was given to the constructor stays. Call
+        `configure_limits` afterwards to choose other limits for connections, heads and handlers.
+        """
+        params = self.conn_params
+        if params.header_timeout == _DEFAULT_IDLE_SECONDS:
+            params.header_timeout = _HARDENED_IDLE_SECONDS
+        if params.body_timeout is None:
+            params.body_timeout = _HARDENED_BODY_SECONDS
+        if params.max_header_size == _DEFAULT_HEAD_BYTES:
+            params.max_header_size = _HARDENED_HEAD_BYTES
+        if params.max_body_size is None:
+            params.max_body_size = min(_HARDENED_BODY_BYTES, self.max_buffer_size or _HARDENED_BODY_BYTES)
+        self.configure_limits(
+            max_connections=_HARDENED_CONNECTIONS,
+            max_connections_per_address=None if self.xheaders else _HARDENED_CONNECTIONS_PER_ADDRESS,
+            head_timeout=_HARDENED_HEAD_SECONDS,
+            handler_timeout=_HARDENED_HANDLER_SECONDS,
+        )
+
+    async def drain(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - it has an end of its own, not an exception
+        """Stop without losing a request. Not in Tornado.
+
+        Accepts no more connections, closes those that are idle, lets the requests in flight be answered, with ``Connection: close``,
+        and closes WebSockets with code 1001. Returns True when nothing is open any more; False when ``timeout`` seconds have passed
+        before that (None: no limit), and the rest was closed with what was in flight on it. Call it in the server's event loop, once: a
+        drained server does not serve again.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        await _let_arrive()
+        self.stop()
+        await _let_arrive()
+        self.conn_params.no_keep_alive = True
+        told: WeakSet[iostream.IOStream] = WeakSet()
+        while self._wind_down(told):
+            if deadline is not None and loop.time() >= deadline:
+                await self._cut_off(told)
+                return False
+            await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        return True
+
+    def _wind_down(self, told: WeakSet[iostream.IOStream]) -> bool:
+        """Close what is idle, let nothing become idle again, tell WebSockets. Says whether anything is still open."""
+        for connection in tuple(self._connections):
+            _finish_connection(connection)
+        for stream in tuple(self._taken_over):
+            go_away = getattr(stream._consumer, "going_away", None)
+            if go_away is not None and stream not in told and not stream.closed():
+                told.add(stream)
+                go_away()
+        return bool(self._connections) or any(not stream.closed() for stream in told)
+
+    async def _cut_off(self, told: WeakSet[iostream.IOStream]) -> None:
+        for stream in tuple(told):
+            stream.close()
+        await self.close_all_connections()
+
+    def _accept(self, sock: socket.socket) -> Callable[[], None]:
+        self._loop = getattr(IOLoop.current(), "asyncio_loop", None)
+        _servers.add(self)
+        return super()._accept(sock)
+
+    def _admits(self, stream: iostream.IOStream, address: tuple[Any, ...]) -> bool:
+        admission = self._admission
+        if admission is None:
+            return True
+        now = asyncio.get_running_loop().time()
+        if admission.admit(stream, address, now):
+            return True
+        if now - self._reported_refusals >= 1:
+            self._reported_refusals = now
+            gen_log.warning("Too many connections, closing new ones; the last was from %s", address)
+        stream.close()
+        return False
+
+    _reported_refusals = float("-inf")
+
     def handle_stream(self, stream: iostream.IOStream, address: tuple[Any, ...]) -> None:
         """Serve one accepted connection."""
+        if not self._admits(stream, address):
+            return
         context = _HTTPRequestContext(stream, address, self.protocol, self.trusted_downstream)
         connection = HTTP1ServerConnection(stream, self.conn_params, context)
         self._connections.add(connection)
         connection.start_serving(self)
+        if self._deadlines is not None:
+            self._deadlines.watch(connection)
 
     def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> httputil.HTTPMessageDelegate:
         """The delegate that takes the next request of a connection."""
@@ -119,8 +273,108 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         return delegate
 
     def on_close(self, server_conn: object) -> None:
-        """A connection is closed."""
+        """A connection is closed, or has left HTTP."""
         self._connections.discard(server_conn)
+        stream: iostream.IOStream = server_conn.stream  # type: ignore[attr-defined]
+        if not stream.closed():
+            self._taken_over.add(stream)
+        elif self._admission is not None:
+            self._admission.release(stream)
+
+
+async def _let_arrive() -> None:
+    """Let the loop take what has reached the kernel already: it is in flight."""
+    for _ in range(_LAST_TURNS):
+        await asyncio.sleep(0)
+
+
+def _finish_connection(connection: HTTP1ServerConnection) -> None:
+    """Close a connection if it is idle, else after the exchange it is in."""
+    session = connection._session
+    if session is None:
+        return
+    exchange, engine = session._connection, session.engine
+    if exchange is None:
+        if not engine.waiting_bytes:
+            connection.stream.close()
+        return
+    exchange.no_keep_alive = True  # for a head that is not complete yet
+    if engine.peer is not IDLE:
+        engine.keep_alive = False
+
+
+class _Deadlines:
+    """Watches over the time that heads and handlers take.
+
+    Looks at all connections now and then. So a request pays nothing for it, and a connection at rest costs no timer.
+    """
+
+    __slots__ = ("_begun", "_handler_seconds", "_head_seconds", "_interval", "_new", "_server", "_timer")
+
+    def __init__(self, server: HTTPServer, head_seconds: float | None, handler_seconds: float | None) -> None:
+        self._server = server
+        self._head_seconds = head_seconds
+        self._handler_seconds = handler_seconds
+        self._interval = min(seconds for seconds in (head_seconds, handler_seconds) if seconds is not None) / 4
+        # New connections, with the end of their idle time: as long as it is the same, they have not had a request.
+        self._new: dict[HTTP1ServerConnection, float] = {}
+        # What each busy connection was seen in first, and when.
+        self._begun: dict[HTTP1ServerConnection, tuple[HTTP1Connection | None, bool, float]] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, connection: HTTP1ServerConnection) -> None:
+        """Look after a connection that was just accepted."""
+        session = connection._session
+        if session is None:
+            return
+        self._new[connection] = session._deadline
+        self._begun[connection] = (None, True, asyncio.get_running_loop().time())
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(self._interval, self._look)
+
+    def _look(self) -> None:
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        server, before, begun = self._server, self._begun, self._begun.__class__()
+        for connection in tuple(server._connections):
+            stage = self._stage(connection)
+            if stage is None:
+                continue
+            exchange, in_head = stage
+            was, was_in_head, since = before.get(connection, (None, in_head, now))
+            if was_in_head is not in_head or (was is not exchange and was is not None):
+                since = now
+            limit = self._head_seconds if in_head else self._handler_seconds
+            if limit is not None and now - since >= limit:
+                self._end(connection, exchange, in_head)
+            else:
+                begun[connection] = (exchange, in_head, since)
+        self._begun = begun
+        self._new = {connection: end for connection, end in self._new.items() if connection in begun}
+        self._timer = loop.call_later(self._interval, self._look) if server._connections else None
+
+    def _stage(self, connection: HTTP1ServerConnection) -> tuple[HTTP1Connection | None, bool] | None:
+        """The exchange of a connection and whether its head is incomplete; None where nothing has to come to an end."""
+        session = connection._session
+        if session is None:
+            return None
+        exchange = session._connection
+        if exchange is None:
+            return (None, True) if self._new.get(connection) == session._deadline else None
+        if session.engine.peer is IDLE:
+            return exchange, True
+        return (exchange, False) if session.engine.peer is DONE else None
+
+    def _end(self, connection: HTTP1ServerConnection, exchange: HTTP1Connection | None, in_head: bool) -> None:
+        stream, context = connection.stream, connection.context
+        if in_head or exchange is None:
+            gen_log.info("Timeout reading head from %s", context)
+            stream.close()
+            return
+        gen_log.warning("Timeout waiting for the handler of a request from %s", context)
+        if exchange._engine.own is IDLE and not stream.closed():
+            stream.write(_TOO_SLOW)
+        stream.close()
 
 
 class _CallableAdapter(httputil.HTTPMessageDelegate):

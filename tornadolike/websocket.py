@@ -404,11 +404,16 @@ class _PerMessageDeflateDecompressor(Inflater):
 class _Consumer:
     """What a stream calls. Holds bound methods, so that nothing stands between the stream and the connection."""
 
-    __slots__ = ("data_received", "stream_closed")
+    __slots__ = ("_connection", "data_received", "stream_closed")
 
     def __init__(self, connection: "WebSocketProtocol13") -> None:
+        self._connection = connection
         self.data_received = connection._on_data
         self.stream_closed = connection._on_stream_closed
+
+    def going_away(self) -> None:
+        """The server is draining (RFC 6455 §7.4.1)."""
+        self._connection.close(1001)
 
 
 class WebSocketProtocol13(WebSocketProtocol):
