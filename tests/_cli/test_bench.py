@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import tornadolike
+from tornadolike.__main__ import main
 
 ROOT = Path(tornadolike.__file__).parent.parent
 _APPLICATION = """
@@ -78,11 +79,14 @@ def test_a_wrong_answer_is_an_error(application: Path) -> None:
         (("--rounds", "0"), "positive numbers"),
     ],
 )
-def test_wrong_usage(application: Path, arguments: tuple[str, ...], message: str) -> None:
-    done = bench(*arguments, cwd=application)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert done.stderr.startswith("tornadolike bench: ")
+def test_wrong_usage(
+    application: Path, arguments: tuple[str, ...], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(application)
+    assert main(["bench", *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("tornadolike bench: ")
+    assert message in said
 
 
 def test_an_error_status_is_no_answer(application: Path) -> None:
@@ -91,14 +95,14 @@ def test_an_error_status_is_no_answer(application: Path) -> None:
     assert "ERROR: answers with status 404" in done.stdout
 
 
-def test_other_commands_do_not_load_the_bench(tmp_path: Path) -> None:
+def test_other_commands_do_not_load_the_bench() -> None:
     code = "import sys, tornadolike.__main__; print([name for name in sys.modules if '_bench' in name])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == "[]\n"
 
 
-def test_list(tmp_path: Path) -> None:
-    done = bench("--list", cwd=tmp_path)
-    assert done.returncode == 0
-    assert "ws-deflate" in done.stdout
-    assert "tornadolike asyncio h11" in done.stdout
+def test_list(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["bench", "--list"]) == 0
+    listed = capsys.readouterr().out
+    assert "ws-deflate" in listed
+    assert "tornadolike asyncio h11" in listed
