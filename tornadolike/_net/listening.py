@@ -283,13 +283,11 @@ class LoopAcceptor:
     def _serve(self) -> None:
         # From a socket of its own a loop makes a server without waiting for anything, so that nobody needs to await it.
         self._serving = self._sock.dup()
-        create = self._loop.create_unix_server if self._is_unix() else self._loop.create_server
+        # For a Unix socket create_unix_server would do as well, but from Python 3.13 on it takes the file away at the end, which other
+        # processes may still listen at.
         backlog = _backlogs.get(self._sock, socket.SOMAXCONN)
-        self._server = _run_at_once(create(self._factory, sock=self._serving, backlog=backlog, start_serving=False))
+        self._server = _run_at_once(self._loop.create_server(self._factory, sock=self._serving, backlog=backlog, start_serving=False))
         _run_at_once(self._server.start_serving())
-
-    def _is_unix(self) -> bool:
-        return hasattr(socket, "AF_UNIX") and self._sock.family == socket.AF_UNIX
 
     def _on_transport(self, source: transport_source.TransportSource) -> None:
         if self._on_source is None:  # accepted before, announced after the end

@@ -123,7 +123,12 @@ class BaseAsyncIOLoop(IOLoop):
         handler(file, events)
 
     def start(self) -> None:
-        self.asyncio_loop.run_forever()
+        running = asyncio._get_running_loop()
+        try:
+            self.asyncio_loop.run_forever()
+        finally:
+            if running is not None:
+                asyncio._set_running_loop(running)  # Python 3.13.0 forgets it when it refuses to run a second one
 
     def stop(self) -> None:
         self.asyncio_loop.stop()
