@@ -37,7 +37,8 @@ _FIELDS = st.sampled_from(
 def _request(draw: Any) -> str:
     method = draw(st.sampled_from(["GET", "POST", "PUT", "HEAD", "DELETE", "OPTIONS"]))
     path = "/" + draw(_SEGMENTS).replace("?", "", 1)
-    lines = [f"{method} {path} HTTP/{draw(st.sampled_from(['1.1', '1.1', '1.1', '1.0']))}", "Host: h"]
+    version = draw(st.sampled_from(["1.1", "1.1", "1.1", "1.0"])) if method not in ("DELETE", "OPTIONS") else "1.1"
+    lines = [f"{method} {path} HTTP/{version}", "Host: h"]
     lines += draw(st.lists(st.builds("X{}: {}".format, _TOKENS, _VALUES) | _FIELDS, max_size=4))
     body = ""
     if method in ("POST", "PUT"):

@@ -8,7 +8,6 @@ import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from compat_suite import environment
 
@@ -26,6 +25,7 @@ class Package:
     run: list[str]
     seconds: int
     source: str = ""
+    within: str = ""
 
     @property
     def home(self) -> Path:
@@ -59,7 +59,7 @@ def directory(package: Package) -> Path:
     """Where the package's tests lie, or our programs."""
     if not package.source:
         return Path(__file__).with_name("programs")
-    return next(path for path in (package.home / "source").iterdir() if path.is_dir())
+    return next(path for path in (package.home / "source").iterdir() if path.is_dir()) / package.within
 
 
 def _unpack(package: Package) -> None:
@@ -85,7 +85,3 @@ def _pip(package: Package, *arguments: str) -> None:
 
 def _quiet(command: list[str]) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout
-
-
-def as_json(package: Package) -> dict[str, Any]:
-    return {"package": package.name, "about": package.about}

@@ -96,6 +96,8 @@ wire("close, then another", get(b"Connection: close") + get())
 wire("HTTP/1.0 keep-alive, then another", get(b"Connection: keep-alive", first=b"GET / HTTP/1.0") + get())
 wire("HTTP/1.0 Keep-Alive, HEAD", get(b"Connection: Keep-Alive", first=b"HEAD / HTTP/1.0"))
 wire("HTTP/1.0 POST keep-alive", get(b"Connection: keep-alive", b"Content-Length: 3", first=b"POST / HTTP/1.0", body=b"abc"))
+for _method in (b"DELETE", b"OPTIONS"):
+    wire(f"HTTP/1.0 {_method.decode()} keep-alive", get(b"Connection: keep-alive", first=_method + b" / HTTP/1.0"))
 wire("garbage after a request", get() + b"\x00\x01garbage\r\n\r\n")
 wire("bad request after a good one", get() + get(b"X : v"))
 wire("empty line before a request", b"\r\n" + get())
