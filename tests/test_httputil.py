@@ -620,3 +620,14 @@ def test_interfaces_of_connections() -> None:
     assert delegate.headers_received(line, HTTPHeaders()) is delegate.data_received(b"") is None
     delegate.finish()
     delegate.on_connection_close()
+
+
+@pytest.mark.parametrize("header", ["a=1; b=2", 'q="x\\073y"; path=/; Secure; a[0]=1; a=2; a=3', "=x; y; z=", "é=1; ok=é"])
+def test_one_cookie_is_what_it_is_among_all(header: str) -> None:
+    """The short way of `RequestHandler.get_cookie` against `HTTPServerRequest.cookies`."""
+    start_line = RequestStartLine("GET", "/", "HTTP/1.0")
+    names = ["a", "b", "q", "path", "Secure", "secure", "a[0]", "", "y", "z", "é", "ok", "missing"]
+    request, other = (HTTPServerRequest(start_line=start_line, headers=HTTPHeaders({"Cookie": header})) for _ in range(2))
+    expected = {name: morsel.value for name, morsel in other.cookies.items()}
+    assert {name: request._cookie_value(name) for name in names} == {name: expected.get(name) for name in names}
+    assert {name: other._cookie_value(name) for name in names} == {name: expected.get(name) for name in names}

@@ -313,6 +313,16 @@ _known_host_name = lru_cache(maxsize=256)(_host_name)
 _MAX_KNOWN_HOST = 255
 
 
+@lru_cache(maxsize=256)
+def _may_name_cookie(name: str) -> bool:
+    """Whether `http.cookies` takes the name; cookies of other names are not shown. Applications ask for few."""
+    try:
+        http.cookies.SimpleCookie()[name] = ""
+    except http.cookies.CookieError:
+        return False
+    return True
+
+
 class HTTPServerRequest:
     """One HTTP request, as handlers see it in ``self.request``.
 
@@ -453,14 +463,24 @@ class HTTPServerRequest:
             self._cookies = self._parse_cookies()
         return self._cookies
 
+    @_Lazy
+    def _cookie_texts(self: HTTPServerRequest) -> dict[str, str]:
+        return parse_cookie(self.headers["Cookie"]) if "Cookie" in self.headers else {}
+
+    def _cookie_value(self, name: str) -> str | None:
+        """The value of one cookie, without making the `http.cookies.Morsel` objects of all of them."""
+        if "_cookies" in self.__dict__:
+            return self._cookies[name].value if name in self._cookies else None
+        value = self._cookie_texts.get(name)
+        return value if value is not None and _may_name_cookie(name) else None
+
     def _parse_cookies(self) -> http.cookies.SimpleCookie:
         cookies = http.cookies.SimpleCookie()
-        if "Cookie" in self.headers:
-            for name, value in parse_cookie(self.headers["Cookie"]).items():
-                try:
-                    cookies[name] = value
-                except http.cookies.CookieError:
-                    continue
+        for name, value in self._cookie_texts.items():
+            try:
+                cookies[name] = value
+            except http.cookies.CookieError:
+                continue
         return cookies
 
     def full_url(self) -> str:

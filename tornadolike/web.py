@@ -453,10 +453,13 @@ class RequestHandler:
 
         This does not show cookies which the response sets.
         """
-        cookies = self.request.cookies
-        if cookies is not None and name in cookies:
-            return cookies[name].value
-        return default
+        request = self.request
+        if isinstance(request, httputil.HTTPServerRequest):
+            value = request._cookie_value(name)
+            return default if value is None else value
+        # Some tests have a request of their own.
+        cookies = request.cookies
+        return cookies[name].value if cookies is not None and name in cookies else default
 
     def set_cookie(
         self,
@@ -1598,7 +1601,8 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         if "compiled_template_cache" in settings or "static_hash_cache" in settings:
             _forget_caches(settings)
         request = self.request
-        handler = self.handler = self.handler_class(application, request, **self.handler_kwargs)
+        kwargs = self.handler_kwargs
+        handler = self.handler = self.handler_class(application, request, **kwargs) if kwargs else self.handler_class(application, request)
         transforms = [transform(request) for transform in application.transforms] if application.transforms else []
         if self.stream_request_body:
             handler._prepared_future = Future()
@@ -1959,8 +1963,11 @@ class StaticFileHandler(RequestHandler):
     @staticmethod
     def _resolve_symlink_target(absolute_path: str, allowed_symlink_directories: list[str], path_message: str) -> str:
         target = os.path.realpath(absolute_path)
-        if any(static_files.is_inside(os.path.realpath(directory), target) for directory in allowed_symlink_directories):
-            return target
+        for resolve in (os.path.abspath, os.path.realpath):
+            # A target, in which every link is followed, can be below a directory as it is written only if that has no links in it
+            # either. That is the usual case, and spares the look-ups of the second one.
+            if any(static_files.is_inside(resolve(directory), target) for directory in allowed_symlink_directories):
+                return target
         raise HTTPError(403, "%s is not in root static directory", path_message)
 
     @classmethod
@@ -1969,9 +1976,9 @@ class StaticFileHandler(RequestHandler):
 
         An overriding method may return all of it as ``bytes``.
         """
-        cls._stat_regular_file(abspath, abspath)
-        with open(abspath, "rb") as file:
-            yield from static_files.chunks(file, start, end)
+        size = cls._stat_regular_file(abspath, abspath).st_size
+        with open(abspath, "rb", buffering=0) as file:
+            yield from static_files.chunks(file, start, size if end is None else end)
 
     @classmethod
     def get_content_version(cls, abspath: str) -> str:

@@ -61,9 +61,9 @@ async def test_head_and_empty_files(files):
 
 
 async def test_large_files_go_in_pieces(files, root):
-    (root / "large").write_bytes(b"x" * 200_000)
+    (root / "large").write_bytes(b"x" * 600_000)
     answer = await files("/s/large")
-    assert [len(piece) for piece in answer.pieces if piece] == [65536, 65536, 65536, 3392]
+    assert [len(piece) for piece in answer.pieces if piece] == [262144, 262144, 75712]
 
 
 async def test_versions_are_cached_for_ever(files):

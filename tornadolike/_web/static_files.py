@@ -2,9 +2,9 @@
 
 import os
 from collections.abc import Iterator
-from typing import BinaryIO, NamedTuple
+from typing import NamedTuple, Protocol
 
-CHUNK_BYTES = 64 * 1024
+CHUNK_BYTES = 256 * 1024
 
 
 def is_inside(directory: str, path: str) -> bool:
@@ -46,7 +46,15 @@ def span(wanted: tuple[int | None, int | None], size: int) -> Span | None:
     return Span(start, size if last is None else min(last, size))
 
 
-def chunks(file: BinaryIO, start: int | None, end: int | None) -> Iterator[bytes]:
+class Readable(Protocol):
+    """What is asked of a file; a buffer between it and us would only copy."""
+
+    def read(self, size: int, /) -> bytes | None: ...
+
+    def seek(self, offset: int, /) -> int: ...
+
+
+def chunks(file: Readable, start: int | None, end: int | None) -> Iterator[bytes]:
     """Read ``file`` from ``start`` to ``end`` (None: its beginning, its end) in pieces of `CHUNK_BYTES` at most."""
     if start:
         file.seek(start)
