@@ -25,7 +25,7 @@ import pytest
 import tornadolike
 from tornadolike import __main__ as command_line
 from tornadolike import gen, locks
-from tornadolike._cli import run as run_command
+from tornadolike._cli import bench, check, run
 
 DOCS = Path(tornadolike.__file__).parent.parent / "docs"
 Samples = Callable[[str], SimpleNamespace]
@@ -198,7 +198,7 @@ def test_every_page_with_samples_is_tested(all_samples: Any) -> None:
 
 def test_languages_of_samples_are_known() -> None:
     """No sample escapes the tests by the name of its language."""
-    known = {"python", "sh", "ini", "nginx", "dockerfile", "toml", "text", "mermaid"}
+    known = {"python", "sh", "ini", "nginx", "dockerfile", "toml", "text", "console", "json"}
     for page in DOCS.rglob("*.md"):
         opened = re.findall(r"^```(.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
         assert {name for name in opened[::2] if not name.startswith("{")} <= known, page
@@ -207,9 +207,10 @@ def test_languages_of_samples_are_known() -> None:
 def command_lines(all_samples: Any) -> list[list[str]]:
     """What the samples for the shell, for systemd and for containers run, as words."""
     found = []
-    for language in ("sh", "ini", "dockerfile"):
+    for language in ("sh", "ini", "dockerfile", "console"):
         for _, _, text in all_samples(language):
-            for line in text.replace("\\\n", " ").splitlines():
+            lines = text.replace("\\\n", " ").splitlines()
+            for line in lines if language != "console" else [line[2:] for line in lines if line.startswith("$ ")]:
                 line = re.sub(r"^(ExecStart=|ENTRYPOINT |CMD |RUN )", "", line)
                 found.append(json.loads(line) if line.startswith('["') else shlex.split(line, comments=True))
     return found
@@ -217,13 +218,14 @@ def command_lines(all_samples: Any) -> list[list[str]]:
 
 def test_commands_exist(all_samples: Any) -> None:
     """Commands of ours have the options that the pages say."""
-    parser = argparse.ArgumentParser()
-    command_line_parser = parser.add_subparsers()
-    run_command.register(command_line_parser)
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    commands = parser.add_subparsers()
+    for command in (run, bench, check):
+        command.register(commands)
     seen = 0
     for words in command_lines(all_samples):
         at = next((index for index, word in enumerate(words) if word.rpartition("/")[2] == "tornadolike"), None)
-        if at is not None and words[at + 1 : at + 2] == ["run"]:
+        if at is not None and words[at + 1 : at + 2] != ["--version"]:
             own, _ = command_line._split(words[at + 1 :])
             parser.parse_args(own)
             seen += 1
@@ -353,11 +355,16 @@ def test_whole_server_ends_on_sigterm(all_samples: Any) -> None:
     talk = """
 import os, threading
 threading.Timer(0.3, os.kill, (os.getpid(), 15)).start()
-asyncio.run(run(tornado.web.Application(), 0))
-print("ended")
+print(asyncio.run(run(tornado.web.Application(), 0)))
 """
     done = run_program(program(all_samples, "deployment.md") + talk, alias=True)
-    assert (done.returncode, done.stdout) == (0, "ended\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr
+
+
+def test_limits(samples: Samples) -> None:
+    server = samples("deployment.md").strict_server(tornadolike.web.Application())
+    assert server.conn_params.max_body_size == 1024 * 1024
+    assert server.conn_params.body_timeout is not None
 
 
 async def test_tls(samples: Samples) -> None:

@@ -123,7 +123,7 @@ def start(implementation: str, tmp_path: Path) -> Iterator[Callable[..., Program
         for program in running:
             if program.process.poll() is None:
                 status, _, errors = program.end()
-                assert status == -signal.SIGTERM
+                assert status in (0, -signal.SIGTERM)  # servers of HTTP are drained under `tornadolike run`
                 assert "Traceback" not in errors
 
 
