@@ -114,7 +114,7 @@ class TransportSource(asyncio.BaseProtocol):
         if owner is not None:
             owner._on_lost(None if ending else exc)
         if ending is not None:
-            # Ctrl-C or sys.exit() while data_received ran. uvloop takes it for the transport's error; it is meant for the program,
+            # sys.exit() in data_received, or a second Ctrl-C. uvloop takes it for the transport's error; it is meant for the program,
             # and from here it reaches run_forever().
             raise ending
 

@@ -7,6 +7,7 @@ uvloop, and others with ``add_reader``. Where that is missing (asyncio's proacto
 import asyncio
 import atexit
 import concurrent.futures
+import contextlib
 import contextvars
 import functools
 import sys
@@ -15,7 +16,9 @@ from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from tornadolike._loop import factory
+from tornadolike._loop.interrupt import Interrupt
 from tornadolike._loop.selector_thread import SelectThread
+from tornadolike._net import transport_source
 from tornadolike.gen import _Yieldable, convert_yielded
 from tornadolike.ioloop import IOLoop, _Selectable
 
@@ -123,9 +126,10 @@ class BaseAsyncIOLoop(IOLoop):
         handler(file, events)
 
     def start(self) -> None:
-        running = asyncio._get_running_loop()
+        loop, running = self.asyncio_loop, asyncio._get_running_loop()
         try:
-            self.asyncio_loop.run_forever()
+            with Interrupt(loop) if transport_source.suits(loop) else contextlib.nullcontext():
+                loop.run_forever()
         finally:
             if running is not None:
                 asyncio._set_running_loop(running)  # Python 3.13.0 forgets it when it refuses to run a second one
