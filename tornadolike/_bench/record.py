@@ -30,7 +30,7 @@ def environment(plan: Plan, command: Sequence[str]) -> dict[str, Any]:
         "system": platform.platform(),
         "cpus": os.cpu_count(),
         "load_average": os.getloadavg()[0] if sys.platform != "win32" else None,
-        "load_from": "wrk" if plan.settings.use_wrk and wrk.path() else "the built-in generator",
+        "load_from": "wrk" if plan.settings.use_wrk and plan.seconds >= wrk.LEAST_SECONDS else "the built-in generator",
         "connections": plan.settings.connections,
         "rounds": plan.rounds,
         "seconds": plan.seconds,

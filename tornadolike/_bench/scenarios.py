@@ -55,7 +55,10 @@ class Scenario:
 
 
 class HTTPDriver:
-    """One request from many connections. Before and after each round one answer is looked at whole."""
+    """One request from many connections. Before and after each round one answer is looked at whole.
+
+    The generator compares all answers; it also makes the warm-up, which is too short for wrk.
+    """
 
     def __init__(self, server: ServerProcess, settings: Settings, request: Request, answer: Answer, *, connections: int = 0) -> None:
         self._server, self._settings = server, settings
@@ -65,7 +68,7 @@ class HTTPDriver:
     def run(self, seconds: float) -> Load:
         host, port = self._server.host, self._server.port
         self._look()
-        if self._settings.use_wrk:
+        if self._settings.use_wrk and seconds >= wrk.LEAST_SECONDS:
             load = wrk.load(self._request, host, port, self._connections, seconds)
             self._check_size(load)
         else:

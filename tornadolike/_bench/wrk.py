@@ -10,6 +10,7 @@ from tornadolike._bench.errors import BenchError, WrongAnswer
 from tornadolike._bench.exchanges import Request
 from tornadolike._bench.figures import Load, Percentiles
 
+LEAST_SECONDS = 1.0
 _EXTRA_SECONDS = 30
 _RESULT = re.compile(r"^@((?: \d+)+)$", re.MULTILINE)
 # wrk's own summary stops at the 99th percentile; its script interface gives all. Times are microseconds.

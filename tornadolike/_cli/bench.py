@@ -26,7 +26,12 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     parser.add_argument("--peers", action="store_true", help="also aiohttp, and Starlette on uvicorn, where installed")
     parser.add_argument("--rounds", type=int, help="rounds per candidate (default 5)")
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of a round (default 1; wrk counts whole seconds)")
+    parser.add_argument(
+        "--seconds",
+        type=float,
+        default=1.0,
+        help="length of a round (default 1; wrk takes whole seconds, so less than 1 is for the built-in load)",
+    )
     parser.add_argument("--connections", type=int, default=64, help="busy connections (default 64)")
     parser.add_argument("--quick", action="store_true", help="two rounds, 1,000 connections instead of 10,000: a first impression")
     parser.add_argument(
