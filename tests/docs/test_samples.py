@@ -170,6 +170,16 @@ async def test_security(samples: Samples, serve: Any, logs: Any) -> None:
         assert (await fetch("/form", method="POST", body="")).code == 403
         logs.take("tornado.general", "403 POST /form")
         logs.take("tornado.access", "403 POST")
+    async with serve(page.shop) as fetch:
+        for site, origin, expected in [
+            ("same-origin", "https://shop.example", 200),
+            ("cross-site", "https://partner.example.com", 200),
+            ("cross-site", "https://evil.example", 403),
+        ]:
+            headers = {"Sec-Fetch-Site": site, "Origin": origin}
+            assert (await fetch("/order", method="POST", body="", headers=headers)).code == expected
+        logs.take("tornado.general", "403 POST /order")
+        logs.take("tornado.access", "403 POST")
 
 
 def test_testing(samples: Samples, logs: Any) -> None:
