@@ -63,6 +63,12 @@ def test_supported_names(tmp_path: Path, source: str, name: str) -> None:
         ("from tornado import ioloop\nioloop.IOLoop._nosuch", "tornado.ioloop.IOLoop._nosuch", "private, absent"),
         ("import tornado.speedups", "tornado.speedups", "differs"),
         ("from tornado.test import util", "tornado.test.util", "differs"),
+        ("from tornado.process import Subprocess\nSubprocess.initialize()", "tornado.process.Subprocess.initialize", "differs"),
+        (
+            "from tornado import web\nclass H(web.ErrorHandler):\n def set_header(self, n, v): ...",
+            "RequestHandler.set_header, overridden",
+            "differs",
+        ),
     ],
 )
 def test_what_stands_out(tmp_path: Path, source: str, name: str, verdict: str) -> None:

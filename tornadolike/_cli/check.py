@@ -27,12 +27,17 @@ _SUPPORTED, _DIFFERS, _KEPT, _ABSENT, _UNKNOWN, _UNREADABLE = (
 )
 _FAILING = (_ABSENT, _UNKNOWN, _UNREADABLE)
 
-# What works, but not exactly as in Tornado: the entry of docs/differences.md in a few words.
+# What works, but not exactly as in Tornado: entries of docs/differences.md that show in a program's source, in a few words.
 DIFFERENCES = {
     "tornado.speedups": "does not exist; tornado.util._websocket_mask is what used it",
     "tornado.test": "comes from the real distribution, and is absent where that is not installed",
-    "tornado.web.StaticFileHandler.get_content_version": "unchanged, but If-Range is respected",
-    "tornado.options.options.print_help": "the text of --help is worded otherwise",
+    "tornado.process.Subprocess.initialize": "does nothing: child processes are watched without SIGCHLD",
+    "tornado.process.Subprocess.uninitialize": "does nothing: child processes are watched without SIGCHLD",
+}
+_OVERRIDDEN = {
+    ("RequestHandler", "set_header"): "Content-Length, and the Etag of an untouched response, do not go through it",
+    ("RequestHandler", "_cross_origin_protection"): "not called for GET, HEAD and OPTIONS",
+    ("HTTPServerConnectionDelegate", "start_request"): "called when the head of a request is complete, not when the connection is accepted",
 }
 
 
@@ -136,8 +141,12 @@ class _Reader(ast.NodeVisitor):
         self._bases.pop()
 
     def _override(self, base: str, function: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        """A private method of Tornado's which the program replaces; one that Tornado does not have is the program's own."""
+        """A method of Tornado's which the program replaces, where that matters; one that Tornado does not have is the program's own."""
         name = function.name
+        for owner in lookup(base).__mro__:
+            if (owner.__name__, name) in _OVERRIDDEN:
+                self.found.add((function.lineno, f"{owner.__name__}.{name}, overridden"))
+                return
         if name.startswith("_") and not name.startswith("__") and _exists(f"{base}.{name}"):
             self.found.add((function.lineno, f"{base}.{name}"))
 
@@ -237,6 +246,9 @@ def _public(module: str) -> list[str]:
 
 def verdict(name: str) -> tuple[str, str]:
     """What becomes of a name, and a remark."""
+    if name.endswith(", overridden"):
+        owner, _, method = name.removesuffix(", overridden").partition(".")
+        return _DIFFERS, _OVERRIDDEN[owner, method]
     for known, remark in DIFFERENCES.items():
         if name == known or name.startswith(f"{known}."):
             return _DIFFERS, remark
