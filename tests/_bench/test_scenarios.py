@@ -26,11 +26,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[ServerProcess]:
 @pytest.mark.parametrize("scenario", scenarios.BUILT_IN, ids=lambda one: one.name)
 def test_scenario(server: ServerProcess, scenario: Scenario) -> None:
     settings = Settings(use_wrk=False, connections=2, many=5, upload_mib=1, origin_port=server.port)
-    driver = scenario.drive(server, settings)
-    try:
-        load = driver.run(0.01)
-    finally:
-        driver.close()
+    load = scenario.drive(server, settings).run(0.01)
     assert load.work > 0
     assert load.seconds > 0
     assert (load.memory_bytes is not None) == (scenario.figure == "memory_kib")

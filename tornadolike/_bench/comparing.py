@@ -76,12 +76,11 @@ class _Entrant:
         before = self._server.reading()
         load = driver.run(self._plan.seconds)
         after = self._server.reading()
-        self.result.rounds.append(Round(load, after.cpu_seconds - before.cpu_seconds, after.resident_bytes))
+        used = after.cpu_seconds - before.cpu_seconds if load.cpu_seconds is None else load.cpu_seconds
+        self.result.rounds.append(Round(load, used, after.resident_bytes))
 
     def close(self) -> None:
         """End the server."""
-        if self._driver is not None:
-            self._driver.close()
         if self._server is not None:
             self._server.close()
         self._driver = self._server = None

@@ -33,6 +33,7 @@ class Load:
     latency: Percentiles | None = None
     received_bytes: int = 0
     memory_bytes: float | None = None  # what the server's memory grew by, where the scenario is about that
+    cpu_seconds: float | None = None  # what the work alone cost the server, where the round had more to do than that
 
 
 @dataclass(frozen=True, slots=True)

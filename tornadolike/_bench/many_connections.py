@@ -16,6 +16,7 @@ from tornadolike._bench.server_process import ServerProcess
 
 _SPARE_FILES = 200
 _DELIVERY_SECONDS = 30.0
+_LEAST_BROADCASTS = 2
 _SETTLE_READINGS, _SETTLE_SECONDS = 20, 0.05
 _MESSAGE = b"to all of you: " + b"m" * 49
 
@@ -81,44 +82,43 @@ def _settled_memory(server: ServerProcess) -> int:
     return last.resident_bytes
 
 
-class Broadcast:
-    """Connections of a channel; a message from one of them has to arrive at all."""
+def broadcast(server: ServerProcess, path: str, count: int, seconds: float) -> Load:
+    """One message after the other to all connections of a channel, for this long. Work is messages that arrived.
 
-    def __init__(self, server: ServerProcess, path: str, count: int) -> None:
-        self._expected = websocket_load.frame(_MESSAGE, masked=False)
-        self._selector = selectors.DefaultSelector()
-        self._opened = contextlib.ExitStack()
-        open_one = functools.partial(websocket_load.connect, path, server.host, server.port)
-        self._sockets = self._opened.enter_context(_opened(count, open_one))
-        for one in self._sockets:
+    The connections are there for this call only: those of all candidates together would be too many.
+    """
+    open_one = functools.partial(websocket_load.connect, path, server.host, server.port)
+    with _opened(count, open_one) as sockets, selectors.DefaultSelector() as selector:
+        for one in sockets:
             one.setblocking(False)
-            self._selector.register(one, selectors.EVENT_READ, one)
+            selector.register(one, selectors.EVENT_READ, one)
+        _settled_memory(server)
+        return _broadcast(server, sockets, selector, seconds)
 
-    def run(self, seconds: float) -> Load:
-        """One message after the other for this long, at least two. Work is messages that arrived."""
-        begun = time.perf_counter()
-        took: list[float] = []
-        while len(took) < 2 or time.perf_counter() < begun + seconds:
-            took.append(self._send_one())
-        work = len(took) * len(self._sockets)
-        return Load(work, time.perf_counter() - begun, Percentiles.of(took), work * len(self._expected))
 
-    def _send_one(self) -> float:
-        begun = time.perf_counter()
-        self._sockets[0].send(websocket_load.frame(_MESSAGE, masked=True))
-        missing = len(self._sockets)
-        while missing:
-            ready = self._selector.select(_DELIVERY_SECONDS)
-            if not ready:
-                raise BenchError(f"{missing} of {len(self._sockets)} connections got no message within {_DELIVERY_SECONDS:.0f} s")
-            for key, _ in ready:
-                got = key.data.recv(4096)
-                if got != self._expected:
-                    raise WrongAnswer(f"sends {got[:100]!r} instead of {self._expected!r}")
-            missing -= len(ready)
-        return time.perf_counter() - begun
+def _broadcast(server: ServerProcess, sockets: list[socket.socket], selector: selectors.BaseSelector, seconds: float) -> Load:
+    used_before = server.reading().cpu_seconds
+    begun = time.perf_counter()
+    took: list[float] = []
+    while len(took) < _LEAST_BROADCASTS or time.perf_counter() < begun + seconds:
+        took.append(_send_to_all(sockets, selector))
+    seconds = time.perf_counter() - begun
+    used = server.reading().cpu_seconds - used_before
+    return Load(len(took) * len(sockets), seconds, Percentiles.of(took), cpu_seconds=used)
 
-    def close(self) -> None:
-        """Close all connections."""
-        self._selector.close()
-        self._opened.close()
+
+def _send_to_all(sockets: list[socket.socket], selector: selectors.BaseSelector) -> float:
+    begun = time.perf_counter()
+    sockets[0].send(websocket_load.frame(_MESSAGE, masked=True))
+    expected = websocket_load.frame(_MESSAGE, masked=False)
+    missing = len(sockets)
+    while missing:
+        ready = selector.select(_DELIVERY_SECONDS)
+        if not ready:
+            raise BenchError(f"{missing} of {len(sockets)} connections got no message within {_DELIVERY_SECONDS:.0f} s")
+        for key, _ in ready:
+            got = key.data.recv(4096)
+            if got != expected:
+                raise WrongAnswer(f"sends {got[:100]!r} instead of {expected!r}")
+        missing -= len(ready)
+    return time.perf_counter() - begun

@@ -35,9 +35,6 @@ class Driver(Protocol):
     def run(self, seconds: float) -> Load:
         """Raises `WrongAnswer` and other `BenchError`."""
 
-    def close(self) -> None:
-        """Let go of what `run` kept open."""
-
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
@@ -86,9 +83,6 @@ class HTTPDriver:
         status, _, body = generator.ask(self._request, self._server.host, self._server.port)
         self._answer.check(status, body)
 
-    def close(self) -> None:
-        pass
-
 
 class BytesDriver(HTTPDriver):
     """As `HTTPDriver`, counted in MiB that arrived."""
@@ -115,9 +109,6 @@ class CallingDriver:
             last = now
         return Load(work, last - begun, Percentiles.of(took) if self.timed else None)
 
-    def close(self) -> None:
-        pass
-
 
 @dataclass(slots=True)
 class RunningDriver:
@@ -127,9 +118,6 @@ class RunningDriver:
 
     def run(self, seconds: float) -> Load:
         return self.run_for(seconds)
-
-    def close(self) -> None:
-        pass
 
 
 def http(
@@ -224,7 +212,7 @@ def _idle_websockets(server: ServerProcess, settings: Settings) -> Driver:
 
 
 def _broadcast(server: ServerProcess, settings: Settings) -> Driver:
-    return many_connections.Broadcast(server, "/channel", settings.many)
+    return RunningDriver(lambda seconds: many_connections.broadcast(server, "/channel", settings.many, seconds))
 
 
 def _fetches(server: ServerProcess, settings: Settings) -> Driver:

@@ -1,7 +1,7 @@
 """A candidate while it runs: a process (with its children) in a session of its own, which tells where it listens."""
 
 import os
-import select
+import selectors
 import signal
 import subprocess
 import tempfile
@@ -57,12 +57,18 @@ class ServerProcess:
         deadline = time.monotonic() + _START_SECONDS
         buffer = b""
         while not self._chosen(buffer):
-            ready, _, _ = select.select([self._reports], [], [], max(deadline - time.monotonic(), 0))
+            ready = self._wait_for_report(max(deadline - time.monotonic(), 0))
             more = os.read(self._reports, 4096) if ready else b""
             if not more:
                 what = "ended" if ready else f"did not listen within {_START_SECONDS:.0f} s"
                 raise BenchError(f"the program {what}{self.output()}")
             buffer += more
+
+    def _wait_for_report(self, seconds: float) -> bool:
+        # Not select(): with thousands of connections in this process the number may be too large for it.
+        with selectors.DefaultSelector() as selector:
+            selector.register(self._reports, selectors.EVENT_READ)
+            return bool(selector.select(seconds))
 
     def _chosen(self, reports: bytes) -> bool:
         for line in reports.split(b"\n")[:-1]:
