@@ -21,13 +21,11 @@ executor (`.IOLoop.run_in_executor`); its result comes back with ``await``.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import datetime as dt
 import functools
 import hashlib
 import hmac
 import http.cookies
-import inspect
 import itertools
 import logging
 import mimetypes
@@ -157,12 +155,6 @@ def _initial_headers_now(content_type: str = _HTML) -> _InitialHeaders:
     return found
 
 
-@types.coroutine
-def _continue_in_task() -> Generator[None, None, None]:
-    """Suspend a handler that was started without a task, so that its delegate can make one of it."""
-    yield
-
-
 class _HandlerUI:
     """The ``ui`` attribute, put together when it is first read: most requests render no template."""
 
@@ -202,7 +194,6 @@ class RequestHandler:
     _headers_written = False
     _finished = False
     _auto_finish = True
-    _owns_task = True
     _prepared_future: Future[None] | None = None
     _new_cookie: http.cookies.SimpleCookie | None = None
 
@@ -1070,7 +1061,7 @@ class RequestHandler:
             self._receive(args, kwargs)
             result = self.prepare()
             if result is not None:
-                await self._settle(result)
+                await result
             if self._prepared_future is not None:
                 future_set_result_unless_cancelled(self._prepared_future, None)
             if self._finished:
@@ -1080,7 +1071,7 @@ class RequestHandler:
             method = getattr(self, self.request.method.lower())
             result = method(*self.path_args, **self.path_kwargs) if self.path_args or self.path_kwargs else method()
             if result is not None:
-                await self._settle(result)
+                await result
             if self._auto_finish and not self._finished:
                 self.finish()
         except (Exception, asyncio.CancelledError) as error:
@@ -1118,16 +1109,9 @@ class RequestHandler:
         if request.method not in _SAFE_METHODS:
             self._cross_origin_protection()
 
-    async def _settle(self, result: Any) -> None:
-        """Await what the application returned. This is where a handler that began without a task becomes one."""
-        if not self._owns_task and not (isinstance(result, Future) and result.done()):
-            self._owns_task = True
-            await _continue_in_task()
-        await result
-
     def _is_cancelled(self, error: BaseException) -> bool:
         """True when it is this request's task that is being cancelled, not something that it waited for."""
-        if not self._owns_task or not isinstance(error, asyncio.CancelledError):
+        if not isinstance(error, asyncio.CancelledError):
             return False
         task = asyncio.current_task()
         return task is not None and task.cancelling() > 0
@@ -1610,13 +1594,11 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
             running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
         else:
             running = handler._execute(transforms)
-        if self.stream_request_body or self.handler_class._execute is not _EXECUTE:
-            gen.convert_yielded(running).add_done_callback(_reraise)
-        elif _is_coroutine(getattr(self.handler_class, request.method.lower(), None)):
+        if self.handler_class._execute is _EXECUTE:
             _new_task(running)
         else:
-            handler._owns_task = False
-            _run_until_it_waits(running)
+            # Wrapped or replaced, it may return anything that can be awaited.
+            gen.convert_yielded(running).add_done_callback(_reraise)
         return handler._prepared_future
 
 
@@ -1630,52 +1612,19 @@ def _forget_caches(settings: dict[str, Any]) -> None:
         settings.get("static_handler_class", StaticFileHandler).reset()
 
 
-def _run_until_it_waits(running: Coroutine[Any, None, None]) -> None:
-    """Run a handler at once, and make a task of it if it has something to wait for.
+def _new_task(running: Coroutine[Any, None, None]) -> None:
+    """Run a handler in a task of its own, from the next turn of the loop on.
 
-    A handler of plain functions ends in here: it costs no task and no turn of the loop. Either way it has a context
-    of its own, so that its context variables do not show in the next request of the connection.
+    Also one of plain functions, though it could run at once: all requests that have arrived are read first, and all answers
+    go out together, which costs a busy server less than the task does. Nobody waits for the task: `_execute` answers exceptions itself, and
+    what got out of it nevertheless is logged when the task goes.
     """
-    context = contextvars.copy_context()
-    try:
-        context.run(running.send, None)
-    except StopIteration:
-        return
-    _new_task(running, context)
-
-
-def _is_coroutine(method: Any) -> bool:
-    """Whether it is plain that a method, looked up in its class, will need a task: an ``async def``, not hidden in a decorator."""
-    code = getattr(method, "__code__", None)
-    return code is not None and code.co_flags & inspect.CO_COROUTINE != 0
-
-
-def _new_task(running: Coroutine[Any, None, None], context: contextvars.Context | None = None) -> None:
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         # Called before the loop runs, as tests do; then it begins with this.
         loop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
-        loop.create_task(running, context=context)
-    else:
-        # No done callback, which would cost a turn of the loop: _execute() answers exceptions itself, and what got out of it
-        # nevertheless is logged when the task goes.
-        _start_task(running, loop, context)
-
-
-if sys.version_info >= (3, 12):
-
-    def _start_task(
-        running: Coroutine[Any, None, None], loop: asyncio.AbstractEventLoop, context: contextvars.Context | None
-    ) -> asyncio.Task[None]:
-        # Its first step is taken now: a handler that waits for nothing costs no turn of the loop.
-        return asyncio.Task(running, loop=loop, context=context, eager_start=context is None)
-else:
-
-    def _start_task(
-        running: Coroutine[Any, None, None], loop: asyncio.AbstractEventLoop, context: contextvars.Context | None
-    ) -> asyncio.Task[None]:
-        return loop.create_task(running, context=context)
+    loop.create_task(running)
 
 
 def _reraise(ended: Future[None]) -> None:

@@ -1,5 +1,7 @@
 """Applications: their rules, settings and little handlers."""
 
+import asyncio
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -136,6 +138,7 @@ async def test_an_application_can_be_called(begin):
         connection=type(connection)(),
     )
     assert web.Application([("/", Shown)])(request) is None
+    await asyncio.wait_for(request.connection.finished.wait(), 5)
     assert request.connection.text == shown("?")
 
 
@@ -239,6 +242,7 @@ async def test_fallback_handler(begin):
             finished.append(True)
 
     begin(web.Application([("/.*", Page, {"fallback": seen.append})]), "/x")
+    await asyncio.sleep(0)  # the handler's turn
     assert seen[0].path == "/x"
     assert finished == [True]
 

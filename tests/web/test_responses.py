@@ -1,5 +1,6 @@
 """What handlers write, and what becomes of it."""
 
+import asyncio
 import datetime as dt
 import hashlib
 
@@ -294,6 +295,7 @@ async def test_on_finish_and_detach(ask, begin):
     await ask(Page)
     assert seen == [200]
     detached = begin(Page, method="PUT")
+    await asyncio.sleep(0)  # the handler's turn
     assert seen == [200, "the stream"]
     assert detached.start_line is None
 
