@@ -349,6 +349,7 @@ async def test_inside_of_a_websocket_connection() -> None:
         await asyncio.wait_for(closed.wait(), 5)
         assert handler.ws_connection is None
         assert await asyncio.wait_for(client.read_message(), 5) is None
+        client.close()
 
 
 # -- loop, locks, streams

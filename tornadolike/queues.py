@@ -204,26 +204,24 @@ class _QueueIterator(Generic[_T]):
         return self.q.get()
 
 
-class PriorityQueue(Queue[_T]):
+class PriorityQueue(Queue[Any]):
     """Gives out the smallest item first. Items are mostly pairs of a priority and something else."""
 
     def _init(self) -> None:
         self._queue = []
 
-    def _put(self, item: _T) -> None:
+    def _put(self, item: Any) -> None:
         heapq.heappush(self._queue, item)
 
-    def _get(self) -> _T:
-        item: _T = heapq.heappop(self._queue)
-        return item
+    def _get(self) -> Any:
+        return heapq.heappop(self._queue)
 
 
-class LifoQueue(Queue[_T]):
+class LifoQueue(Queue[Any]):
     """Last in, first out: a stack."""
 
     def _init(self) -> None:
         self._queue = []
 
-    def _get(self) -> _T:
-        item: _T = self._queue.pop()
-        return item
+    def _get(self) -> Any:
+        return self._queue.pop()
