@@ -31,7 +31,8 @@ form.onsubmit = event => {
 };
 async function poll(after) {
     for (;;) {
-        const answer = await fetch(`/news?after=${after}`);
+        // no-store: two pages of one browser would wait for each other's answer to come into the cache
+        const answer = await fetch(`/news?after=${after}`, {cache: "no-store"});
         for (const item of (await answer.json()).news) {
             after = item.number;
             list.appendChild(document.createElement("li")).textContent = item.text;
