@@ -256,7 +256,8 @@ def test_masquerade_names_tornado() -> None:
     code = """
         from tornadolike import _alias
         _alias.install(masquerade=True)
-        import tornado.httputil, tornado.escape
+        import inspect, tornado.httputil, tornado.escape
+        assert inspect.getsource(tornado.httputil.HTTPHeaders).startswith("class HTTPHeaders")
         print(tornado.__name__, tornado.httputil.__name__, tornado.httputil.HTTPHeaders.__module__, tornado.escape.utf8.__module__,
               tornado.httputil.HTTPHeaders.add.__module__)
     """

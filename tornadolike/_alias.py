@@ -206,10 +206,16 @@ def _rename_value(value: Any, name: str, other: str) -> None:
     value = getattr(value, "__func__", value) if isinstance(value, (classmethod, staticmethod)) else value
     if not isinstance(value, (type, FunctionType)) or value.__module__ != name:
         return
+    if isinstance(value, FunctionType):
+        value.__module__ = other
+        return
+    first_line = vars(value).get("__firstlineno__")
     value.__module__ = other
-    if isinstance(value, type):
-        for member in list(vars(value).values()):
-            _rename_value(member, name, other)
+    if first_line is not None:
+        # From Python 3.13 on inspect needs it, and a new __module__ takes it away.
+        value.__firstlineno__ = first_line  # type: ignore[attr-defined]  # typeshed for 3.11 does not know it
+    for member in list(vars(value).values()):
+        _rename_value(member, name, other)
 
 
 def _run_on_chosen_loop() -> None:
