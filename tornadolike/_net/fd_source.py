@@ -66,7 +66,8 @@ class FdSource:
         """Pass arriving bytes to ``receiver``; None: the owner reads by itself."""
         self._receiver = receiver
         if self._watches_reading:
-            self.pause()
+            # The loop replaces the callback in place: no system call, as leaving and coming back would need.
+            self._watches_reading = False
             self.resume()
 
     def unsent(self) -> int:
