@@ -90,6 +90,9 @@ class MemoryStream:
     def receive(self, data: bytes) -> None:
         self.consumer.data_received(data)
 
+    def set_nodelay(self, value: bool) -> None:
+        self.nodelay = value
+
     def take(self) -> bytes:
         written, self.written = self.written, b""
         return written
@@ -253,6 +256,10 @@ async def test_a_handler_that_announces_close_gets_it() -> None:
     server.stream.receive(GET)
     respond(server.delegates[0], Connection="close")
     assert server.stream.closed()
+
+
+async def test_small_writes_are_not_held_back() -> None:
+    assert Server().stream.nodelay
 
 
 async def test_nothing_pipelined_behind_close_is_served() -> None:

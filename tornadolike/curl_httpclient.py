@@ -27,8 +27,10 @@ from tornadolike.ioloop import IOLoop
 from tornadolike.log import app_log
 
 curl_log = logging.getLogger("tornado.curl_httpclient")
+"""What libcurl tells about its work goes here, at the level DEBUG."""
 
 CR_OR_LF_RE = re.compile(b"\r|\n")
+"""What must not stand in a header field that is given to libcurl."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 

@@ -24,8 +24,11 @@ from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.log import app_log, gen_log
 
 CR_OR_LF_RE = re.compile(b"\r|\n")
+"""What must not stand within a line of a head."""
 DIGITS = re.compile(r"[0-9]+")
+"""ASCII digits only, as in a Content-Length."""
 HEXDIGITS = re.compile(r"[0-9a-fA-F]+")
+"""ASCII hexadecimal digits only, as in the size of a chunk."""
 
 _MAX_1XX_RESPONSES = 10
 
@@ -793,6 +796,8 @@ class _ServerSession:
         self._deadline = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop = self.stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
+        # Answers go out whole, in as few writes as there are: there is nothing for the kernel to wait for (RFC 9293 §3.7.4).
+        self.stream.set_nodelay(True)
         timeout = self.params.header_timeout
         self._head_seconds = timeout or 0.0
         if timeout is not None:

@@ -185,6 +185,7 @@ class RequestHandler:
     """
 
     SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS")
+    """The methods for which a Python method is looked up; any other is answered with 405."""
 
     _template_loaders: ClassVar[dict[str, template.BaseLoader]] = {}
     _template_loader_lock = threading.Lock()
@@ -217,7 +218,7 @@ class RequestHandler:
     ui: Any = _HandlerUI()
 
     def _initialize(self) -> None:
-        pass
+        """Take what the route gives to the handler; this one takes nothing."""
 
     #: A hook for subclasses, called for each request with the dictionary that is the third part of the `URLSpec`.
     #: It takes the place of a constructor: store what the handler needs, answer nothing yet.
@@ -229,6 +230,7 @@ class RequestHandler:
         return self.application.settings
 
     def _unimplemented_method(self, *args: str, **kwargs: str) -> None:
+        """Answer this HTTP method; not overridden, it is refused with 405. The arguments are the groups of the URL's pattern."""
         raise HTTPError(405)
 
     head: _Method = _unimplemented_method

@@ -424,17 +424,26 @@ class WebSocketProtocol13(WebSocketProtocol):
     """
 
     FIN = 0x80
+    """In the first byte of a frame (RFC 6455 §5.2): the message ends with this frame."""
     RSV1 = 0x40
+    """In the first byte: the message is compressed (RFC 7692 §6)."""
     RSV2 = 0x20
+    """In the first byte: reserved for extensions."""
     RSV3 = 0x10
+    """In the first byte: reserved for extensions."""
     RSV_MASK = RSV1 | RSV2 | RSV3
+    """The three reserved bits."""
     OPCODE_MASK = 0x0F
+    """The bits of the first byte that say what kind of frame it is."""
 
     stream: IOStream
+    """The connection, once it is WebSocket's."""
 
     # Defaults at the class: an idle connection pays only for what it has used.
     close_code: int | None = None
+    """The code with which the peer closed, None before that and where it gave none."""
     close_reason: str | None = None
+    """The text that came with it."""
     _selected_subprotocol: str | None = None
     _wire_bytes_in = 0
     _wire_bytes_out = 0
@@ -834,6 +843,7 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
     """A client's side of a WebSocket. `websocket_connect` makes it."""
 
     protocol: WebSocketProtocol | None = None
+    """The protocol of the open connection, None before and after."""
 
     def __init__(
         self,
@@ -949,6 +959,7 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
         return message
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
+        """Called by the protocol with each message: queued for `read_message`, or given to the callback."""
         return self._on_message(message)
 
     def _on_message(self, message: str | bytes | None) -> Awaitable[None] | None:
@@ -978,6 +989,7 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
         self._on_message(None)
 
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
+        """Called by the protocol with what a callback of the application raised: it is logged."""
         app_log.error("Uncaught exception %s", value, exc_info=value)
 
 
@@ -1014,7 +1026,7 @@ def websocket_connect(
     :arg subprotocols: proposals, of which the server's choice is ``selected_subprotocol``.
     :arg resolver: a `.Resolver` to look the host name up with; the caller closes it.
 
-    The Future fails with `.HTTPError` when the server answers with an error, with `WebSocketError` when it answers with something
+    The Future fails with `.httpclient.HTTPError` when the server answers with an error, with `WebSocketError` when it answers with something
     else than an upgrade, and with what the network says when that fails.
     """
     if isinstance(url, str):
