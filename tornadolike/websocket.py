@@ -1026,8 +1026,8 @@ def websocket_connect(
     :arg subprotocols: proposals, of which the server's choice is ``selected_subprotocol``.
     :arg resolver: a `.Resolver` to look the host name up with; the caller closes it.
 
-    The Future fails with `.httpclient.HTTPError` when the server answers with an error, with `WebSocketError` when it answers with something
-    else than an upgrade, and with what the network says when that fails.
+    The Future fails with `.httpclient.HTTPError` when the server answers with an error, with `WebSocketError` when it answers with
+    something else than an upgrade, and with what the network says when that fails.
     """
     if isinstance(url, str):
         request = httpclient.HTTPRequest(url, connect_timeout=connect_timeout)
