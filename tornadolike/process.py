@@ -28,6 +28,19 @@ def cpu_count() -> int:
 
 _task_id: int | None = None
 
+# Of this process's children made by fork_processes: their numbers by their process ids.
+_children: dict[int, int] = {}
+_terminating = False
+
+
+def _terminate_children(number: int) -> bool:
+    """Send signal ``number`` to the children, and start none again from now on. Says whether there are any. For signal handlers."""
+    global _terminating
+    _terminating = bool(_children)
+    for pid in _children:
+        os.kill(pid, number)
+    return _terminating
+
 
 def fork_processes(num_processes: int | None, max_restarts: int | None = None) -> int:
     """Fork ``num_processes`` children, one for each processor where it is ``None`` or not positive, and watch over them.
@@ -45,7 +58,7 @@ def fork_processes(num_processes: int | None, max_restarts: int | None = None) -
     count = num_processes if num_processes and num_processes > 0 else cpu_count()
     restarts_left = 100 if max_restarts is None else max_restarts
     gen_log.info("Starting %d processes", count)
-    numbers: dict[int, int] = {}  # of the children, by their process ids
+    numbers = _children
     for number in range(count):
         if _fork(number, numbers):
             return number
@@ -70,6 +83,7 @@ def _fork(number: int, numbers: dict[int, int]) -> bool:
         numbers[pid] = number
         return False
     _task_id = number
+    numbers.clear()  # its brothers are not its children
     return True
 
 
@@ -82,6 +96,9 @@ def _wait_for_one(numbers: dict[int, int]) -> int | None:
     code = os.waitstatus_to_exitcode(status)
     if code == 0:
         gen_log.info("child %d (pid %d) exited normally", number, pid)
+        return None
+    if _terminating:
+        gen_log.info("child %d (pid %d) terminated", number, pid)
         return None
     if code < 0:
         gen_log.warning("child %d (pid %d) killed by signal %d, restarting", number, pid, -code)

@@ -13,10 +13,12 @@ from types import ModuleType
 
 import tornadolike
 from tornadolike import _alias
+from tornadolike._cli import draining
 from tornadolike._http1 import select
 from tornadolike._loop import factory
 
 USAGE_ERROR = 2
+DRAIN_SECONDS = 30.0
 
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,7 +27,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "run",
         help="run a Tornado program on tornadolike",
         description="Run a script, or a module with -m, as Python itself would, with `import tornado` served by tornadolike.",
-        usage="tornadolike run (TARGET | -m MODULE) [--loop NAME] [--http ENGINE] [-- ARGS ...]",
+        usage="tornadolike run (TARGET | -m MODULE) [--loop NAME] [--http ENGINE] [--drain SECONDS] [-- ARGS ...]",
         epilog="What stands behind -- is what the program finds in sys.argv[1:].",
     )
     what = parser.add_mutually_exclusive_group(required=True)
@@ -33,6 +35,13 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     what.add_argument("-m", dest="module", metavar="MODULE", help="a module, as in python -m")
     parser.add_argument("--loop", metavar="NAME", help="event loop: asyncio (default), uvloop, ... (environment: TORNADOLIKE_LOOP)")
     parser.add_argument("--http", metavar="ENGINE", help="HTTP/1.1 parser: auto (default), h11, httptools (environment: TORNADOLIKE_HTTP)")
+    parser.add_argument(
+        "--drain",
+        metavar="SECONDS",
+        type=float,
+        default=DRAIN_SECONDS,
+        help="at SIGTERM, time for the requests in flight (default: 30; 0: end at once); a second SIGTERM ends at once",
+    )
     parser.set_defaults(execute=execute)
 
 
@@ -50,6 +59,8 @@ def execute(arguments: argparse.Namespace) -> int:
     os.environ[_alias.ENVIRONMENT_VARIABLE] = "1"
     _alias.install()
     print(_banner(loop, engine), file=sys.stderr, flush=True)  # noqa: T201 - a command's own message
+    if arguments.drain > 0:
+        draining.drain_on_sigterm(arguments.drain)
     if arguments.module is not None:
         _run_module(arguments.module, arguments.program_arguments)
     else:
