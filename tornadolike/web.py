@@ -1092,7 +1092,8 @@ class RequestHandler:
         """Wait for the end of a streamed body; False when the client went away before."""
         try:
             await self.request._body_future
-        except iostream.StreamClosedError:
+        except iostream.StreamClosedError as error:
+            error.__traceback__ = None  # it leads by way of this frame and the request back to the future that holds the error
             return False
         return True
 
