@@ -62,7 +62,8 @@ def serving(tmp_path: Path, example: str, *command: str) -> Iterator[int]:
         yield port
         process.terminate()
         errors = process.communicate(timeout=10)[1]
-        assert process.returncode == -signal.SIGTERM
+        # `tornadolike run` finishes what is under way and ends in order; Tornado itself is ended by the signal.
+        assert process.returncode == (0 if "tornadolike" in command else -signal.SIGTERM)
         assert "Traceback" not in errors
 
 
