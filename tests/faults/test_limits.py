@@ -1,0 +1,173 @@
+"""Limits on connections, deadlines for heads and handlers, and the hardened profile."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tornadolike import web
+from tornadolike._net.admission import Admission, address_key
+from tornadolike.httpserver import HTTPServer
+
+
+class Hello(web.RequestHandler):
+    def get(self) -> None:
+        self.finish("hello")
+
+
+class Stuck(web.RequestHandler):
+    left: asyncio.Event
+
+    async def get(self) -> None:
+        if self.get_query_argument("begin", ""):
+            await self.flush()
+        await Stuck.left.wait()
+
+    def on_connection_close(self) -> None:
+        Stuck.left.set()
+
+
+ROUTES = [("/", Hello), ("/stuck", Stuck)]
+
+
+async def test_connections_beyond_the_limit_are_closed_and_room_comes_back(serve: Any, logs: Any) -> None:
+    site = serve(ROUTES, lambda server: server.configure_limits(max_connections=2))
+    first, second = await site.client(), await site.client()
+    for client in (first, second):
+        client.get()
+        assert (await client.response())[1] == b"hello"
+    for _ in range(3):
+        assert await (await site.client()).rest() == b""
+    logs.take("tornado.general", "Too many connections")  # one line for all three
+    first.writer.close()
+    await site.until(lambda: len(site.server._connections) == 1)
+    third = await site.client()
+    third.get()
+    assert (await third.response())[1] == b"hello"
+
+
+async def test_connections_of_one_address(serve: Any, logs: Any) -> None:
+    site = serve(ROUTES, lambda server: server.configure_limits(max_connections_per_address=1))
+    first = await site.client()
+    first.get()
+    assert (await first.response())[1] == b"hello"
+    assert await (await site.client()).rest() == b""
+    logs.take("tornado.general", r"Too many connections.*127\.0\.0\.1")
+    reader, writer = await asyncio.open_connection("127.0.0.1", site.port, local_addr=("127.0.0.2", 0))
+    writer.write(b"GET / HTTP/1.0\r\n\r\n")
+    assert (await asyncio.wait_for(reader.read(), 5)).endswith(b"hello")
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("address", "key"),
+    [
+        (("192.0.2.1", 5), "192.0.2.1"),
+        (("2001:db8::1", 5, 0, 0), "20010db800000000"),
+        (("2001:db8::ffff:1", 6, 0, 0), "20010db800000000"),
+        (("fe80::1%eth0", 6, 0, 2), "fe80000000000000"),
+        (("::ffff:192.0.2.1", 6, 0, 0), "192.0.2.1"),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_what_counts_as_one_address(address: Any, key: str | None) -> None:
+    assert address_key(address) == key
+
+
+def test_the_count_of_those_who_left_without_a_word_is_swept() -> None:
+    gone: set[int] = set()
+    admission: Admission[int] = Admission(None, 2, gone.__contains__)
+    host = ("192.0.2.1", 1)
+    assert admission.admit(1, host, 0)
+    assert admission.admit(2, host, 0)
+    assert not admission.admit(3, host, 0)
+    gone.add(1)
+    assert not admission.admit(3, host, 0.5)  # swept less than a second ago
+    assert admission.admit(3, host, 1.5)
+    unlimited: Admission[int] = Admission(10**6, None, lambda owner: True)
+    for owner in range(1000):
+        unlimited.admit(owner, ("192.0.2.1", 1), 0)
+    assert len(unlimited) <= 64
+
+
+@pytest.mark.parametrize("start", [b"", b"GET / HT"])
+async def test_slow_heads(serve: Any, logs: Any, start: bytes) -> None:
+    site = serve(ROUTES, lambda server: server.configure_limits(head_timeout=0.1))
+    client = await site.client()
+    client.send(start)
+    assert await client.rest() == b""
+    logs.take("tornado.general", "Timeout reading head from 127.0.0.1")
+
+
+async def test_dribbled_heads_do_not_gain_time_and_idle_connections_are_left_alone(serve: Any, logs: Any) -> None:
+    site = serve(ROUTES, lambda server: server.configure_limits(head_timeout=0.15))
+    idle, slow = await site.client(), await site.client()
+    idle.get()
+    assert (await idle.response())[1] == b"hello"
+    slow.get()
+    await slow.response()
+
+    async def dribble() -> None:
+        while True:
+            slow.send(b"X")
+            await asyncio.sleep(0.01)
+
+    dribbling = asyncio.ensure_future(dribble())
+    assert await slow.rest() == b""
+    dribbling.cancel()
+    logs.take("tornado.general", "Timeout reading head")
+    idle.get()
+    assert (await idle.response())[1] == b"hello"
+
+
+@pytest.mark.parametrize(("path", "start"), [("/stuck", b"HTTP/1.1 503 "), ("/stuck?begin=1", b"HTTP/1.1 200 ")])
+async def test_handlers_that_take_too_long(serve: Any, logs: Any, path: str, start: bytes) -> None:
+    Stuck.left = asyncio.Event()
+    site = serve(ROUTES, lambda server: server.configure_limits(handler_timeout=0.1))
+    client = await site.client()
+    client.get(path)
+    answer = await client.rest()
+    assert answer.startswith(start)
+    assert not answer.endswith(b"0\r\n\r\n")  # an unfinished body must not look complete
+    logs.take("tornado.general", "Timeout waiting for the handler")
+    await asyncio.wait_for(Stuck.left.wait(), 5)
+
+
+async def test_many_requests_on_one_connection_do_not_add_up(serve: Any) -> None:
+    site = serve(ROUTES, lambda server: server.configure_limits(head_timeout=0.1, handler_timeout=0.1))
+    client = await site.client()
+    end = asyncio.get_running_loop().time() + 0.4
+    while asyncio.get_running_loop().time() < end:
+        client.get()
+        assert (await client.response())[1] == b"hello"
+
+
+def test_limits_are_positive() -> None:
+    server = HTTPServer(web.Application())
+    for name in ("max_connections", "max_connections_per_address", "head_timeout", "handler_timeout"):
+        with pytest.raises(ValueError, match="must be positive"):
+            server.configure_limits(**{name: 0})
+
+
+def test_hardened_values_fill_what_was_not_chosen() -> None:
+    server = HTTPServer(web.Application())
+    server.harden()
+    params = server.conn_params
+    assert (params.header_timeout, params.body_timeout, params.max_header_size, params.max_body_size) == (75, 60, 16384, 10 * 1024 * 1024)
+    assert server._admission is not None
+    assert server._admission.max_per_address == 100
+    chosen = HTTPServer(web.Application(), idle_connection_timeout=5, body_timeout=6, max_header_size=777, max_body_size=8, xheaders=True)
+    chosen.harden()
+    params = chosen.conn_params
+    assert (params.header_timeout, params.body_timeout, params.max_header_size, params.max_body_size) == (5, 6, 777, 8)
+    assert chosen._admission is not None
+    assert chosen._admission.max_per_address is None
+
+
+async def test_a_hardened_server_serves(serve: Any) -> None:
+    site = serve(ROUTES, HTTPServer.harden)
+    client = await site.client()
+    client.get()
+    assert (await client.response())[1] == b"hello"
