@@ -836,7 +836,12 @@ class _ServerSession:
             return
         if self._idle_timer is not None:
             self._deadline = self._loop.time() + self._head_seconds
-        if engine.waiting_bytes:
+        waiting = engine.waiting_bytes
+        if waiting:
+            if waiting > engine.max_head_bytes and not self._paused:
+                # One request is served in each turn of the loop; a turn could bring more of them than that.
+                self._paused = True
+                self.stream._pause_reading()
             self._loop.call_soon(self._next_waiting)
         elif self._paused:
             self._resume()
