@@ -83,6 +83,15 @@ async def test_websocket(samples: Samples, serve: Any) -> None:
     assert not page.OpenRoom.check_origin(None, other)
 
 
+async def test_hardening(samples: Samples) -> None:
+    page = samples("hardening.md")
+    application = tornadolike.web.Application()
+    for server in (page.limited(application), page.hardened(application)):
+        server.listen(0, "127.0.0.1")
+        assert await page.end(server)
+    assert page.hardened(application).conn_params.max_body_size == 10 * 1024 * 1024
+
+
 async def test_client(samples: Samples, serve: Any) -> None:
     page = samples("guide/client.md")
 
