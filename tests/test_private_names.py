@@ -183,7 +183,7 @@ def test_unimplemented_method() -> None:
 
 def test_static_file_hashes_and_their_lock() -> None:
     """jupyter_server 2.21 and livereload 2.7 override get_version() with them."""
-    assert web.StaticFileHandler._static_hashes == {}
+    assert isinstance(web.StaticFileHandler._static_hashes, dict)
     with web.StaticFileHandler._lock:
         assert isinstance(web.StaticFileHandler._lock, type(threading.Lock()))
 

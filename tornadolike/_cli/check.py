@@ -210,7 +210,10 @@ def lookup(name: str) -> Any:
         return None
     value: Any = importlib.import_module("tornadolike")
     for number, part in enumerate(parts):
-        found = getattr(value, part, None)
+        try:
+            found = getattr(value, part, None)
+        except ImportError:  # the package imports its modules when they are asked for
+            found = None
         if found is None and inspect.ismodule(value):
             found = _module(".".join(["tornadolike", *parts[: number + 1]]))
         if found is None:
