@@ -1,6 +1,7 @@
 """Limits on connections, deadlines for heads and handlers, and the hardened profile."""
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -102,7 +103,8 @@ async def test_slow_heads(serve: Any, logs: Any, start: bytes) -> None:
 
 
 async def test_dribbled_heads_do_not_gain_time_and_idle_connections_are_left_alone(serve: Any, logs: Any) -> None:
-    site = serve(ROUTES, lambda server: server.configure_limits(head_timeout=0.15))
+    # Long enough for a busy machine to get the first request in.
+    site = serve(ROUTES, lambda server: server.configure_limits(head_timeout=1.0))
     idle, slow = await site.client(), await site.client()
     idle.get()
     assert (await idle.response())[1] == b"hello"
@@ -115,7 +117,8 @@ async def test_dribbled_heads_do_not_gain_time_and_idle_connections_are_left_alo
             await asyncio.sleep(0.01)
 
     dribbling = asyncio.ensure_future(dribble())
-    assert await slow.rest() == b""
+    with contextlib.suppress(ConnectionResetError):  # what came last may be unread when the connection is closed
+        assert await slow.rest() == b""
     dribbling.cancel()
     logs.take("tornado.general", "Timeout reading head")
     idle.get()
