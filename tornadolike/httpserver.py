@@ -328,7 +328,7 @@ class _Deadlines:
         self._head_seconds = head_seconds
         self._handler_seconds = handler_seconds
         self._interval = min(seconds for seconds in (head_seconds, handler_seconds) if seconds is not None) / 4
-        # New connections, with the end of their idle time: as long as it is the same, they have not had a request.
+        # New connections, with the end of their idle time: as long as it is the same object, they have not had a request.
         self._new: dict[HTTP1ServerConnection, float] = {}
         # What each busy connection was seen in first, and when.
         self._begun: dict[HTTP1ServerConnection, tuple[HTTP1Connection | None, bool, float]] = {}
@@ -372,7 +372,8 @@ class _Deadlines:
             return None
         exchange = session._connection
         if exchange is None:
-            return (None, True) if self._new.get(connection) == session._deadline else None
+            # The very object: on loops that count milliseconds a first request can be over before its end has another value.
+            return (None, True) if self._new.get(connection) is session._deadline else None
         if session.engine.peer is IDLE:
             return exchange, True
         return (exchange, False) if session.engine.peer is DONE else None
