@@ -1,11 +1,20 @@
-"""What every test shares: the loops to run on, and the rule that no log line goes unnoticed."""
+"""What every test shares: the loops to run on, the rule that no log line goes unnoticed, and servers with clients that may misbehave."""
 
 import asyncio
+import contextlib
 import logging
 import re
-from collections.abc import Callable, Iterator
+import socket
+import struct
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
 import pytest
+
+from tornadolike import netutil, web
+from tornadolike.httpserver import HTTPServer
+
+GET = b"GET %b HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -65,3 +74,86 @@ def logs() -> Iterator[LogGuard]:
     root.removeHandler(guard)
     left = [(r.name, r.levelname, r.getMessage()) for r in guard.records if r.name.partition(".")[0] != "hypothesis"]
     assert not left, f"stray log output: {left}"
+
+
+class Client:
+    """A connection to the server, in bytes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    def get(self, path: str = "/") -> None:
+        self.send(GET % path.encode())
+
+    async def response(self) -> tuple[bytes, bytes]:
+        """Head and body of one response with a Content-Length."""
+        async with asyncio.timeout(10):
+            head = await self.reader.readuntil(b"\r\n\r\n")
+            length = next((line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")), b":0")
+            return head, await self.reader.readexactly(int(length.partition(b":")[2]))
+
+    async def rest(self) -> bytes:
+        """All until the server closes; a reset counts as closing."""
+        async with asyncio.timeout(10):
+            got = b""
+            with contextlib.suppress(ConnectionError):
+                while piece := await self.reader.read(65536):
+                    got += piece
+            return got
+
+    def reset(self) -> None:
+        """Leave with RST."""
+        sock = self.writer.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+
+
+class Site:
+    """A server on a free port."""
+
+    def __init__(self, server: HTTPServer) -> None:
+        self.server = server
+        sockets = netutil.bind_sockets(0, "127.0.0.1")
+        server.add_sockets(sockets)
+        self.port: int = sockets[0].getsockname()[1]
+        self._clients: list[Client] = []
+
+    async def client(self) -> Client:
+        client = Client(*await asyncio.open_connection("127.0.0.1", self.port))
+        self._clients.append(client)
+        return client
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Wait until ``condition()`` is true; fail after a while."""
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110 - what is waited for happens inside the code under test
+                await asyncio.sleep(0.002)
+
+    async def close(self) -> None:
+        self.server.stop()
+        for client in self._clients:
+            client.writer.close()
+        await self.server.close_all_connections()
+        for client in self._clients:
+            with contextlib.suppress(ConnectionError):
+                await client.writer.wait_closed()
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Site]]:
+    """``serve(routes, **options)``: an `Application` of the routes on an `HTTPServer` with the options."""
+    sites: list[Site] = []
+
+    def start(routes: list[Any], prepare: Callable[[HTTPServer], None] | None = None, **options: Any) -> Site:
+        server = HTTPServer(web.Application(routes), **options)
+        if prepare is not None:
+            prepare(server)
+        sites.append(Site(server))
+        return sites[-1]
+
+    yield start
+    for site in sites:
+        await site.close()
