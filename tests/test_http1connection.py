@@ -232,6 +232,7 @@ async def test_the_next_request_waits_until_the_response_is_flushed() -> None:
         (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b"Connection: close\r\n", True),
         (b"GET / HTTP/1.0\r\n\r\n", b"", True),
         (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", b"Connection: Keep-Alive\r\n", False),
+        (b"POST / HTTP/1.0\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"", True),
     ],
 )
 async def test_keep_alive(request_head: bytes, field: bytes, closes: bool) -> None:

@@ -229,11 +229,23 @@ SERVED = {
     ),
     "9112 §7.1.1 extension": (request(CHUNKED, body=b'5;a=b;c="d"\r\nhello\r\n0;e\r\n\r\n'), ("GET", "/", "HTTP/1.1"), True, b"hello"),
     "9112 §7.1.2 trailers": (request(CHUNKED, body=b"5\r\nhello\r\n0\r\nX: y\r\nZ: w\r\n\r\n"), ("GET", "/", "HTTP/1.1"), True, b"hello"),
-    "TE on HTTP/1.0 without keep-alive closes": (
+    "9112 §6.1 TE in HTTP/1.0": (
         request(CHUNKED, line=b"POST / HTTP/1.0", body=b"2\r\nhi\r\n0\r\n\r\n"),
         ("POST", "/", "HTTP/1.0"),
         False,
         b"hi",
+    ),
+    "9112 §6.1 TE in HTTP/1.0 with keep-alive": (
+        request(CHUNKED, b"Connection: keep-alive", line=b"POST / HTTP/1.0", body=b"2\r\nhi\r\n0\r\n\r\n"),
+        ("POST", "/", "HTTP/1.0"),
+        False,
+        b"hi",
+    ),
+    "9112 §6.1 TE in HTTP/1.0 with keep-alive, GET": (
+        request(b"Connection: Keep-Alive", CHUNKED, line=b"GET / HTTP/1.0", body=b"0\r\n\r\n"),
+        ("GET", "/", "HTTP/1.0"),
+        False,
+        b"",
     ),
     "9110 §7.8 upgrade with a body": (
         request(b"Connection: Upgrade", b"Upgrade: websocket", b"Content-Length: 2", body=b"hi"),

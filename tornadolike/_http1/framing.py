@@ -191,7 +191,8 @@ def _decide(pairs: Pairs, found: dict[int, bytes], version: str, bodyless_method
     if version == "HTTP/1.1":
         keep_alive = b"close" not in tokens
     else:
-        framed = length is not None or coding is not None or bodyless_method
+        # A transfer coding in HTTP/1.0 is faulty framing: the message is served, and nothing behind it is read (RFC 9112 §6.1).
+        framed = coding is None and (length is not None or bodyless_method)
         keep_alive = framed and b"keep-alive" in tokens and b"close" not in tokens
     expects = version == "HTTP/1.1" and found.get(_EXPECT, b"").lower() == b"100-continue"
     return body, keep_alive, expects
