@@ -664,7 +664,7 @@ def test_is_transfer_encoding_chunked() -> None:
         b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
     ],
 )
-@pytest.mark.parametrize("status", [200, 404])
+@pytest.mark.parametrize("status", [200, 302, 404, 500])
 async def test_a_head_serialised_beforehand_is_the_one_that_would_be_made(request_head: bytes, status: int) -> None:
     """The short way through write_headers() against the long one."""
     written = []
@@ -673,12 +673,12 @@ async def test_a_head_serialised_beforehand_is_the_one_that_would_be_made(reques
         server.stream.receive(request_head)
         headers = httputil.HTTPHeaders._from_wire([(b"Server", b"x"), (b"Content-Length", b"2")])
         if ready:
-            headers._ready = (b"Server: x\r\nContent-Length: 2\r\n", 2)
+            headers._ready = (status, b"Server: x\r\nContent-Length: 2\r\n", 2)
         connection = server.delegates[0].connection
         chunk = b"" if request_head.startswith(b"HEAD") else b"ok"
-        connection.write_headers(httputil.ResponseStartLine("", status, httputil.responses[status]), headers, chunk)
+        connection.write_headers(httputil._STANDARD_START_LINES[status], headers, chunk)
         connection.finish()
-        written.append((server.stream.take(), server.stream.closed()))
+        written.append((server.stream.take(), server.stream.closed(), list(headers.get_all())))
     assert written[0] == written[1]
 
 
@@ -686,7 +686,18 @@ async def test_a_head_serialised_beforehand_is_forgotten_when_headers_change() -
     server = Server()
     server.stream.receive(GET)
     headers = httputil.HTTPHeaders._from_wire([(b"Content-Length", b"2")])
-    headers._ready = (b"Content-Length: 2\r\n", 2)
+    headers._ready = (200, b"Content-Length: 2\r\n", 2)
     headers["X-More"] = "y"
-    server.delegates[0].connection.write_headers(httputil.ResponseStartLine("", 200, "OK"), headers, b"ok")
+    server.delegates[0].connection.write_headers(httputil._STANDARD_START_LINES[200], headers, b"ok")
     assert server.stream.take() == b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-More: y\r\n\r\nok"
+
+
+async def test_a_head_serialised_beforehand_is_for_one_status_and_reason() -> None:
+    """A transform may change the status after the lines were made; a reason of one's own is not in them."""
+    for line in (httputil._STANDARD_START_LINES[404], httputil.ResponseStartLine("", 200, "Fine")):
+        server = Server()
+        server.stream.receive(GET)
+        headers = httputil.HTTPHeaders._from_wire([(b"Content-Length", b"2")])
+        headers._ready = (200, b"Content-Length: 2\r\n", 2)
+        server.delegates[0].connection.write_headers(line, headers, b"ok")
+        assert server.stream.take() == f"HTTP/1.1 {line.code} {line.reason}\r\nContent-Length: 2\r\n\r\nok".encode()

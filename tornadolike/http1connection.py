@@ -40,6 +40,8 @@ _REFUSALS = {
 }
 _CONTINUE = b"HTTP/1.1 100 (Continue)\r\n\r\n"
 
+_STATUS_LINES = {code: f"HTTP/1.1 {code} {line.reason}\r\n".encode() for code, line in httputil._STANDARD_START_LINES.items()}
+
 
 class HTTP1ConnectionParameters:
     """Limits and options of a connection, shared by all that are made with it."""
@@ -525,15 +527,28 @@ class HTTP1Connection(httputil.HTTPConnection):
         header text that would break out of its line.
         """
         ready = headers._ready
-        head = None
-        if ready is not None and headers._pairs is not None and not self.is_client and start_line[1:] == (200, "OK"):
+        if (
+            ready is not None
+            and headers._pairs is not None
+            and not self.is_client
+            and start_line is httputil._STANDARD_START_LINES[ready[0]]
+        ):
             # What `web` answers with when no handler touched a header: about a third cheaper as a whole.
-            head = self._engine.send_ready_head(*ready)  # type: ignore[union-attr]  # not a client's, as was just seen
-        if head is None:
+            head = self._ready_head(headers, *ready)
+        else:
             head = self._checked_head(start_line, headers)
         if chunk:
             head += self._body_bytes(chunk)
         return self._send(head)
+
+    def _ready_head(self, headers: httputil.HTTPHeaders, status: int, lines: bytes, length: int) -> bytes:
+        engine = cast(ServerEngine, self._engine)
+        field = engine.connection_field()
+        if field is not None:
+            value = field.encode()
+            headers._append_raw(b"Connection", value)
+            lines += b"Connection: %b\r\n" % value
+        return engine.send_ready_head(_STATUS_LINES[status], lines, length)
 
     def _checked_head(self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders) -> bytes:
         length = parse_int(headers["Content-Length"]) if "Content-Length" in headers else None

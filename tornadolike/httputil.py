@@ -115,9 +115,9 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     _pairs: list[tuple[bytes, bytes]] | None = None
     _index: dict[str, bytes] | None = None
     _joined: dict[str, str]
-    # The lines of `_pairs` as bytes and the Content-Length among them, where they are known beforehand and there is no Connection field.
-    # Only true as long as `_pairs` is.
-    _ready: tuple[bytes, int] | None = None
+    # The status they were made for, the lines of `_pairs` as bytes, and the Content-Length among them: where they are known beforehand
+    # and there is no Connection field. Only true as long as `_pairs` is.
+    _ready: tuple[int, bytes, int] | None = None
     # The framing has looked at Host already, so that a request need not.
     _host_checked = False
 
@@ -157,6 +157,12 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
         headers._pairs = pairs
         headers._joined = {}
         return headers
+
+    def _append_raw(self, name: bytes, value: bytes) -> None:
+        """Add a field to raw pairs that have none of that name yet, and that belong to nobody else."""
+        assert self._pairs is not None
+        self._pairs.append((name, value))
+        self._index = None
 
     @_Lazy
     def _lists(self: HTTPHeaders) -> dict[str, list[str]]:
@@ -825,6 +831,10 @@ class ResponseStartLine(typing.NamedTuple):
     version: str
     code: int
     reason: str
+
+
+# For each status with a standard reason the start line that such responses share: told by its identity, it needs no look.
+_STANDARD_START_LINES = {int(code): ResponseStartLine("", int(code), reason) for code, reason in responses.items()}
 
 
 def parse_response_start_line(line: str) -> ResponseStartLine:

@@ -111,12 +111,10 @@ _ARG_DEFAULT = _ArgDefaultMarker()
 _OK = httputil.responses[200]
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
-_STANDARD_START_LINES = {int(code): httputil.ResponseStartLine("", int(code), reason) for code, reason in httputil.responses.items()}
-
 _Pairs = list[tuple[bytes, bytes]]
 
 
-_OK_START_LINE = _STANDARD_START_LINES[200]
+_OK_START_LINE = httputil._STANDARD_START_LINES[200]
 
 
 _HTML = "text/html; charset=UTF-8"
@@ -726,7 +724,7 @@ class RequestHandler:
     def _start_line(self) -> httputil.ResponseStartLine:
         if self._reason is _OK and self._status_code == 200:
             return _OK_START_LINE
-        standard = _STANDARD_START_LINES.get(self._status_code)
+        standard = httputil._STANDARD_START_LINES.get(self._status_code)
         if standard is not None and standard.reason is self._reason:
             return standard
         return httputil.ResponseStartLine("", self._status_code, self._reason)
@@ -760,12 +758,13 @@ class RequestHandler:
 
     def _complete_headers(self) -> None:
         """Add what only the end of a body can tell: whether the client has it already, and its length."""
-        if self._status_code == 200 and self.request.method in ("GET", "HEAD"):
-            if self._complete_untouched_headers():
-                return
-            if "Etag" not in self._headers and self._client_has_it():
-                self.set_status(304)
-                self._write_buffer = []
+        own = self._own_headers
+        if (own is None or own._pairs is self._initial_headers.pairs) and self._complete_untouched_headers():
+            return
+        tagged = self._status_code == 200 and self.request.method in ("GET", "HEAD")
+        if tagged and "Etag" not in self._headers and self._client_has_it():
+            self.set_status(304)
+            self._write_buffer = []
         if not self._should_not_send_content(self._status_code):
             if "Content-Length" not in self._headers:
                 self._headers["Content-Length"] = str(sum(map(len, self._write_buffer)))
@@ -780,21 +779,28 @@ class RequestHandler:
 
     def _complete_untouched_headers(self) -> bool:
         """Do the same in one go where it is plain what comes out: no header was set, and no hook is overridden."""
-        cls, initial, own = self.__class__, self._initial_headers, self._own_headers
-        if (
-            (own is not None and own._pairs is not initial.pairs)
-            or cls.compute_etag is not _COMPUTE_ETAG
-            or cls.set_etag_header is not _SET_ETAG_HEADER
-            or cls.check_etag_header is not _CHECK_ETAG_HEADER
-            or "If-None-Match" in self.request.headers
-        ):
-            return False
+        cls, initial, status = self.__class__, self._initial_headers, self._status_code
         written = self._write_buffer
         body = written[0] if len(written) == 1 else b"".join(written)
         size = len(body)
-        etag, length = b'"%b"' % hashlib.sha1(body).hexdigest().encode(), b"%d" % size
-        headers = httputil.HTTPHeaders._from_wire([*initial.pairs, (b"Etag", etag), (b"Content-Length", length)])
-        headers._ready = b"%bEtag: %b\r\nContent-Length: %b\r\n" % (initial.lines, etag, length), size
+        length = b"%d" % size
+        if status == 200 and self.request.method in ("GET", "HEAD"):
+            if (
+                cls.compute_etag is not _COMPUTE_ETAG
+                or cls.set_etag_header is not _SET_ETAG_HEADER
+                or cls.check_etag_header is not _CHECK_ETAG_HEADER
+                or "If-None-Match" in self.request.headers
+            ):
+                return False
+            etag = b'"%b"' % hashlib.sha1(body).hexdigest().encode()
+            headers = httputil.HTTPHeaders._from_wire([*initial.pairs, (b"Etag", etag), (b"Content-Length", length)])
+            lines = b"%bEtag: %b\r\nContent-Length: %b\r\n" % (initial.lines, etag, length)
+        elif status not in httputil._STANDARD_START_LINES or self._should_not_send_content(status):
+            return False
+        else:
+            headers = httputil.HTTPHeaders._from_wire([*initial.pairs, (b"Content-Length", length)])
+            lines = b"%bContent-Length: %b\r\n" % (initial.lines, length)
+        headers._ready = status, lines, size
         self._own_headers = headers
         self._write_buffer = [body]
         return True

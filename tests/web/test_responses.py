@@ -55,6 +55,28 @@ async def test_untouched_and_touched_headers_are_completed_alike(ask, touch):
     assert answer.headers["Etag"] == f'"{hashlib.sha1(b"ab").hexdigest()}"'
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "OPTIONS"])
+@pytest.mark.parametrize("status", [200, 201, 204, 302, 304, 404, 500, 599])
+@pytest.mark.parametrize("body", [b"", b"body"])
+async def test_lines_made_beforehand_are_those_of_the_long_way(ask, method, status, body):
+    class Page(web.RequestHandler):
+        def get(self):
+            if self.request.path == "/touched":
+                self.set_header("Server", "TornadoServer/6.6.1")
+            self.set_status(status)
+            if status not in (204, 304):
+                self.write(body)
+
+        head = post = options = get
+
+    short, long = [await ask(Page, path, method=method, log_function=lambda handler: None) for path in ("/", "/touched")]
+    assert long.headers._pairs is None
+    assert short.headers._pairs is None or status not in (204, 304, 599)
+    assert {**short.headers, "Date": ""} == {**long.headers, "Date": ""}
+    assert list(short.headers) == list(long.headers)
+    assert (short.start_line, short.body) == (long.start_line, long.body)
+
+
 async def test_headers_deleted_and_assigned_directly(ask):
     class Page(web.RequestHandler):
         def get(self):
@@ -326,8 +348,8 @@ async def test_lines_made_beforehand_say_what_the_headers_say(ask):
 
     for number in range(40):
         headers = (await ask(Page, f"/?type=x/{number}")).headers
-        lines, size = headers._ready
-        assert size == 4
+        status, lines, size = headers._ready
+        assert (status, size) == (200, 4)
         assert lines.decode("latin-1") == "".join(f"{name}: {value}\r\n" for name, value in headers.get_all())
         assert headers["Content-Type"] == f"x/{number}"
 

@@ -316,13 +316,11 @@ class ServerEngine(Engine):
         """Whether a response of unknown length goes out chunked (RFC 9112 §6.1)."""
         return not has_length and self._version == "HTTP/1.1" and not self._head_only and status >= 200 and status not in (204, 304)
 
-    def send_ready_head(self, lines: bytes, content_bytes: int) -> bytes | None:
-        """A 200 response with fields that are serialised already; None where the connection needs a field of its own."""
-        if self._head_only or self.connection_field() is not None:
-            return None
+    def send_ready_head(self, status_line: bytes, lines: bytes, content_bytes: int) -> bytes:
+        """A response head which is serialised already, without its Connection field; there is a Content-Length among ``lines``."""
         self.own = BODY
-        self._unsent_bytes = content_bytes
-        return b"HTTP/1.1 200 OK\r\n%b\r\n" % lines
+        self._unsent_bytes = 0 if self._head_only else content_bytes
+        return b"%b%b\r\n" % (status_line, lines)
 
     def send_head(self, status: int, reason: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
         """A response head. ``content_bytes`` is the Content-Length among ``fields``, None without one. Raises `IllegalHeader`."""
