@@ -1,5 +1,6 @@
-"""What the suite needs of the Python it runs in, and the environment variables its child processes get."""
+"""What the suite needs of the Python it runs in, the choices that its parts share, and the variables its child processes get."""
 
+import argparse
 import hashlib
 import importlib.metadata
 import json
@@ -17,6 +18,13 @@ _LOOKUP = "import tornado, tornadolike; print(tornado is tornadolike)"
 
 class Unsuitable(Exception):
     """This Python cannot run the suite; the message says what to install."""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """What every part asks that runs something: on what, and where to write the results."""
+    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="event loop to run on")
+    parser.add_argument("--http", choices=["auto", "h11", "httptools"], default="auto", help="HTTP/1.1 parser to run on")
+    parser.add_argument("--json", metavar="FILE", help="write the results there as well")
 
 
 def child(*, alias: bool, loop: str = "asyncio", engine: str = "auto") -> dict[str, str]:

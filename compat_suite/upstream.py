@@ -26,10 +26,8 @@ _LIST_MODULES = "from tornado.test import runtests; print(*runtests.TEST_MODULES
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="event loop to run on")
-    parser.add_argument("--http", choices=["auto", "h11", "httptools"], default="auto", help="HTTP/1.1 parser to run on")
+    environment.add_options(parser)
     parser.add_argument("--module", action="append", help="only this test module, such as web_test (can be repeated)")
-    parser.add_argument("--json", metavar="FILE", help="write the results there as well")
     parser.add_argument("--refresh", action="store_true", help="run real Tornado's suite again, though its results are known")
     parser.add_argument("--timeout", type=float, default=300, help="seconds that one module may take (300)")
     parser.add_argument(

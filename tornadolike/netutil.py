@@ -48,7 +48,7 @@ def bind_sockets(
 
     :arg port: 0 lets the system choose; all sockets of the list then share the chosen port.
     :arg address: the host name or IP to listen on; None or ``""`` for all interfaces of both families.
-    :arg family: ``socket.AF_INET`` or ``socket.AF_INET6`` to restrict to one of them.
+    :arg family: ``socket.AF_INET`` for IPv4 only, ``socket.AF_INET6`` for IPv6 only.
     :arg backlog: how many connections may wait in the kernel, as for ``socket.listen``.
     :arg flags: ``AI_*`` flags for ``getaddrinfo``; default ``AI_PASSIVE``.
     :arg reuse_port: sets ``SO_REUSEPORT``, so that several processes can listen on the port, each with a queue of its own.

@@ -1726,25 +1726,22 @@ class RedirectHandler(RequestHandler):
 
     def get(self, *args: Any, **kwargs: Any) -> None:
         target = self._url.format(*args, **kwargs)
-        query = self.request.query_arguments
-        if query:
-            try:
-                # Values stay bytes: they need not be UTF-8 to be passed on.
-                pairs: list[Any] = list(httputil.qs_to_qsl(query))
-                target = httputil.url_concat(target, pairs)
-            except ValueError:
-                raise HTTPError(400, "Redirect URL cannot change the scheme or netloc") from None
-        if not redirects.keeps_origin(self._url, target):
-            raise HTTPError(400, "Redirect URL cannot change the scheme or netloc")
-        if not redirects.fits_header(target):
-            raise HTTPError(400, "Redirect URL contains invalid characters")
+        # Values stay bytes: they need not be UTF-8 to be passed on.
+        pairs: list[Any] = list(httputil.qs_to_qsl(self.request.query_arguments))
+        try:
+            target = httputil.url_concat(target, pairs) if pairs else target
+            refusal = redirects.refusal(self._url, target)
+        except ValueError:
+            refusal = redirects.OTHER_ORIGIN
+        if refusal:
+            raise HTTPError(400, refusal)
         self.redirect(target, permanent=self._permanent)
 
 
 class StaticFileHandler(RequestHandler):
-    """Serves the files of a directory::
+    """Serves the files below ``path``. With ``default_filename`` a directory is answered with its file of that name::
 
-        (r"/files/(.*)", StaticFileHandler, {"default_filename": "index.html", "path": "/srv/files"})
+        url(r"/files/(.*)", StaticFileHandler, dict(path="/srv/files"), name="files")
 
     The setting ``static_path`` makes an `Application` do so by itself. Ranges, ``If-Range``, ``If-None-Match`` and
     ``If-Modified-Since`` are honoured (RFC 9110 §13 and §14). Only regular files below ``path`` are served; symbolic links may

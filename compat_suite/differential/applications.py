@@ -1,6 +1,5 @@
 """Applications that scenarios share."""
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -63,7 +62,3 @@ def answering(body: Callable[..., Any], *methods: str, notes: list[Any] | None =
         members["on_finish"] = lambda self: notes.append(f"finished {self.get_status()}")
         members["on_connection_close"] = lambda self: notes.append("connection closed")
     return type("Handler", (web.RequestHandler,), {**members, **attributes})
-
-
-def as_text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, default=repr)

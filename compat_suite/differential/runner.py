@@ -23,9 +23,7 @@ _SECONDS = 60.0  # without an answer: the child hangs
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="event loop to run on")
-    parser.add_argument("--http", choices=["auto", "h11", "httptools"], default="auto", help="HTTP/1.1 parser to run on")
-    parser.add_argument("--json", metavar="FILE", help="write the results there as well")
+    environment.add_options(parser)
     add_own_options(parser)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from compat_suite import upstream
+from compat_suite import environment, upstream
 from compat_suite.downstream import environments
 from compat_suite.downstream.environments import Package
 
@@ -21,9 +21,7 @@ LIST = Path(__file__).with_name("packages.toml")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="event loop to run on")
-    parser.add_argument("--http", choices=["auto", "h11", "httptools"], default="auto", help="HTTP/1.1 parser to run on")
-    parser.add_argument("--json", metavar="FILE", help="write the results there as well")
+    environment.add_options(parser)
     add_own_options(parser)
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tornadolike._bench.errors import WrongAnswer
@@ -37,9 +37,6 @@ class Request:
     def closes(self) -> bool:
         """Whether each request gets a connection of its own."""
         return self.headers.get("Connection") == "close"
-
-    def with_header(self, name: str, value: str) -> "Request":
-        return replace(self, headers={**self.headers, name: value})
 
     def wire(self, host: str, port: int) -> bytes:
         """The request as it is sent."""

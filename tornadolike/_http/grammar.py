@@ -7,21 +7,14 @@ import re
 from collections.abc import Callable
 from typing import AnyStr
 
-uri_unreserved = re.compile(r"[A-Za-z0-9._~-]")
-uri_sub_delims = re.compile(r"[!$&'()*+,;=]")
-uri_pct_encoded = re.compile(r"%[0-9A-Fa-f]{2}")
 # The RFC's host is both more intricate (the shapes of IP literals) and laxer than DNS. The set of characters is what
 # keeps a URL built from it whole, so that is all that is checked; brackets and colons may stand anywhere.
 uri_host = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,;=:\[\]-]|%[0-9A-Fa-f]{2})*")
 uri_port = re.compile(r"[0-9]*")
 host = re.compile(rf"(?:{uri_host.pattern})(?::{uri_port.pattern})?")
 
-VCHAR = re.compile(r"[!-~]")
-obs_text = re.compile(r"[\x80-\xff]")
-field_vchar = re.compile(r"[!-~\x80-\xff]")
 # A value neither begins nor ends with white space; the empty value is one.
 field_value = re.compile(r"(?:[!-~\x80-\xff](?:[\t -~\x80-\xff]*[!-~\x80-\xff])?)?")
-tchar = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]")
 token = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 field_name = token
 method = token

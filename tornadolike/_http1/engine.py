@@ -78,7 +78,6 @@ class Engine:
         "_reader",
         "_scanned",
         "_stash",
-        "_stash_bytes",
         "_tail",
         "_unsent_bytes",
         "has_more",
@@ -102,7 +101,6 @@ class Engine:
         self._reader: BodyReader | None = None
         # Body pieces smaller than max_chunk_bytes which wait for more of the same input.
         self._stash: list[bytes] = []
-        self._stash_bytes = 0
         self._chunked_output = False
         self._unsent_bytes: int | None = None
 

@@ -8,6 +8,9 @@ import urllib.parse
 _TRIMMED = "".join(map(chr, range(0x21)))
 _DROPPED = str.maketrans({"\t": None, "\n": None, "\r": None, "\\": "/"})
 _SLASHES = re.compile(r"^//+")
+
+OTHER_ORIGIN = "Redirect URL cannot change the scheme or netloc"
+_INVALID = "Redirect URL contains invalid characters"
 _FORBIDDEN = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
@@ -50,6 +53,8 @@ def keeps_origin(template: str, url: str) -> bool:
         return False
 
 
-def fits_header(url: str) -> bool:
-    """True when ``url`` holds no character that may not stand in a header value."""
-    return _FORBIDDEN.search(url) is None
+def refusal(template: str, url: str) -> str | None:
+    """Why nobody may be sent to ``url``, which a request has made of ``template``; None when they may."""
+    if not keeps_origin(template, url):
+        return OTHER_ORIGIN
+    return _INVALID if _FORBIDDEN.search(url) else None

@@ -74,7 +74,9 @@ for _coding in (b"Chunked", b"chunked, chunked", b"gzip, chunked", b"chunked, gz
     wire(f"transfer-encoding {_coding!r}", post(b"Transfer-Encoding: " + _coding, body=_THREE))
 wire("length before transfer-encoding", post(b"Content-Length: 3", b"Transfer-Encoding: chunked", body=_THREE))
 wire("chunked in HTTP/1.0", get(b"Transfer-Encoding: chunked", first=b"POST / HTTP/1.0", body=_THREE))
-wire("chunked in HTTP/1.0, keep-alive", get(b"Transfer-Encoding: chunked", b"Connection: keep-alive", first=b"POST / HTTP/1.0", body=_THREE))
+wire(
+    "chunked in HTTP/1.0, keep-alive", get(b"Transfer-Encoding: chunked", b"Connection: keep-alive", first=b"POST / HTTP/1.0", body=_THREE)
+)
 wire("GET with a body", get(b"Content-Length: 3", body=b"abc"))
 wire("GET with a chunked body", get(b"Transfer-Encoding: chunked", body=_THREE))
 wire("POST without a body", post())

@@ -1,0 +1,50 @@
+"""Parts of files, and paths below a root."""
+
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tornadolike._web import static_files
+
+quick = settings(max_examples=100, deadline=None)
+
+
+@quick
+@given(st.integers(0, 20), st.one_of(st.none(), st.integers(-25, 25)), st.one_of(st.none(), st.integers(0, 25)))
+def test_spans_are_what_a_slice_is(size, first, last):
+    content = bytes(range(size))
+    span = static_files.span((first, last), size)
+    if span is None:
+        assert last == 0 or first is None or content[first:last] == b"" or (last is not None and first + size * (first < 0) >= last)
+        return
+    start = first if first is None or first >= -size else None
+    assert content[span.start : span.end] == content[start:last]
+    assert 0 <= span.start <= span.end <= size
+    assert span.size == span.end - span.start
+
+
+@quick
+@given(st.integers(0, 300_000), st.integers(0, 300_000), st.integers(0, 300_000))
+def test_chunks_are_the_part_asked_for(size, a, b):
+    start, end = sorted((min(a, size), min(b, size)))
+    content = bytes(size)
+    chunks = list(static_files.chunks(io.BytesIO(content), start, end))
+    assert sum(map(len, chunks)) == end - start
+    assert all(0 < len(chunk) <= static_files.CHUNK_BYTES for chunk in chunks)
+    assert b"".join(static_files.chunks(io.BytesIO(content), start or None, None)) == content[start:]
+
+
+def test_files_that_shrink_are_noticed():
+    with pytest.raises(AssertionError, match="ended 5 bytes early"):
+        list(static_files.chunks(io.BytesIO(b"12345"), 0, 10))
+
+
+def test_inside():
+    assert static_files.is_inside("/a", "/a/b")
+    assert static_files.is_inside("/a/", "/a")
+    assert not static_files.is_inside("/a", "/ab")
+    assert static_files.is_inside("/", "/x")
+    assert static_files.names_stream("C:\\r\\", "C:\\r\\a::$DATA")
+    assert not static_files.names_stream("C:\\r\\", "C:\\r\\a")
