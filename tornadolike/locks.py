@@ -154,12 +154,6 @@ class _Releasable(Protocol):
     def release(self) -> None: ...
 
 
-class _Lockable(_Releasable, Protocol):
-    def acquire(self) -> Awaitable[Any]: ...
-
-    def __enter__(self) -> None: ...
-
-
 class _ReleasingContextManager:
     """What acquiring gives to ``with (yield lock.acquire()):``, which releases at its end."""
 
@@ -190,30 +184,7 @@ async def _entered(acquiring: Awaitable[Any], lock: _Releasable) -> None:
         raise
 
 
-class _AsyncWith:
-    """``async with`` for what can be acquired and released. A mere ``with`` is refused by the ``__enter__`` of each class."""
-
-    async def __aenter__(self: _Lockable) -> None:
-        await _entered(self.acquire(), self)
-
-    async def __aexit__(
-        self: _Lockable,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: types.TracebackType | None,
-    ) -> None:
-        self.release()
-
-    def __exit__(
-        self: _Lockable,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: types.TracebackType | None,
-    ) -> None:
-        self.__enter__()
-
-
-class Semaphore(_TimeoutGarbageCollector, _AsyncWith):
+class Semaphore(_TimeoutGarbageCollector):
     """Lets ``value`` coroutines in at a time; the others wait until one of them is done, first come, first served.
 
     ::
@@ -263,8 +234,27 @@ class Semaphore(_TimeoutGarbageCollector, _AsyncWith):
             waiter.set_exception(TimeoutError())
         self._garbage_collect()
 
+    async def __aenter__(self) -> None:
+        await _entered(self.acquire(), self)
+
+    async def __aexit__(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: types.TracebackType | None,
+    ) -> None:
+        self.release()
+
     def __enter__(self) -> None:
         raise RuntimeError("Use 'async with' instead of 'with' for Semaphore")
+
+    def __exit__(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        self.__enter__()
 
 
 class BoundedSemaphore(Semaphore):
@@ -281,7 +271,7 @@ class BoundedSemaphore(Semaphore):
         super().release()
 
 
-class Lock(_AsyncWith):
+class Lock:
     """Lets one coroutine in at a time. Anyone may release it; releasing an unlocked one raises `RuntimeError`.
 
     ::
@@ -299,8 +289,28 @@ class Lock(_AsyncWith):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} _block={self._block}>"
 
+    # Word for word as in Semaphore: a base class for both would show in their bases, which are part of the public surface.
+    async def __aenter__(self) -> None:
+        await _entered(self.acquire(), self)
+
+    async def __aexit__(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: types.TracebackType | None,
+    ) -> None:
+        self.release()
+
     def __enter__(self) -> None:
         raise RuntimeError("Use `async with` instead of `with` for Lock")
+
+    def __exit__(
+        self,
+        typ: type[BaseException] | None,
+        value: BaseException | None,
+        tb: types.TracebackType | None,
+    ) -> None:
+        self.__enter__()
 
     def acquire(self, timeout: float | dt.timedelta | None = None) -> Awaitable[_ReleasingContextManager]:
         """Wait for the lock; `release` must follow. Raises `TimeoutError` at the ``timeout``. Better: ``async with lock:``."""
