@@ -321,6 +321,29 @@ class TestRequest:
         with pytest.raises(HTTPInputError, match="Invalid Host header"):
             request(headers=wire([("Host", host)]))
 
+    @pytest.mark.parametrize(
+        ("target", "host", "path", "url"),
+        [
+            ("http://other.test:8/a/b?c", "other.test:8", "/a/b", "http://other.test:8/a/b?c"),
+            ("HTTPS://other.test", "other.test", "/", "http://other.test/"),
+            ("http://other.test?c=/d", "other.test", "/", "http://other.test/?c=/d"),
+            ("http://[::1]/?", "[::1]", "/", "http://[::1]/?"),
+            ("http://other.test//x", "other.test", "//x", "http://other.test//x"),
+            ("ftp://other.test/a", "a.test", "ftp://other.test/a", "http://a.testftp://other.test/a"),
+            ("*", "a.test", "*", "http://a.test*"),
+        ],
+    )
+    def test_9112_3_2_2_absolute_targets(self, target: str, host: str, path: str, url: str) -> None:
+        """RFC 9112 §3.2.2: the host of an absolute target replaces the Host field."""
+        made = request(target, headers=wire([("Host", "a.test")]))
+        assert (made.uri, made.host, made.path, made.full_url()) == (target, host, path, url)
+        assert made.host_name == host.partition(":8")[0]
+
+    @pytest.mark.parametrize("authority", ["", "u@b", "b,c", "b c", "b\\c", "b#c", "%zz", "u:p@b"])
+    def test_absolute_targets_with_odd_hosts(self, authority: str) -> None:
+        with pytest.raises(HTTPInputError, match=r"No host|Invalid Host|Multiple host"):
+            request(f"http://{authority}/x", headers=wire([("Host", "a.test")]))
+
     def test_long_hosts_are_not_remembered(self) -> None:
         before = httputil._known_host_name.cache_info()
         long_host = "a" * 5000

@@ -414,6 +414,8 @@ class HTTPServerRequest:
             raise HTTPInputError("Invalid query string: there is no request target")
         self.path, _, query = self.uri.partition("?")
         self.query = query
+        if self.path[:1] != "/":
+            self._read_absolute_form()
         if not query:
             return
         try:
@@ -426,9 +428,24 @@ class HTTPServerRequest:
         # Arguments stay those of the request even where a handler rewrites ``query``.
         self._raw_query = query
 
+    def _read_absolute_form(self) -> None:
+        """A target like ``http://host/path`` names path and host; its host counts, not the Host field (RFC 9112 §3.2.2).
+
+        ``uri`` stays as it came, for whoever writes a proxy.
+        """
+        found = _ABNF.absolute_form.fullmatch(self.path)
+        if found is None:
+            return
+        self.host, path = found.groups()
+        if not self.host:
+            raise HTTPInputError(f"No host in request target: {self.uri!r}")
+        self.path = path or "/"
+        self.__dict__.pop("host_name", None)
+        _ = self.host_name  # which checks it
+
     @_Lazy
     def host(self: HTTPServerRequest) -> str:
-        """The Host field, port included; 127.0.0.1 where HTTP/1.0 has none."""
+        """The Host field, or the host of an absolute target, port included; 127.0.0.1 where HTTP/1.0 has neither."""
         host = self.headers._get("Host")
         if host is not None:
             return host
@@ -491,7 +508,10 @@ class HTTPServerRequest:
 
     def full_url(self) -> str:
         """The URL that was asked for, put together from ``protocol``, ``host`` and ``uri``."""
-        return f"{self.protocol}://{self.host}{self.uri}"
+        target = self.uri or ""
+        if target[:1] != "/" and self.path[:1] == "/":  # an absolute target
+            target = self.path + target[target.find("?") :] if "?" in target else self.path
+        return f"{self.protocol}://{self.host}{target}"
 
     def request_time(self) -> float:
         """Seconds from the request's arrival until it was finished, or until now."""

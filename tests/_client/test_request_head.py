@@ -146,6 +146,13 @@ def test_fields_of_the_caller_stay() -> None:
     assert filled(dict(given_fields), form_by_default=True) == given_fields
 
 
+@pytest.mark.parametrize("length", [None, 5])
+def test_one_framing(length: int | None) -> None:
+    """RFC 9112 §6.2: never both."""
+    assert "Transfer-Encoding" not in filled({"Transfer-Encoding": "chunked", "Content-Length": "5"}, content_length=length)
+    assert filled({"Transfer-Encoding": "chunked"})["Transfer-Encoding"] == "chunked"
+
+
 def test_options_win_over_fields() -> None:
     result = filled({"User-Agent": "theirs", "Authorization": "x"}, user_agent="option", authorization="Basic abc")
     assert (result["User-Agent"], result["Authorization"]) == ("option", "Basic abc")

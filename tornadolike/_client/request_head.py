@@ -124,6 +124,9 @@ def fill_in(
         headers["Expect"] = "100-continue"
     if content_length is not None:
         headers["Content-Length"] = str(content_length)
+    if "Content-Length" in headers and "Transfer-Encoding" in headers:
+        # Perhaps copied from another message. The body goes out as it is, and two framings are none (RFC 9112 §6.2).
+        del headers["Transfer-Encoding"]
     if form_by_default and "Content-Type" not in headers:
         headers["Content-Type"] = "application/x-www-form-urlencoded"
     if accept_gzip:

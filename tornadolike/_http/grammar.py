@@ -23,6 +23,8 @@ HTTP_version = re.compile(r"HTTP/[0-9]\.[0-9]")
 reason_phrase = re.compile(r"[\t -~\x80-\xff]+")
 # Anything visible: stricter checks would refuse URLs that browsers send (the WHATWG's allow non-ASCII).
 request_target = re.compile(r"[!-~\x80-\xff]+")
+# Of the schemes that are served here, and without a query: authority and path.
+absolute_form = re.compile(r"https?://([^/]*)(.*)", re.IGNORECASE | re.DOTALL)
 request_line = re.compile(f"({method.pattern}) ({request_target.pattern}) ({HTTP_version.pattern})")
 status_code = re.compile(r"[0-9]{3}")
 status_line = re.compile(f"({HTTP_version.pattern}) ({status_code.pattern}) ({reason_phrase.pattern})?")
