@@ -885,3 +885,94 @@ def test_errors_say_what_happened() -> None:
     assert str(HTTPStreamClosedError("Stream closed")) == "Stream closed"
     assert repr(HTTPStreamClosedError("Stream closed")) == "HTTP 599: Stream closed"
     assert isinstance(HTTPTimeoutError("x"), HTTPError)
+
+
+async def test_own_fields_are_shown_and_shared_with_nobody(server: Any, client: Any) -> None:
+    server.answer(*[OK] * 3)
+    for _ in range(2):
+        response = await client.fetch(server.url)
+        sent = HTTPHeaders.parse(server.heads[-1].partition(b"\r\n")[2].decode().rstrip("\r\n"))
+        assert list(response.request.headers.get_all()) == list(sent.get_all())
+        response.request.headers["X-Mine"] = "1"
+    await client.fetch(response.request)
+    assert b"X-Mine: 1\r\n" in server.heads[-1]
+
+
+async def test_each_request_has_a_time_limit_of_its_own(server: Any) -> None:
+    async def request(seconds: float) -> None:
+        with pytest.raises(HTTPTimeoutError, match="Timeout during request"):
+            await client.fetch(server.url, request_timeout=seconds, connect_timeout=5)
+        order.append(seconds)
+
+    order: list[float] = []
+    server.answer(b"")
+    with make_client() as client:
+        await asyncio.wait_for(asyncio.gather(*map(request, (0.3, 0.1, 0.2))), 5)
+    assert order == [0.1, 0.2, 0.3]
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("answer", "options"),
+    [
+        (OK, {}),
+        (OK, {"raise_error": False, "method": "POST", "body": "x" * 100_000}),
+        (response("404 Not Here", "X-A: 1", "X-A: 2", body=b"no"), {"raise_error": False}),
+        (response("404 Not Here"), {}),
+        (response("302 Found", "Location: /", body=b"x"), {"follow_redirects": False, "raise_error": False}),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\n", {"method": "HEAD"}),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", {"method": "DELETE"}),
+        (b"HTTP/1.1 204 No Content\r\nContent-Length: 1\r\n\r\nx", {}),
+        (CHUNKED, {}),
+        (b"HTTP/1.1 103 Early\r\n\r\n" + OK, {}),
+        (response("200 OK", "Content-Encoding: gzip", body=gzip.compress(b"packed")), {}),
+        (response("200 OK", "Content-Encoding: gzip", body=gzip.compress(b"packed")), {"decompress_response": False}),
+        (response("200 OK", "Content-Encoding: gzip", body=b"not packed"), {}),
+        (response("200 OK", body=b"x" * 1001), {}),
+        (response("200 OK", "Content-Encoding: gzip", body=gzip.compress(b"x" * 1001)), {}),
+        (response("200 OK", "X: " + "x" * 1000), {}),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: two\r\n\r\nok", {}),
+        (b"nonsense\r\n\r\n", {}),
+    ],
+)
+@pytest.mark.parametrize("cut", [None, 20, -1])
+async def test_a_kept_connection_makes_no_difference(
+    server: Any, logs: Any, answer: bytes, options: dict[str, Any], cut: int | None
+) -> None:
+    def script(*before: bytes) -> Script:
+        async def answers(peer: Peer) -> None:
+            for whole in before:
+                await peer.request()
+                peer.send(whole)
+            await peer.request()
+            peer.send(answer[:cut])
+            if cut:
+                await asyncio.sleep(0.01)
+                if not peer.writer.is_closing():
+                    peer.send(answer[cut:])
+            await peer.gone()
+
+        return answers
+
+    async def outcome(client: Any) -> tuple[Any, ...]:
+        try:
+            answered = await client.fetch(server.url, **options)
+        except Exception as error:
+            return type(error), str(error), logged()
+        return answered.code, answered.reason, list(answered.headers.get_all()), answered.body, answered.effective_url, logged()
+
+    def logged() -> list[str]:
+        lines = [record.getMessage() for record in logs.records]
+        logs.records.clear()
+        return lines
+
+    limits: dict[str, Any] = {"max_body_size": 1000, "max_header_size": 500}
+    server.scripts[:] = [script(), script(OK)]
+    with make_client(**limits) as client:
+        expected = await outcome(client)
+    with make_client(defaults=KEEP, **limits) as client:
+        assert (await client.fetch(server.url)).body == b"ok"
+        assert await outcome(client) == expected
+    assert server.connections == 2

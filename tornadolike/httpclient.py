@@ -429,10 +429,9 @@ class _RequestProxy:
     def __init__(self, request: HTTPRequest, defaults: dict[str, Any] | None) -> None:
         # Clients read dozens of options of each request, so they are looked up here, all at once; __getattr__ sees to the rest.
         options = self.__dict__
-        if defaults:
-            options.update(defaults)
-        for name, value in getattr(request, "__dict__", {}).items():
-            if value is not None or name not in options:
+        options.update(getattr(request, "__dict__", ()))
+        for name, value in defaults.items() if defaults else ():
+            if options.get(name) is None:
                 options[name] = value
         self.headers = request.headers
         if request.body is not None or "body" not in options:

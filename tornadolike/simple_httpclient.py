@@ -6,6 +6,7 @@ sends, and reads the response as an `.HTTPMessageDelegate`. At the end the slot 
 
 import copy
 import functools
+import math
 import os
 import socket
 import ssl
@@ -15,19 +16,23 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from io import BytesIO
 from types import TracebackType
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 from tornadolike import gen, httputil, version
 from tornadolike._client.credentials import BOUND_TO_ORIGIN, basic_authorization
 from tornadolike._client.pool import IdlePool
 from tornadolike._client.redirects import DESCRIBES_BODY, REDIRECT_CODES, Hop, next_hop
 from tornadolike._client.request_head import Target, check_body, check_method, fill_in, parse_target
+from tornadolike._http1 import serialize
+from tornadolike._http1.engine import ClientEngine
+from tornadolike._http1.errors import IllegalHeader
+from tornadolike._http1.events import Pairs, ResponseHead
 from tornadolike.concurrent import Future
 from tornadolike.escape import _unicode, native_str
 from tornadolike.http1connection import HTTP1Connection, HTTP1ConnectionParameters
 from tornadolike.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest, HTTPResponse, _RequestProxy, main
 from tornadolike.ioloop import IOLoop
-from tornadolike.iostream import IOStream, StreamClosedError
+from tornadolike.iostream import IOStream, StreamClosedError, UnsatisfiableReadError
 from tornadolike.log import app_log, gen_log
 from tornadolike.netutil import OverrideResolver, Resolver, _client_ssl_defaults, is_valid_ip
 from tornadolike.tcpclient import TCPClient
@@ -36,6 +41,8 @@ _PROXY_OPTIONS = ("proxy_host", "proxy_port", "proxy_username", "proxy_password"
 
 # RFC 9110 §9.2.2, of the methods that are sent without being asked twice.
 _IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+
+_BODYLESS_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 
 # Servers commonly close idle connections after 60 seconds or more, some after 15 or less; sooner than most is what avoids failed reuse.
 _IDLE_SECONDS = 15.0
@@ -92,6 +99,7 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
     """
 
     _kept: "_KeptConnections | None" = None
+    _timeouts: "_Timeouts"
 
     def initialize(  # type: ignore[override]  # each implementation has arguments of its own
         self,
@@ -114,12 +122,14 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
         lookup = resolver or Resolver()
         self.resolver = lookup if hostname_mapping is None else OverrideResolver(resolver=lookup, mapping=hostname_mapping)
         self.tcp_client = TCPClient(resolver=self.resolver)
+        self._timeouts = _Timeouts(self.io_loop)
         keep_alive = self.defaults.get("keep_alive")
         if keep_alive:
             self._kept = _KeptConnections(self.io_loop, max_clients, _IDLE_SECONDS if keep_alive is True else keep_alive)
 
     def close(self) -> None:
         super().close()
+        self._timeouts.close()
         if self._kept is not None:
             self._kept.close()
         if self.own_resolver:
@@ -173,70 +183,183 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
 
 
 class _KeptConnections:
-    """The idle connections of a client: an `IdlePool` of streams and what it needs of the loop, a timer and notice of what arrives."""
+    """The idle connections of a client: an `IdlePool`, and what it needs of the loop, a timer."""
 
     def __init__(self, io_loop: IOLoop, max_clients: int, idle_seconds: float) -> None:
         self._io_loop = io_loop
-        self._pool: IdlePool[IOStream] = IdlePool(max_clients * _IDLE_HOSTS, max_clients, idle_seconds)
+        self._pool: IdlePool[_KeptConnection] = IdlePool(max_clients * _IDLE_HOSTS, max_clients, idle_seconds)
         self._timer: object = None
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._pool)
 
-    def take(self, key: Hashable) -> IOStream | None:
-        """A stream that was alive a moment ago, or None."""
-        while (stream := self._pool.take(key)) is not None:
-            if not stream.closed():
-                stream._detach_consumer()
-                return stream
+    def take(self, key: Hashable) -> "_KeptConnection | None":
+        """A connection that was alive a moment ago, or None."""
+        while (kept := self._pool.take(key)) is not None:
+            if not kept.stream.closed():
+                return kept
         return None
 
-    def put(self, key: Hashable, stream: IOStream) -> None:
-        if self._closed:
-            stream.close()
-            return
+    def keep(self, key: Hashable, stream: IOStream, engine: ClientEngine) -> None:
+        """Keep a connection for the first time, when the exchange on it is over."""
         stream.set_close_callback(None)
-        for evicted in self._pool.put(key, stream, self._io_loop.time()):
-            evicted.close()
+        kept = _KeptConnection(self._pool, stream, engine)
+        self.put(key, kept)
         if not stream.closed():
-            stream._attach_consumer(_IdleWatch(self._pool, stream))
-        self._schedule()
+            stream._attach_consumer(kept)
+
+    def put(self, key: Hashable, kept: "_KeptConnection") -> None:
+        """Take back a connection that can carry another request."""
+        if self._closed:
+            kept.stream.close()
+            return
+        for evicted in self._pool.put(key, kept, self._io_loop.time()):
+            evicted.stream.close()
+        if self._timer is None:
+            self._schedule()
 
     def close(self) -> None:
         self._closed = True
         if self._timer is not None:
             self._io_loop.remove_timeout(self._timer)
             self._timer = None
-        for stream in self._pool.drain():
-            stream.close()
+        for kept in self._pool.drain():
+            kept.stream.close()
 
     def _schedule(self) -> None:
         deadline = self._pool.next_deadline()
-        if self._timer is None and deadline is not None:
+        if deadline is not None:
             self._timer = self._io_loop.call_at(deadline, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        for stream in self._pool.expire(self._io_loop.time()):
-            stream.close()
+        for kept in self._pool.expire(self._io_loop.time()):
+            kept.stream.close()
         self._schedule()
 
 
-class _IdleWatch:
-    """Consumer of an idle stream. Nobody asked for anything, so what arrives must never be taken for the answer to the next request."""
+class _KeptConnection:
+    """A connection that has carried a request. Idle, or in the middle of another one, it is the consumer of its stream.
 
-    __slots__ = ("_pool", "_stream")
+    A response that arrives whole costs neither an `HTTP1Connection` nor a task nor a future; any other one goes the long way.
+    """
 
-    def __init__(self, pool: IdlePool[IOStream], stream: IOStream) -> None:
+    __slots__ = ("_exchange", "_pool", "_user", "engine", "stream")
+
+    def __init__(self, pool: "IdlePool[_KeptConnection]", stream: IOStream, engine: ClientEngine) -> None:
+        self.stream = stream
+        self.engine = engine
         self._pool = pool
-        self._stream = stream
+        self._user: _HTTPConnection | None = None
+        self._exchange: HTTP1Connection | None = None
+
+    def release(self) -> IOStream:
+        """The stream, for somebody who reads it in another way."""
+        self.stream._detach_consumer()
+        return self.stream
+
+    def request(self, user: "_HTTPConnection", method: str, message: bytes) -> None:
+        """Send a whole request; ``user`` gets the response, or hears that there is none."""
+        self._user = user
+        self.engine.send_whole(method)
+        self.stream._write_now(message)
 
     def data_received(self, data: bytes) -> None:
-        self._stream.close()
+        user = self._user
+        if self._exchange is not None:
+            self._exchange._input(data)
+        elif user is None:
+            # Nobody asked for anything, so it must never be taken for the answer to the next request.
+            self.stream.close()
+        else:
+            user._retriable = False
+            whole = self.engine.whole_response(data, user._body_limit())
+            if whole is not None:
+                self._user = None
+                user._whole_response_received(*whole)
+            else:
+                self._begin_exchange(user)._input(data)
+
+    def _begin_exchange(self, user: "_HTTPConnection") -> HTTP1Connection:
+        exchange = self._exchange = user.connection = user._create_connection(self.stream)
+        exchange._engine = self.engine
+        exchange._owner = self
+        exchange._begin(user)
+        return exchange
 
     def stream_closed(self) -> None:
-        self._pool.discard(self._stream)
+        if self._exchange is not None:
+            self._exchange._on_stream_closed()
+        elif self._user is not None:
+            self.exchange_lost(None, StreamClosedError(real_error=self.stream.error))
+        else:
+            self._pool.discard(self)
+
+    def exchange_done(self, connection: HTTP1Connection) -> None:
+        user = self._forget_exchange()
+        if self.engine.take_waiting():
+            # More than the one response that was asked for: as above.
+            self.engine.keep_alive = False
+        if user is not None:
+            user._conclude()
+
+    def exchange_lost(self, connection: HTTP1Connection | None, error: Exception | None) -> None:
+        user = self._forget_exchange()
+        if user is not None:
+            user._connection_lost(error)
+
+    def exchange_detached(self, connection: HTTP1Connection) -> None:
+        self._forget_exchange()
+
+    def _forget_exchange(self) -> "_HTTPConnection | None":
+        user, self._user, self._exchange = self._user, None, None
+        return user
+
+
+class _Timeouts:
+    """One timer for all requests of a client: to arm and to cancel one for each costs more than to remember when it would be due."""
+
+    __slots__ = ("_deadlines", "_io_loop", "_next", "_timer")
+
+    def __init__(self, io_loop: IOLoop) -> None:
+        self._io_loop = io_loop
+        self._deadlines: dict[_HTTPConnection, float] = {}
+        self._timer: object = None
+        self._next = math.inf
+
+    def watch(self, connection: "_HTTPConnection", deadline: float) -> None:
+        """Have ``connection._on_timeout`` called at ``deadline``, unless it is forgotten before."""
+        self._deadlines[connection] = deadline
+        if deadline < self._next:
+            self._stop()
+            self._next = deadline
+            self._timer = self._io_loop.call_at(deadline, self._look)
+
+    def forget(self, connection: "_HTTPConnection") -> None:
+        self._deadlines.pop(connection, None)
+
+    def close(self) -> None:
+        """Stop the timer, if no request is left that it could be for."""
+        if not self._deadlines:
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._io_loop.remove_timeout(self._timer)
+            self._timer = None
+
+    def _look(self) -> None:
+        now = self._io_loop.time()
+        due = [connection for connection, deadline in self._deadlines.items() if deadline <= now]
+        for connection in due:
+            del self._deadlines[connection]
+        self._timer = None
+        self._next = min(self._deadlines.values(), default=math.inf)
+        if self._deadlines:
+            self._timer = self._io_loop.call_at(self._next, self._look)
+        for connection in due:
+            connection._on_timeout("during request")
 
 
 class _HTTPConnection(httputil.HTTPMessageDelegate):
@@ -263,6 +386,11 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
     _ssl_options: dict[str, Any] | ssl.SSLContext | None = None
     # Where the connection belongs in the client's _KeptConnections; None: it is closed after the response.
     _key: Hashable = None
+    # What we send over, if the whole request went out at once over a kept connection.
+    _lent: _KeptConnection | None = None
+    # The fields of an ordinary request, as they go on the wire.
+    _ready_lines: bytes | None = None
+    _prepared = False
     _request_sent = False
     _redirecting = False
     # The connection was kept from an earlier request: should it be dead, the request may be sent again over a new one.
@@ -285,11 +413,12 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         self.final_callback, self.release_callback = final_callback, release_callback
         self.tcp_client = tcp_client
         self.max_buffer_size, self.max_header_size, self.max_body_size = max_buffer_size, max_header_size, max_body_size
-        self.chunks = bytearray()
+        self.chunks: bytes | bytearray = b""
         self.io_loop = IOLoop.current() if client is None else client.io_loop
         self.start_wall_time = time.time()
         self.start_time = self.io_loop.time()
-        gen.convert_yielded(self.run()).add_done_callback(_log_failure)
+        if type(self) is not _HTTPConnection or client is None or client._kept is None or not self._sent_at_once(client._kept):
+            gen.convert_yielded(self.run()).add_done_callback(_log_failure)
 
     # Sending
 
@@ -302,8 +431,54 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             if not self._handle_exception(*sys.exc_info()):
                 raise
 
+    async def _run_again(self) -> None:
+        """The kept connection was dead."""
+        try:
+            await self._run_on_new_connection()
+        except Exception:
+            if not self._handle_exception(*sys.exc_info()):
+                raise
+
+    def _sent_at_once(self, connections: _KeptConnections) -> bool:
+        """Send a request without any peculiarities over an idle connection, now; False: leave it to `run`.
+
+        It has no task: nothing has to be waited for but the response, which comes to `_whole_response_received`, or, if it does not come
+        in one piece, to the methods of the delegate.
+        """
+        request = self.request
+        if request.body_producer or request.streaming_callback or request.header_callback or request.expect_100_continue:
+            return False
+        try:
+            self._prepare()
+            if self._key is None:
+                return False
+            head = self._whole_head()
+        except Exception:
+            return False  # it will be raised again where it can be reported
+        kept = None if head is None else connections.take(self._key)
+        if head is None or kept is None:
+            return False
+        self._lent, self.stream = kept, kept.stream
+        self._retriable = request.method in _IDEMPOTENT_METHODS
+        self._request_sent = True
+        self._start_timeout()
+        kept.request(self, request.method, head + request.body if request.body else head)
+        return True
+
+    def _whole_head(self) -> bytes | None:
+        """The head of a request whose body, if any, is at hand; None where the length of the body is somebody else's business."""
+        request = self.request
+        start_line = f"{request.method} {self._target.path} HTTP/1.1\r\n"
+        if self._ready_lines is not None:
+            return start_line.encode() + self._ready_lines
+        if request.body is None and (request.method in ("POST", "PUT", "PATCH") or "Content-Length" in request.headers):
+            return None
+        return serialize.head(start_line, request.headers.get_all())
+
     def _prepare(self) -> None:
         """Decide everything that needs no connection; raise for what cannot be sent."""
+        if self._prepared:
+            return
         request = self.request
         self._target = target = parse_target(_unicode(request.url))
         self.parsed = target.parts
@@ -319,21 +494,40 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         self._ssl_options = self._get_ssl_options(target.scheme)
         self._key = self._get_key()
         self._complete_headers()
+        self._prepared = True
 
     def _complete_headers(self) -> None:
         request, target = self.request, self._target
+        connection = "close" if self._key is None else None
+        authorization = self._get_authorization()
+        if authorization is None and isinstance(request, _RequestProxy) and self._is_ordinary(request):
+            # What is said of every ordinary request to a server is the same: made once, and cheaper by 12 µs.
+            pairs, self._ready_lines = _ready_fields(connection, target.authority, request.user_agent, bool(request.decompress_response))
+            request.headers = request.request.headers = httputil.HTTPHeaders._from_wire(pairs)
+            return
         _decode_values(request.headers)
         fill_in(
             request.headers,
-            connection="close" if self._key is None else None,
+            connection=connection,
             authority=target.authority,
-            authorization=self._get_authorization(),
+            authorization=authorization,
             user_agent=request.user_agent,
             default_user_agent=f"Tornado/{version}",
             content_length=None if request.body is None else len(request.body),
             form_by_default=request.method == "POST",
             expect_continue=request.expect_100_continue,
             accept_gzip=bool(request.decompress_response),
+        )
+
+    @staticmethod
+    def _is_ordinary(request: _RequestProxy) -> bool:
+        """Whether nothing but options that go into `_ready_fields` says what stands in the head."""
+        return (
+            request.method in _BODYLESS_METHODS
+            and request.body is None
+            and request.body_producer is None
+            and not request.headers
+            and not request.expect_100_continue
         )
 
     def _get_authorization(self) -> str | None:
@@ -377,16 +571,16 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         """Send the request over an idle connection. False: there is none, or it was dead and the request is to be sent over a new one."""
         if self._key is None or self.client is None or self.client._kept is None:
             return False
-        stream = self.client._kept.take(self._key)
-        if stream is None:
+        kept = self.client._kept.take(self._key)
+        if kept is None:
             return False
-        request = self.request
+        stream, request = kept.release(), self.request
         self._retriable = request.method in _IDEMPOTENT_METHODS and request.body_producer is None and request.streaming_callback is None
         self._use(stream)
         try:
             await self._exchange()
-        except StreamClosedError:
-            if not self._retriable:
+        except StreamClosedError as e:
+            if not self._retriable or isinstance(e.real_error, UnsatisfiableReadError):
                 raise
             self._retriable = False
             return False
@@ -431,9 +625,17 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         self.connection = self._create_connection(stream)
         self._request_sent = False
         stream.set_close_callback(self._on_stream_closed)
-        request_timeout = self.request.request_timeout
-        if request_timeout and self._timeout is None:
-            self._timeout = self.io_loop.call_at(self.start_time + request_timeout, self._on_timeout, "during request")
+        self._start_timeout()
+
+    def _start_timeout(self) -> None:
+        seconds = self.request.request_timeout
+        if not seconds or self._timeout is not None:
+            return
+        if self.client is None:
+            self._timeout = self.io_loop.call_at(self.start_time + seconds, self._on_timeout, "during request")
+        else:
+            self._timeout = self.client._timeouts
+            self.client._timeouts.watch(self, self.start_time + seconds)
 
     async def _exchange(self) -> None:
         """Send the request, and read the response to its end."""
@@ -469,9 +671,23 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             self._handle_exception(HTTPTimeoutError, error, None)
 
     def _remove_timeout(self) -> None:
-        if self._timeout is not None:
-            self.io_loop.remove_timeout(self._timeout)
-            self._timeout = None
+        timeout, self._timeout = self._timeout, None
+        if isinstance(timeout, _Timeouts):
+            timeout.forget(self)
+        elif timeout is not None:
+            self.io_loop.remove_timeout(timeout)
+
+    def _connection_lost(self, error: Exception | None) -> None:
+        """The end of a request that was `_sent_at_once`; without ``error`` it was the response that was bad."""
+        if error is None:
+            self._retriable = False
+            self.on_connection_close()
+        elif self._retriable:
+            self._retriable = False
+            self._lent = None
+            gen.convert_yielded(self._run_again()).add_done_callback(_log_failure)
+        else:
+            self._handle_exception(type(error), error, None)
 
     def on_connection_close(self) -> None:
         if self.final_callback is not None and not self._retriable and not self._response_read:
@@ -547,7 +763,12 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             return None
         if self.request.streaming_callback is not None:
             return self.request.streaming_callback(chunk)
-        self.chunks += chunk
+        if not self.chunks:
+            self.chunks = chunk  # mostly the only one
+        else:
+            if isinstance(self.chunks, bytes):
+                self.chunks = bytearray(self.chunks)
+            self.chunks += chunk
         return None
 
     def finish(self) -> None:
@@ -558,6 +779,20 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         if not self._response_read:
             self._conclude()
 
+    def _body_limit(self) -> int:
+        return self.stream.max_buffer_size if self.max_body_size is None else self.max_body_size
+
+    def _whole_response_received(self, head: ResponseHead, body: bytes) -> None:
+        """The same as `headers_received`, `data_received` and `finish` together."""
+        self._remove_timeout()
+        self.code, self.reason = head.status, head.reason
+        self.headers = httputil.HTTPHeaders._from_wire(head.headers)
+        self._redirecting = self._should_follow_redirect()
+        if not self._redirecting:
+            self.chunks = body
+        self._response_read = not self.stream.writing()
+        self._conclude()
+
     def _conclude(self) -> None:
         """The response is complete: let go of the connection, then hand the response out or go where it points to."""
         self._on_end_request()
@@ -567,10 +802,18 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             self._run_callback(self._make_response())
 
     def _on_end_request(self) -> None:
-        if self._response_read and self.client is not None and self.client._kept is not None and self.connection._reusable():
-            self.client._kept.put(self._key, self.stream)
+        stream, kept = self.stream, None if self.client is None else self.client._kept
+        if not self._response_read or kept is None or stream.closed():
+            stream.close()
+        elif self._lent is not None:
+            if self._lent.engine.next_exchange():
+                kept.put(self._key, self._lent)
+            else:
+                stream.close()
+        elif self.connection._reusable():
+            kept.keep(self._key, stream, cast(ClientEngine, self.connection._engine))
         else:
-            self.stream.close()
+            stream.close()
 
     def _make_response(self) -> HTTPResponse:
         assert self.code is not None
@@ -653,6 +896,30 @@ def _headers_for_hop(headers: httputil.HTTPHeaders, hop: Hop) -> httputil.HTTPHe
         if name in kept:
             del kept[name]
     return kept
+
+
+@functools.lru_cache(maxsize=256)
+def _ready_fields(connection: str | None, authority: str, user_agent: str | None, accept_gzip: bool) -> tuple[Pairs, bytes]:
+    """What `fill_in` makes of no headers at all: as pairs for `HTTPHeaders`, and as lines with the empty one behind them."""
+    headers = httputil.HTTPHeaders()
+    fill_in(
+        headers,
+        connection=connection,
+        authority=authority,
+        authorization=None,
+        user_agent=user_agent,
+        default_user_agent=f"Tornado/{version}",
+        content_length=None,
+        form_by_default=False,
+        expect_continue=False,
+        accept_gzip=accept_gzip,
+    )
+    _decode_values(headers)
+    try:
+        lines = serialize.head("\r\n", headers.get_all())[2:]
+    except IllegalHeader as error:
+        raise ValueError(str(error)) from None
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.get_all()], lines
 
 
 def _decode_values(headers: httputil.HTTPHeaders) -> None:

@@ -303,3 +303,67 @@ def test_where_the_input_is_cut_makes_no_difference(conversation: tuple[bytes, l
                 break
             events = more
     assert found == bodies
+
+
+_RESPONSES = st.tuples(
+    st.sampled_from(
+        [b"HTTP/1.1 200 OK", b"HTTP/1.1 204 No Content", b"HTTP/1.1 304 X", b"HTTP/1.1 100 Go", b"HTTP/1.0 200 OK", b"HTTP/2 2"]
+    ),
+    st.lists(
+        st.sampled_from(
+            [
+                b"Content-Length: 3",
+                b"content-length: 0",
+                b"Content-Length: 3, 3",
+                b"Content-Length: x",
+                b"Transfer-Encoding: chunked",
+                b"Connection: close",
+                b"Connection: keep-alive",
+                b"Content-Encoding: gzip",
+                b"Set-Cookie: a=b",
+                b"Odd : name",
+                b"Empty:",
+                b" folded",
+            ]
+        ),
+        max_size=4,
+    ),
+    st.sampled_from([b"", b"abc", b"abcd", b"3\r\nabc\r\n0\r\n\r\n"]),
+    st.sampled_from([b"\r\n", b"\n"]),
+).map(lambda parts: parts[3].join([parts[0], *parts[1], b"", parts[2]]))
+
+
+def _outcome(engine: ClientEngine, data: bytes) -> object:
+    try:
+        events = drain(engine, data)
+    except PeerError as error:
+        return type(error), str(error)
+    return [repr(event) for event in events if type(event) is not BodyChunk], body_of(events), engine.peer, engine.keep_alive
+
+
+@given(_RESPONSES, st.sampled_from(["GET", "HEAD"]), st.sampled_from(["h11", "httptools"]))
+@settings(max_examples=300, deadline=None)
+def test_a_whole_response_is_what_feeding_it_gives(data: bytes, method: str, name: str) -> None:
+    engine, other = ClientEngine(select.parser(name)), ClientEngine(select.parser(name))
+    engine.send_whole(method)
+    other.send_whole(method)
+    expected = _outcome(other, data)
+    whole = engine.whole_response(data, 3)
+    if whole is None:
+        assert _outcome(engine, data) == expected  # it has left no trace
+    else:
+        head, body = whole
+        assert ([repr(head), "MessageEnd()"], body, engine.peer, engine.keep_alive) == expected
+
+
+def test_what_is_no_whole_response(parser: HeadParser) -> None:
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
+    engine = ClientEngine(parser, max_head_bytes=60)
+    engine.send_whole("GET")
+    assert engine.whole_response(whole, 2) is None
+    assert engine.whole_response(whole[:-1], 3) is None
+    assert engine.whole_response(whole + b"d", 3) is None
+    assert engine.whole_response(whole[:10], 3) is None
+    assert engine.whole_response(whole.replace(b"OK", b"OK" * 20), 3) is None
+    engine.feed(whole[:10])
+    assert engine.whole_response(whole, 3) is None

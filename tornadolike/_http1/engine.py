@@ -341,12 +341,45 @@ class ClientEngine(Engine):
         self._method = method
         return self._begin_output(f"{method} {target} HTTP/1.1\r\n", fields, content_bytes, chunked)
 
-    def _on_head(self, head: bytes) -> list[Event]:
+    def send_whole(self, method: str) -> None:
+        """A request goes out in one piece that the caller has made."""
+        self._method = method
+        self.own = DONE
+
+    def whole_response(self, data: bytes, max_body_bytes: int) -> tuple[ResponseHead, bytes] | None:
+        """The final response and its body, if ``data`` is that from the first byte to the last; None: let `feed` see to it.
+
+        Saves the events of the body. Responses with a content coding, of which somebody has to undo it, are left to `feed`; so are those
+        in chunks, interim and faulty ones.
+        """
+        end = data.find(b"\r\n\r\n") + 4
+        if self.peer is not IDLE or self._tail or not 3 < end <= self.max_head_bytes:
+            return None
+        head = data[:end]
+        # With a bare LF in it, it may end earlier (or begin later).
+        if b"content-encoding" in head.lower() or head.count(b"\n") != head.count(b"\r\n") or not head.startswith(b"HTTP/"):
+            return None
+        try:
+            version, status, reason, pairs = self._parse(head)
+            body, keep_alive, _ = framing.decide_response(pairs, version)
+            body = self._body_of_response(status, body)
+        except PeerError:
+            return None
+        if status < 200 or body != len(data) - end or body > max_body_bytes:
+            return None
+        self.keep_alive = keep_alive
+        self.peer = DONE
+        return ResponseHead(version, status, reason, pairs, keep_alive), data[end:]
+
+    def _parse(self, head: bytes) -> tuple[str, int, str, Pairs]:
         parsed = self._parser.plain_response(head)
         if parsed is None:
             framing.check_head(head)
             parsed = self._parser.response(head)
-        version, status, reason, pairs = parsed
+        return parsed
+
+    def _on_head(self, head: bytes) -> list[Event]:
+        version, status, reason, pairs = self._parse(head)
         body, keep_alive, _ = framing.decide_response(pairs, version)
         event = ResponseHead(version, status, reason, pairs, keep_alive)
         if 100 <= status < 200:
