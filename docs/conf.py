@@ -13,7 +13,7 @@ author = "the tornadolike project"
 copyright = f"{author}; Apache License 2.0"  # noqa: A001 - the option's name
 version = release = tornadolike.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "described", "fragments", "rooms"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "described", "fragments", "rooms", "states"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["changes/fragments/*", "examples/**"]
 default_role = "py:obj"

@@ -20,9 +20,14 @@ LONGEST_NAME = 30
 LONGEST_TEXT = 2000
 
 PAGE = """<!DOCTYPE html>
+<html lang=en>
+<meta name=viewport content="width=device-width">
 <title>Chat</title>
-<form id=enter><input name=room placeholder=room required> <input name=who placeholder=name required> <button>Enter</button></form>
-<form id=say hidden><input name=text autofocus autocomplete=off> <button>Say</button></form>
+<h1>Chat</h1>
+<form id=enter>
+  <label>Room <input name=room required autofocus></label> <label>Your name <input name=who required></label> <button>Enter</button>
+</form>
+<form id=say hidden><label>Text <input name=text required autocomplete=off></label> <button>Say</button></form>
 <ul></ul>
 <script>
 const enter = document.querySelector("#enter"), say = document.querySelector("#say"), list = document.querySelector("ul");
@@ -32,12 +37,13 @@ enter.onsubmit = event => {
     const {room, who} = Object.fromEntries(new FormData(enter));
     const scheme = location.protocol == "https:" ? "wss" : "ws";
     socket = new WebSocket(`${scheme}://${location.host}/rooms/${encodeURIComponent(room)}?as=${encodeURIComponent(who)}`);
-    socket.onopen = () => { enter.hidden = true; say.hidden = false; };
+    const show = text => list.appendChild(document.createElement("li")).textContent = text;
+    socket.onopen = () => { enter.hidden = true; say.hidden = false; say.elements.text.focus(); };
     socket.onmessage = event => {
         const {kind, who, text} = JSON.parse(event.data);
-        list.appendChild(document.createElement("li")).textContent = kind == "said" ? `${who}: ${text}` : `${who} ${kind}`;
+        show(kind == "said" ? `${who}: ${text}` : `${who} ${kind}`);
     };
-    socket.onclose = event => { enter.hidden = false; say.hidden = true; };
+    socket.onclose = event => { enter.hidden = false; say.hidden = true; show(`disconnected ${event.reason}`); };
 };
 say.onsubmit = event => {
     event.preventDefault();

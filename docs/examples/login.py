@@ -20,7 +20,11 @@ define("secure", default=False, help="cookies only over https")
 
 PAGES = DictLoader(
     {
-        "frame.html": "<!DOCTYPE html><title>{% block title %}{% end %}</title><main>{% block main %}{% end %}</main>",
+        "frame.html": """<!DOCTYPE html>
+            <html lang=en>
+            <meta name=viewport content="width=device-width">
+            <title>{% block title %}{% end %}</title>
+            <main>{% block main %}{% end %}</main>""",
         "home.html": """{% extends "frame.html" %}{% block title %}Home{% end %}{% block main %}
             <p>Hello, {{ current_user }}!</p>
             <form method=post action="{{ reverse_url("logout") }}">{% module xsrf_form_html() %}<button>Log out</button></form>
@@ -30,7 +34,8 @@ PAGES = DictLoader(
             <form method=post>
             {% module xsrf_form_html() %}
             <input type=hidden name=next value="{{ next_page }}">
-            <input name=name autocomplete=username> <input name=password type=password autocomplete=current-password>
+            <label>Name <input name=name required autofocus autocomplete=username></label>
+            <label>Password <input name=password type=password required autocomplete=current-password></label>
             <button>Log in</button></form>{% end %}""",
     }
 )

@@ -19,8 +19,11 @@ KEPT = 200
 LONGEST_WAIT = 60
 
 PAGE = """<!DOCTYPE html>
+<html lang=en>
+<meta name=viewport content="width=device-width">
 <title>News</title>
-<form><input name=text autofocus> <button>Tell everyone</button></form>
+<h1>News</h1>
+<form><label>News <input name=text required autofocus autocomplete=off></label> <button>Tell everyone</button></form>
 <ul></ul>
 <script>
 const list = document.querySelector("ul"), form = document.querySelector("form");

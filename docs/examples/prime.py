@@ -18,8 +18,11 @@ define("port", default=8888, help="TCP port to listen on")
 MOST_DIGITS = 600
 
 PAGE = """<!DOCTYPE html>
+<html lang=en>
+<meta name=viewport content="width=device-width">
 <title>Prime?</title>
-<form><input name=number autofocus autocomplete=off size=60> <button>Prime?</button></form>
+<h1>Prime?</h1>
+<form><label>An integer <input name=number autofocus autocomplete=off size=60></label> <button>Is it prime?</button></form>
 <ul></ul>
 <script>
 const form = document.querySelector("form"), list = document.querySelector("ul");

@@ -18,20 +18,27 @@ define("directory", default=".", help="where the files go")
 define("largest", default=10 * 1024**3, help="the largest file, in bytes")
 
 PAGE = """<!DOCTYPE html>
+<html lang=en>
+<meta name=viewport content="width=device-width">
 <title>Upload</title>
-<input type=file> <progress value=0></progress> <output></output>
+<h1>Upload</h1>
+<label>File <input type=file></label> <progress value=0></progress> <output></output>
 <script>
 const bar = document.querySelector("progress"), output = document.querySelector("output");
 document.querySelector("input").onchange = event => {
-    const file = event.target.files[0], address = encodeURIComponent(file.name);
+    const file = event.target.files[0];
+    // Names that the server takes.
+    const name = file.name.slice(-100).replace(/^[.]+|[^A-Za-z0-9._-]/g, "_");
     const timer = setInterval(async () => {
-        const state = await (await fetch(`/progress/${address}`)).json();
-        bar.max = state.expected; bar.value = state.received;
+        const answer = await fetch(`/progress/${name}`);
+        if (answer.ok) bar.value = (await answer.json()).received;
     }, 200);
-    fetch(`/files/${address}`, {method: "PUT", body: file}).then(answer => {
+    bar.max = file.size;
+    output.textContent = "";
+    fetch(`/files/${name}`, {method: "PUT", body: file}).then(answer => {
         clearInterval(timer);
-        bar.value = bar.max;
-        output.textContent = answer.ok ? "done" : answer.statusText;
+        bar.value = answer.ok ? file.size : 0;
+        output.textContent = answer.ok ? `done: ${name}` : answer.statusText;
     });
 };
 </script>

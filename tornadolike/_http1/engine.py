@@ -12,7 +12,9 @@ through the same states, IDLE -> BODY -> DONE. The engine holds both:
 =====  ======  ======================================================================
 peer   own     what may happen next
 =====  ======  ======================================================================
-IDLE   IDLE    `feed` looks for a head (server); `send_head` (client)
+IDLE   IDLE    server: `feed` looks for a request's head
+IDLE   BODY    client: `feed` looks for a response's head
+IDLE   DONE    client: `feed` looks for it; server: what came was no request, the connection has to be closed
 BODY   any     `feed` reads the body
 DONE   any     `feed` only stores; at most ``max_head_bytes`` more should be fed
 any    IDLE    `send_head`

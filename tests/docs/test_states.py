@@ -1,0 +1,48 @@
+"""The picture of an HTTP/1.1 connection's states is what the engine does, and leaves nothing out."""
+
+import importlib.util
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tornadolike
+from tornadolike._http1.engine import Progress
+
+DOCS = Path(tornadolike.__file__).parent.parent / "docs"
+IDLE, BODY, DONE = Progress
+
+
+@pytest.fixture(scope="module")
+def states() -> Any:
+    """The extension of the documentation's build."""
+    pytest.importorskip("sphinx")
+    spec = importlib.util.spec_from_file_location("states", DOCS / "_ext" / "states.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("role", "unreachable", "final"),
+    [("server", set(), {(IDLE, DONE)}), ("client", {(BODY, IDLE), (DONE, IDLE)}, set())],
+)
+def test_all_states_are_drawn(states: Any, role: str, unreachable: set[Any], final: set[Any]) -> None:
+    found = states.transitions(role, states.table())
+    everything = {(peer, own) for peer in Progress for own in Progress}
+    assert {one.after for one in found} == everything - unreachable
+    assert {one.before for one in found} == everything - unreachable - final
+    assert ((DONE, DONE), "next_exchange", (IDLE, IDLE)) in found
+    assert all((one.before[1] is not one.after[1]) == one.label.startswith("send_") for one in found if one.label != "next_exchange")
+    picture = states.drawing(role, found)
+    assert picture.count("<rect") == 9 - len(unreachable)
+    assert picture.count("<path") == len(found) + 1
+
+
+def test_a_rows_clauses_hold_for_the_side_they_name(states: Any) -> None:
+    text = "IDLE   any     server: `feed`; client: `send_head`, `send_end`\nany    DONE    `next_exchange`: back\n"
+    assert states.allowed("server", text)[IDLE, DONE] == {"feed", "next_exchange"}
+    assert states.allowed("client", text)[IDLE, BODY] == {"send_head", "send_end"}
+    assert states.allowed("client", text)[BODY, BODY] == set()
