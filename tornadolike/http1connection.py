@@ -605,6 +605,20 @@ class HTTP1Connection(httputil.HTTPConnection):
         """
         return self._send(chunk if self.stream.closed() else self._body_bytes(chunk))
 
+    def _takes_file(self, count: int) -> bool:
+        """Whether `_write_file` works: the head is out, with a Content-Length of at least ``count``, and the stream is one for it."""
+        return self._engine.may_bypass(count) and self.stream._takes_files()
+
+    async def _write_file(self, fd: int, offset: int, count: int) -> None:
+        """Send a part of an open file as the next piece of the body, without reading it. Returns when it has reached the kernel.
+
+        Only to be called where `_takes_file`, after all writes were awaited. Raises what ``IOStream._send_file`` does.
+        """
+        future = self._last_write = self.stream._send_file(fd, offset, count)
+        await future
+        # Not before it went out: of a file that turned out to be shorter less was sent, and finish() has to notice.
+        self._engine.count_bypassed(count)
+
     def finish(self) -> None:
         """End our message. Raises `.HTTPOutputError`, and closes, when less than the announced Content-Length was written.
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from tornadolike import ioloop
 from tornadolike._net import read_buffer, tls
 from tornadolike._net.fd_source import FdSource
-from tornadolike._net.ports import ByteSource
+from tornadolike._net.ports import ByteSource, FileTaker
 from tornadolike._net.socket_source import SocketSource
 from tornadolike._net.transport_source import TransportSocket, TransportSource
 from tornadolike._net.write_buffer import WriteBuffer
@@ -65,6 +65,21 @@ class StreamBufferFullError(Exception):
     """More bytes are to be buffered than ``max_buffer_size`` or ``max_write_buffer_size`` allows."""
 
 
+class _UnsendableFileError(Exception):
+    """The kernel does not send from this file; nothing was sent."""
+
+
+class _FilePart:
+    """What is still to be sent of a file, and whom to tell."""
+
+    __slots__ = ("count", "fd", "future", "left", "offset")
+
+    def __init__(self, fd: int, offset: int, count: int) -> None:
+        self.fd, self.offset, self.count = fd, offset, count
+        self.left = count
+        self.future: Future[None] = Future()
+
+
 class _Consumer(Protocol):
     """Takes all that arrives, instead of reads."""
 
@@ -105,6 +120,7 @@ class BaseIOStream:
     _write_queue: WriteBuffer | None = None
     _write_queue_shared = False
     _write_futures: "deque[tuple[int, Future[None]]] | None" = None
+    _file_part: _FilePart | None = None  # goes before what is in the write queue
     _finished: "Future[None] | None" = None
     _total_write_index = 0
     _connecting = False
@@ -416,7 +432,8 @@ class BaseIOStream:
         """Write ``data``, and say whether it is all in the kernel. Raises what :meth:`write` raises."""
         direct = self._direct
         if direct is not None and type(data) is bytes:
-            direct(data)
+            if data:  # nothing is what a response ends with whose body has been flushed
+                direct(data)
             failing = self._failing
             return self._direct is not None and (failing is None or not failing())
         return self._write_through_queue(data)
@@ -449,8 +466,61 @@ class BaseIOStream:
             raise StreamBufferFullError("Reached maximum write buffer size")
 
     def _unwritten(self) -> int:
-        source = self._source
-        return len(self._write_queue or b"") + (0 if source is None else source.unsent())
+        source, file = self._source, self._file_part
+        return len(self._write_queue or b"") + (0 if source is None else source.unsent()) + (0 if file is None else file.left)
+
+    def _takes_files(self) -> bool:
+        """Whether `_send_file` works on this stream: on plain TCP, unless a subclass has a way of its own to write."""
+        source, kind = self._source, type(self)
+        plain = kind.write is BaseIOStream.write and kind.write_to_fd is IOStream.write_to_fd
+        return plain and isinstance(source, FdSource | TransportSource) and source.takes_files()
+
+    def _send_file(self, fd: int, offset: int, count: int) -> "Future[None]":
+        """Send ``count`` bytes from ``offset`` of an open file without reading them.
+
+        Only to be called where `_takes_files`, and with nothing waiting to be written. What is written later goes out behind the file;
+        ``fd`` must stay open until the Future is done. It fails with EOFError where the file is shorter by now (whoever announced its
+        size has to close the stream), with _UnsendableFileError where the kernel does not do this with such a file, with
+        `StreamClosedError` as a write does.
+        """
+        self._check_closed()
+        assert not self.writing()
+        assert self._file_part is None
+        part = _FilePart(fd, offset, count)
+        if count:
+            self._file_part = part
+            self._direct = None
+            self._flush()
+        else:
+            part.future.set_result(None)
+        return part.future
+
+    def _push_file(self, part: _FilePart) -> None:
+        """Send what the kernel takes now of the file."""
+        source = cast(FileTaker, self._source)
+        try:
+            sent = source.send_file(part.fd, part.offset, min(part.left, _MAX_SEND))
+        except OSError as error:
+            if part.left < part.count or self._is_connreset(error):
+                raise
+            self._end_file(_UnsendableFileError(error))
+            return
+        if sent:
+            part.offset += sent
+            part.left -= sent
+        elif sent is not None:
+            self._end_file(EOFError(f"the file ended {part.left} bytes early"))
+        if not part.left:
+            self._end_file(None)
+
+    def _end_file(self, error: Exception | None) -> None:
+        part, self._file_part = self._file_part, None
+        if part is None:
+            return
+        if error is not None:
+            _fail(part.future, error)
+        else:
+            future_set_result_unless_cancelled(part.future, None)
 
     def _flush(self) -> None:
         """Give the source what it takes of the queue, and finish the writes that are through."""
@@ -458,6 +528,8 @@ class BaseIOStream:
             return
         source, queue = self._connected_source(), self._write_queue
         try:
+            while self._file_part is not None and not source.blocked:
+                self._push_file(self._file_part)
             while queue and not source.blocked:
                 with queue.peek(_MAX_SEND) as view:
                     sent = source.send(view)
@@ -561,6 +633,7 @@ class BaseIOStream:
         for future in (read, *(pending for _, pending in writes or ()), connect):
             if future is not None:
                 _fail(future, error)
+        self._end_file(error)
         if secure is not None:
             _fail(secure, self.error or error)
         if self._consumer is not None:

@@ -6,17 +6,21 @@ The other end is asyncio's own ``open_connection``, so that two of ours do not a
 import asyncio
 import contextlib
 import gc
+import os
+import random
 import socket
 import ssl
 import struct
+import tempfile
 import weakref
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import tornadolike
+from tornadolike import iostream
 from tornadolike._net import transport_source
 from tornadolike.iostream import IOStream, SSLIOStream, StreamBufferFullError, StreamClosedError, UnsatisfiableReadError
 
@@ -466,6 +470,151 @@ async def test_a_broken_connection_fails_writes(pair: Pair) -> None:
                 await pair.stream.write(b"x" * 1000)
                 await asyncio.sleep(0)
     assert pair.stream.closed()
+
+
+# Files, which the kernel sends by itself: on plain TCP only.
+
+
+def temporary_file(content: bytes) -> int:
+    with tempfile.TemporaryFile(buffering=0) as file:
+        file.write(content)
+        return os.dup(file.fileno())
+
+
+@pytest.fixture
+def file() -> Iterator[tuple[int, bytes]]:
+    content = random.Random(6).randbytes(12 * MEGABYTE)
+    fd = temporary_file(content)
+    yield fd, content
+    os.close(fd)
+
+
+async def test_only_plain_tcp_takes_files(pair: Pair) -> None:
+    await pair.open()
+    assert pair.stream.write(b"head").done()
+    assert pair.stream._takes_files() is not pair.tls
+
+
+async def test_streams_that_write_in_their_own_way_take_no_files(plain: Pair) -> None:
+    class Counting(IOStream):
+        def write(self, data: bytes | memoryview) -> "asyncio.Future[None]":
+            return super().write(data)
+
+    class Hooked(IOStream):
+        def write_to_fd(self, data: memoryview) -> int:
+            return super().write_to_fd(data)
+
+    for kind in (Counting, Hooked):
+        ours, theirs = socket.socketpair()
+        with theirs:
+            stream = kind(ours)
+            await stream.write(b"x")
+            assert not stream._takes_files()
+            stream.close()
+
+
+async def test_a_file_arrives_between_writes(plain: Pair, file: tuple[int, bytes]) -> None:
+    """Parts of any size, to a reader who takes his time; what is written meanwhile goes behind the file."""
+    await plain.open()
+    stream, (fd, content) = plain.stream, file
+    expected = b""
+    for offset, count in [(0, 0), (0, 1), (5, 70_000), (0, len(content)), (len(content) - 3, 3), (MEGABYTE, 9 * MEGABYTE)]:
+        assert stream.write(b"head").done()
+        sent = stream._send_file(fd, offset, count)
+        behind = [stream.write(b"behind"), stream.write(memoryview(b"it" * 3000))]
+        expected = b"head" + content[offset : offset + count] + b"behind" + b"it" * 3000
+        if count > 8 * MEGABYTE:
+            assert stream.writing()
+            assert not sent.done()
+            assert not any(future.done() for future in behind)
+        assert await soon(plain.reader.readexactly(len(expected))) == expected
+        await soon(asyncio.gather(sent, *behind))
+        assert not stream.writing()
+        assert stream._write_now(b"") is True
+    assert plain.stream.write(b"end").done()
+    assert await soon(plain.reader.readexactly(3)) == b"end"
+
+
+async def test_a_file_waits_for_a_reader_who_does_not_read(plain: Pair, file: tuple[int, bytes]) -> None:
+    await plain.open()
+    plain.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    sent = plain.stream._send_file(file[0], 0, len(file[1]))
+    for _ in range(20):
+        await asyncio.sleep(0.001)
+    assert not sent.done()
+    assert plain.stream.writing()
+    plain.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert await soon(plain.reader.readexactly(len(file[1]))) == file[1]
+    await soon(sent)
+
+
+async def test_reading_goes_on_while_a_file_is_sent(plain: Pair, file: tuple[int, bytes]) -> None:
+    consumer = Consumer()
+    await plain.open()
+    plain.stream._attach_consumer(consumer)
+    sent = plain.stream._send_file(file[0], 0, len(file[1]))
+    plain.writer.write(b"more")
+    assert await consumer.has(4) == b"more"
+    assert not sent.done()
+    assert await soon(plain.reader.readexactly(len(file[1]))) == file[1]
+    await soon(sent)
+
+
+@pytest.mark.parametrize("size", [0, 1000, 11 * MEGABYTE])
+async def test_a_file_that_ends_early(plain: Pair, size: int) -> None:
+    """Found at once, or after a while: what was there has been sent, the rest is up to the caller."""
+    await plain.open()
+    content = random.Random(size).randbytes(size)
+    fd = temporary_file(content)
+    sent = plain.stream._send_file(fd, 0, size + 5)
+    assert await soon(plain.reader.readexactly(size)) == content
+    with pytest.raises(EOFError, match="the file ended 5 bytes early"):
+        await soon(sent)
+    os.close(fd)
+    assert not plain.stream.writing()
+    plain.stream.close()
+    assert await soon(plain.reader.read()) == b""
+
+
+async def test_a_client_that_leaves_during_a_file(plain: Pair, file: tuple[int, bytes]) -> None:
+    await plain.open()
+    called = asyncio.Event()
+    plain.stream.set_close_callback(called.set)
+    sent = plain.stream._send_file(file[0], 0, len(file[1]))
+    written = plain.stream.write(b"behind")
+    await soon(plain.reader.readexactly(1000))
+    plain.reset()
+    for future in (sent, written):
+        with pytest.raises(StreamClosedError):
+            await soon(future)
+    await soon(called.wait())
+    assert plain.stream.closed()
+
+
+async def test_close_during_a_file(plain: Pair, file: tuple[int, bytes]) -> None:
+    await plain.open()
+    descriptors = len(os.listdir("/dev/fd"))
+    sent = plain.stream._send_file(file[0], 0, len(file[1]))
+    assert plain.stream.writing()
+    plain.stream.close()
+    with pytest.raises(StreamClosedError):
+        await sent
+    with pytest.raises(StreamClosedError):
+        plain.stream._send_file(file[0], 0, 1)
+    await turns()
+    assert len(os.listdir("/dev/fd")) <= descriptors
+
+
+async def test_a_file_that_the_kernel_does_not_send(plain: Pair) -> None:
+    await plain.open()
+    reading, writing = os.pipe()
+    with pytest.raises(iostream._UnsendableFileError):
+        await plain.stream._send_file(reading, 0, 10)
+    os.close(reading)
+    os.close(writing)
+    assert not plain.stream.closed()
+    assert plain.stream._write_now(b"instead") is True
+    assert await soon(plain.reader.readexactly(7)) == b"instead"
 
 
 # Closing.

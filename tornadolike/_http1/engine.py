@@ -244,6 +244,15 @@ class Engine:
             return b"%x\r\n%b\r\n" % (len(data), data)
         return data
 
+    def may_bypass(self, size: int) -> bool:
+        """Whether so many body bytes may go on the wire past `send_body`: as they are, and within an announced length."""
+        return self.own is BODY and self._unsent_bytes is not None and not self._chunked_output and size <= self._unsent_bytes
+
+    def count_bypassed(self, size: int) -> None:
+        """So many did."""
+        assert self._unsent_bytes is not None
+        self._unsent_bytes -= size
+
     def send_end(self) -> bytes:
         """The end of our message. Raises `BodyTooShort`."""
         if self._unsent_bytes:

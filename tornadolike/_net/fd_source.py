@@ -5,7 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from tornadolike._net.ports import SourceOwner
+from tornadolike._net.ports import CAN_SEND_FILES, SourceOwner, send_file
 
 _MAX_ROUNDS = 16
 
@@ -116,6 +116,16 @@ class FdSource:
         if sent < len(data):
             self.watch_writing()
             self._owner._on_unsent(memoryview(data)[sent:])
+
+    def takes_files(self) -> bool:
+        return CAN_SEND_FILES and self._socket is not None
+
+    def send_file(self, fd: int, offset: int, count: int) -> int | None:
+        # The socket knows when it has been closed; the number alone may already be another one's.
+        sent = send_file(self._socket.fileno(), fd, offset, count)  # type: ignore[union-attr]  # see takes_files
+        if sent is None or 0 < sent < count:
+            self.watch_writing()
+        return sent
 
     def watch_writing(self) -> None:
         """Have ``owner._on_drained`` called when writing is possible."""

@@ -18,8 +18,11 @@ How a server gets streams from transports::
 ``SSLIOStream._from_socket(connection, ssl_options=context, server_side=True, max_buffer_size=..., ...)``.
 """
 
+import os
 from collections.abc import Callable
 from typing import Protocol
+
+CAN_SEND_FILES = hasattr(os, "sendfile")
 
 
 class SourceOwner(Protocol):
@@ -72,3 +75,28 @@ class ByteSource(Protocol):
 
     def close(self) -> None:
         """Let go of the connection at once, idempotent. Bytes that the kernel has not taken are dropped. The owner hears nothing more."""
+
+
+class FileTaker(Protocol):
+    """A source that may send files without their bytes passing through the process, as both kinds on plain TCP do."""
+
+    blocked: bool
+
+    def takes_files(self) -> bool:
+        """Whether `send_file` works: on a plain socket, where the system has such a call."""
+
+    def send_file(self, fd: int, offset: int, count: int, /) -> int | None:
+        """Send as much as the kernel takes now of ``count`` bytes (not 0) from ``offset`` of an open file.
+
+        Returns their number, 0 at the end of the file, None where nothing could be sent. Unless all was sent, or the file has ended, the
+        source is ``blocked`` and ``_on_drained`` follows. Only to be called while it is not. Raises OSError, for which the connection or
+        the file may be the reason.
+        """
+
+
+def send_file(socket_fd: int, fd: int, offset: int, count: int) -> int | None:
+    """One system call of `FileTaker.send_file`; None where the socket takes nothing now."""
+    try:
+        return os.sendfile(socket_fd, fd, offset, count)
+    except (BlockingIOError, InterruptedError):
+        return None

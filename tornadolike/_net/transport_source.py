@@ -1,12 +1,14 @@
 """Bytes from and to an asyncio transport."""
 
 import asyncio
+import errno
 import functools
+import os
 from asyncio import selector_events
 from collections.abc import Callable
 from typing import Any, cast
 
-from tornadolike._net.ports import SourceOwner
+from tornadolike._net.ports import CAN_SEND_FILES, SourceOwner, send_file
 
 _SEND_BYTES = 256 * 1024
 _ENDINGS = KeyboardInterrupt, SystemExit
@@ -40,11 +42,12 @@ class TransportSource(asyncio.BaseProtocol):
     ``data_received`` is not a method but a slot which holds the receiver itself: from the loop to the consumer it is one call.
     """
 
-    __slots__ = ("_on_connection", "_owner", "blocked", "data_received", "transport", "write")
+    __slots__ = ("_on_connection", "_owner", "_writing_fd", "blocked", "data_received", "transport", "write")
 
     def __init__(self, on_connection: Callable[["TransportSource"], None]) -> None:
         self._on_connection: Callable[[TransportSource], None] | None = on_connection
         self._owner: SourceOwner | None = None
+        self._writing_fd = -1  # our own descriptor of the socket, while a file waits until writing is possible
         self.blocked = False
         self.data_received: Callable[[bytes], None] = _discard
 
@@ -88,10 +91,41 @@ class TransportSource(asyncio.BaseProtocol):
         self.transport.write(piece)
         return len(piece)
 
+    def takes_files(self) -> bool:
+        return CAN_SEND_FILES and self.transport.get_extra_info("sslcontext") is None
+
+    def send_file(self, fd: int, offset: int, count: int) -> int | None:
+        # Past the transport, which has nothing to send as long as it is not blocked. uvloop has no loop.sendfile().
+        if self.transport.is_closing():
+            raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET))  # its descriptor may be another one's soon
+        sent = send_file(self.transport.get_extra_info("socket").fileno(), fd, offset, count)
+        if sent is None or 0 < sent < count:
+            self._watch_writing()
+        return sent
+
+    def _watch_writing(self) -> None:
+        self.blocked = True
+        if self._writing_fd < 0:
+            # Loops refuse to watch a transport's descriptor, but not another one of the same socket.
+            self._writing_fd = os.dup(self.transport.get_extra_info("socket").fileno())
+            asyncio.get_running_loop().add_writer(self._writing_fd, self._on_writable)
+
+    def _on_writable(self) -> None:
+        self.resume_writing()
+        if not self.blocked:
+            self._unwatch_writing()
+
+    def _unwatch_writing(self) -> None:
+        if self._writing_fd >= 0:
+            asyncio.get_running_loop().remove_writer(self._writing_fd)
+            os.close(self._writing_fd)
+            self._writing_fd = -1
+
     def close(self) -> None:
         if self._owner is None:
             return
         self._owner = None
+        self._unwatch_writing()
         self.data_received = _discard
         if self.transport.get_write_buffer_size():
             self.transport.abort()
@@ -107,6 +141,7 @@ class TransportSource(asyncio.BaseProtocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         owner, self._owner = self._owner, None
+        self._unwatch_writing()
         self.data_received = _discard
         if hasattr(self.transport, "_read_ready_cb"):
             self.transport._read_ready_cb = None  # asyncio leaves a reference cycle behind: the transport holds its own method

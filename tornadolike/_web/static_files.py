@@ -2,9 +2,12 @@
 
 import os
 from collections.abc import Iterator
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 CHUNK_BYTES = 256 * 1024
+"""The most that is read at once."""
+LEAST_FOR_KERNEL = 64 * 1024
+"""From this size on it pays to have the kernel send a file: one system call more, but no byte is copied."""
 
 
 def is_inside(directory: str, path: str) -> bool:
@@ -46,24 +49,14 @@ def span(wanted: tuple[int | None, int | None], size: int) -> Span | None:
     return Span(start, size if last is None else min(last, size))
 
 
-class Readable(Protocol):
-    """What is asked of a file; a buffer between it and us would only copy."""
-
-    def read(self, size: int, /) -> bytes | None: ...
-
-    def seek(self, offset: int, /) -> int: ...
-
-
-def chunks(file: Readable, start: int | None, end: int | None) -> Iterator[bytes]:
-    """Read ``file`` from ``start`` to ``end`` (None: its beginning, its end) in pieces of `CHUNK_BYTES` at most."""
-    if start:
-        file.seek(start)
-    if end is None:
-        while piece := file.read(CHUNK_BYTES):
-            yield piece
-        return
-    left = end - (start or 0)
-    while left > 0 and (piece := file.read(min(left, CHUNK_BYTES))):
-        left -= len(piece)
+def chunks(file: int, part: Span) -> Iterator[bytes]:
+    """Read ``part`` of an open file, a descriptor, in pieces of `CHUNK_BYTES` at most. EOFError where the file ends before that."""
+    position, end = part
+    if position:
+        os.lseek(file, position, os.SEEK_SET)
+    while position < end:
+        piece = os.read(file, min(end - position, CHUNK_BYTES))
+        if not piece:
+            raise EOFError(f"the file ended {end - position} bytes early")
+        position += len(piece)
         yield piece
-    assert left <= 0, f"the file ended {left} bytes early"
