@@ -119,7 +119,7 @@ class OAuthMixin:
     _OAUTH_AUTHORIZE_URL: str
     _OAUTH_ACCESS_TOKEN_URL: str
 
-    def _is_1_0a(self) -> bool:
+    def _oauth_is_1_0a(self) -> bool:
         version: str = getattr(self, "_OAUTH_VERSION", "1.0a")
         return version == "1.0a"
 
@@ -137,7 +137,7 @@ class OAuthMixin:
         if callback_uri and getattr(self, "_OAUTH_NO_CALLBACKS", False):
             raise Exception("This service does not support oauth_callback")
         client = self.get_auth_http_client() if http_client is None else http_client
-        wishes: dict[str, Any] = {"callback_uri": callback_uri, "extra_params": extra_params} if self._is_1_0a() else {}
+        wishes: dict[str, Any] = {"callback_uri": callback_uri, "extra_params": extra_params} if self._oauth_is_1_0a() else {}
         response = await client.fetch(self._oauth_request_token_url(**wishes))
         self._on_request_token(self._OAUTH_AUTHORIZE_URL, callback_uri, response)
 
@@ -180,7 +180,7 @@ class OAuthMixin:
 
     def _oauth_sign(self, method: str, url: str, args: dict[str, Any], token: dict[str, Any] | None) -> str:
         own_secret, token_secret = self._oauth_consumer_token()["secret"], token["secret"] if token else ""
-        return oauth1.signature(oauth1.base_string(method, url, args), own_secret, token_secret, encode_secrets=self._is_1_0a())
+        return oauth1.signature(oauth1.base_string(method, url, args), own_secret, token_secret, encode_secrets=self._oauth_is_1_0a())
 
     def _oauth_signed_url(self, url: str, args: dict[str, Any], token: dict[str, Any] | None) -> str:
         signed = {**args, "oauth_signature": self._oauth_sign("GET", url, args, token)}
@@ -188,7 +188,7 @@ class OAuthMixin:
 
     def _oauth_request_token_url(self, callback_uri: str | None = None, extra_params: dict[str, Any] | None = None) -> str:
         args = self._oauth_base_args(None)
-        if self._is_1_0a():
+        if self._oauth_is_1_0a():
             if callback_uri:
                 args["oauth_callback"] = callback_uri if callback_uri == "oob" else _absolute(self, callback_uri)
             args |= extra_params or {}

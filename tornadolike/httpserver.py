@@ -85,8 +85,8 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
     """
 
     _admission: Admission[iostream.IOStream] | None = None
-    _deadlines: "_Deadlines | None" = None
-    _loop: asyncio.AbstractEventLoop | None = None
+    __deadlines: "_Deadlines | None" = None
+    _listening_loop: asyncio.AbstractEventLoop | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         # `Configurable` hands all arguments to initialize(); the base classes' own constructors are called from there.
@@ -124,7 +124,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         TCPServer.__init__(self, ssl_options=ssl_options, max_buffer_size=max_buffer_size, read_chunk_size=chunk_size)
         self._connections: set[HTTP1ServerConnection] = set()
         # Streams that left HTTP, as WebSockets do: not ours, but a drain says good-bye to them too.
-        self._taken_over: WeakSet[iostream.IOStream] = WeakSet()
+        self.__taken_over: WeakSet[iostream.IOStream] = WeakSet()
         self.trusted_downstream = trusted_downstream
 
     @classmethod
@@ -172,11 +172,11 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         for value in (max_connections, max_connections_per_address, head_timeout, handler_timeout):
             if value is not None and value <= 0:
                 raise ValueError(f"a limit must be positive, not {value!r}")
-        self._admission = self._deadlines = None
+        self._admission = self.__deadlines = None
         if max_connections is not None or max_connections_per_address is not None:
             self._admission = Admission(max_connections, max_connections_per_address, iostream.IOStream.closed)
         if head_timeout is not None or handler_timeout is not None:
-            self._deadlines = _Deadlines(self, head_timeout, handler_timeout)
+            self.__deadlines = _Deadlines(self, head_timeout, handler_timeout)
 
     @_beyond_tornado
     def harden(self) -> None:
@@ -218,59 +218,59 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         await _let_arrive()
         self.conn_params.no_keep_alive = True
         told: WeakSet[iostream.IOStream] = WeakSet()
-        while self._wind_down(told):
+        while self.__wind_down(told):
             if deadline is not None and loop.time() >= deadline:
-                await self._cut_off(told)
+                await self.__cut_off(told)
                 return False
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
         return True
 
-    def _wind_down(self, told: WeakSet[iostream.IOStream]) -> bool:
+    def __wind_down(self, told: WeakSet[iostream.IOStream]) -> bool:
         """Close what is idle, let nothing become idle again, tell WebSockets. Says whether anything is still open."""
         for connection in tuple(self._connections):
             _finish_connection(connection)
-        for stream in tuple(self._taken_over):
+        for stream in tuple(self.__taken_over):
             go_away = getattr(stream._consumer, "going_away", None)
             if go_away is not None and stream not in told and not stream.closed():
                 told.add(stream)
                 go_away()
         return bool(self._connections) or any(not stream.closed() for stream in told)
 
-    async def _cut_off(self, told: WeakSet[iostream.IOStream]) -> None:
+    async def __cut_off(self, told: WeakSet[iostream.IOStream]) -> None:
         for stream in tuple(told):
             stream.close()
         await self.close_all_connections()
 
-    def _accept(self, sock: socket.socket) -> Callable[[], None]:
-        self._loop = getattr(IOLoop.current(), "asyncio_loop", None)
+    def _listen_to(self, sock: socket.socket) -> Callable[[], None]:
+        self._listening_loop = getattr(IOLoop.current(), "asyncio_loop", None)
         _servers.add(self)
-        return super()._accept(sock)
+        return super()._listen_to(sock)
 
-    def _admits(self, stream: iostream.IOStream, address: tuple[Any, ...]) -> bool:
+    def __admits(self, stream: iostream.IOStream, address: tuple[Any, ...]) -> bool:
         admission = self._admission
         if admission is None:
             return True
         now = asyncio.get_running_loop().time()
         if admission.admit(stream, address, now):
             return True
-        if now - self._reported_refusals >= 1:
-            self._reported_refusals = now
+        if now - self.__reported_refusals >= 1:
+            self.__reported_refusals = now
             gen_log.warning("Too many connections, closing new ones; the last was from %s", address)
         stream.close()
         return False
 
-    _reported_refusals = float("-inf")
+    __reported_refusals = float("-inf")
 
     def handle_stream(self, stream: iostream.IOStream, address: tuple[Any, ...]) -> None:
         """Serve one accepted connection."""
-        if not self._admits(stream, address):
+        if not self.__admits(stream, address):
             return
         context = _HTTPRequestContext(stream, address, self.protocol, self.trusted_downstream)
         connection = HTTP1ServerConnection(stream, self.conn_params, context)
         self._connections.add(connection)
         connection.start_serving(self)
-        if self._deadlines is not None:
-            self._deadlines.watch(connection)
+        if self.__deadlines is not None:
+            self.__deadlines.watch(connection)
 
     def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> httputil.HTTPMessageDelegate:
         """The delegate that takes the next request of a connection."""
@@ -289,7 +289,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         self._connections.discard(server_conn)
         stream: iostream.IOStream = server_conn.stream  # type: ignore[attr-defined]
         if not stream.closed():
-            self._taken_over.add(stream)
+            self.__taken_over.add(stream)
         elif self._admission is not None:
             self._admission.release(stream)
 

@@ -91,7 +91,7 @@ class TCPServer:
         self.ssl_options = ssl_options
         self.max_buffer_size = max_buffer_size
         self.read_chunk_size = read_chunk_size
-        self._contexts = tls_settings.ServerContexts()
+        self.__contexts = tls_settings.ServerContexts()
         self._started = False
         self._pending_sockets: list[socket.socket] = []  # bound before start()
         self._handlers: dict[int, Callable[[], None]] = {}  # what ends the accepting, by descriptor
@@ -121,16 +121,16 @@ class TCPServer:
         """The same for a single socket."""
         fd = socket.fileno()
         self._sockets[fd] = socket
-        self._handlers[fd] = self._accept(socket)
+        self._handlers[fd] = self._listen_to(socket)
 
-    def _accept(self, sock: socket.socket) -> Callable[[], None]:
+    def _listen_to(self, sock: socket.socket) -> Callable[[], None]:
         """Begin to accept on ``sock``; returns what ends it."""
         loop: asyncio.AbstractEventLoop | None = getattr(IOLoop.current(), "asyncio_loop", None)
         takes_sockets = type(self)._handle_connection is not TCPServer._handle_connection  # a subclass wants to see them
         if loop is None or takes_sockets or not listening.loop_accepts(loop, sock):
             return add_accept_handler(sock, self._handle_connection)
         accepted = _accepted.setdefault(loop, WeakSet())
-        acceptor = listening.LoopAcceptor(loop, sock, functools.partial(self._handle_source, accepted))
+        acceptor = listening.LoopAcceptor(loop, sock, functools.partial(self.__handle_source, accepted))
         # The loop watches a duplicate. The socket itself stands where IOLoop.close(all_fds=True) looks for what it has to close.
         handlers, fd = cast("BaseAsyncIOLoop", IOLoop.current()).handlers, sock.fileno()
         handlers[fd] = (sock, acceptor.stop)
@@ -190,15 +190,15 @@ class TCPServer:
         """
         raise NotImplementedError
 
-    def _server_context(self) -> ssl.SSLContext:
+    def __server_context(self) -> ssl.SSLContext:
         options = self.ssl_options
         assert options is not None
-        return self._contexts.current(options) if isinstance(options, dict) else ssl_options_to_context(options)
+        return self.__contexts.current(options) if isinstance(options, dict) else ssl_options_to_context(options)
 
-    def _wrap(self, connection: socket.socket) -> socket.socket | None:
+    def __wrap(self, connection: socket.socket) -> socket.socket | None:
         """The connection with TLS on top; None for one that is gone already, and is closed then."""
         try:
-            return ssl_wrap_socket(connection, self._server_context(), server_side=True, do_handshake_on_connect=False)
+            return ssl_wrap_socket(connection, self.__server_context(), server_side=True, do_handshake_on_connect=False)
         except Exception as error:
             connection.close()
             if isinstance(error, OSError) and (error.errno in _GONE or isinstance(error, ssl.SSLEOFError)):
@@ -211,16 +211,16 @@ class TCPServer:
             if self.ssl_options is None:
                 stream = IOStream(connection, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)
             else:
-                wrapped = self._wrap(connection)
+                wrapped = self.__wrap(connection)
                 if wrapped is None:
                     return
                 stream = SSLIOStream(wrapped, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)
         except Exception:
             app_log.error("Error in connection callback", exc_info=True)
         else:
-            self._handle_accepted(stream, address)
+            self.__handle_accepted(stream, address)
 
-    def _handle_source(self, accepted: WeakSet[IOStream], source: transport_source.TransportSource) -> None:
+    def __handle_source(self, accepted: WeakSet[IOStream], source: transport_source.TransportSource) -> None:
         """Make a stream of an accepted transport."""
         try:
             if self.ssl_options is None:
@@ -230,7 +230,7 @@ class TCPServer:
                     source,
                     max_buffer_size=self.max_buffer_size,
                     read_chunk_size=self.read_chunk_size,
-                    ssl_options=self._server_context(),
+                    ssl_options=self.__server_context(),
                     server_side=True,
                 )
         except Exception:
@@ -238,9 +238,9 @@ class TCPServer:
             app_log.error("Error in connection callback", exc_info=True)
         else:
             accepted.add(stream)
-            self._handle_accepted(stream, source.peer_address())
+            self.__handle_accepted(stream, source.peer_address())
 
-    def _handle_accepted(self, stream: IOStream, address: Any) -> None:
+    def __handle_accepted(self, stream: IOStream, address: Any) -> None:
         try:
             handling = self.handle_stream(stream, address)
             if handling is not None:

@@ -269,7 +269,7 @@ class RequestHandler:
 
     def clear(self) -> None:
         """Forget status, headers and body written so far; the response starts anew."""
-        self._initial_headers = _initial_headers_now()
+        self.__initial_headers = _initial_headers_now()
         self._own_headers: httputil.HTTPHeaders | None = None
         self.set_default_headers()
         self._write_buffer: list[bytes] = []
@@ -289,7 +289,7 @@ class RequestHandler:
         """The headers of the response; the initial ones, until somebody looks."""
         headers = self._own_headers
         if headers is None:
-            headers = self._own_headers = httputil.HTTPHeaders._from_wire(self._initial_headers.pairs)
+            headers = self._own_headers = httputil.HTTPHeaders._from_wire(self.__initial_headers.pairs)
         return headers
 
     @_headers.setter
@@ -329,7 +329,7 @@ class RequestHandler:
         text = self._convert_header_value(value)
         if name == "Content-Type" and self._own_headers is None:
             # Often the only header that a handler sets: there are initial headers for that.
-            self._initial_headers = _initial_headers_now(text)
+            self.__initial_headers = _initial_headers_now(text)
         else:
             self._headers[name] = text
 
@@ -612,13 +612,13 @@ class RequestHandler:
             raise RuntimeError("Cannot render() after finish()")
         page = self.render_string(template_name, **kwargs)
         if self._active_modules:
-            page = self._with_resources(page, ui_resources.Resources(self._active_modules.values()))
+            page = self.__with_resources(page, ui_resources.Resources(self._active_modules.values()))
         return self.finish(page)
 
     # Empty and shared until the first UI module of a request is used; see _ui_module.
     _active_modules: dict[str, UIModule] = {}
 
-    def _with_resources(self, page: bytes, wanted: ui_resources.Resources) -> bytes:
+    def __with_resources(self, page: bytes, wanted: ui_resources.Resources) -> bytes:
         scripts = [
             (b"</body>", utf8(self.render_linked_js(wanted.js_files)) if wanted.js_files else b""),
             (b"</body>", self.render_embed_js(wanted.js_embedded) if wanted.js_embedded else b""),
@@ -631,12 +631,12 @@ class RequestHandler:
         ]
         return ui_resources.place(ui_resources.place(page, scripts, last=True), rest, last=False)
 
-    def _resource_url(self, path: str) -> str:
+    def __resource_url(self, path: str) -> str:
         return escape.xhtml_escape(path if is_absolute(path) else self.static_url(path))
 
     def render_linked_js(self, js_files: Iterable[str]) -> str:
         """Return the tags for the script files of UI modules; relative paths go through `static_url`. For overriding."""
-        urls = ui_resources.unique(js_files, self._resource_url)
+        urls = ui_resources.unique(js_files, self.__resource_url)
         return "".join([f'<script src="{url}" type="text/javascript"></script>' for url in urls])
 
     def render_embed_js(self, js_embed: Iterable[bytes]) -> bytes:
@@ -645,7 +645,7 @@ class RequestHandler:
 
     def render_linked_css(self, css_files: Iterable[str]) -> str:
         """Return the tags for the style sheets of UI modules; relative paths go through `static_url`. For overriding."""
-        urls = ui_resources.unique(css_files, self._resource_url)
+        urls = ui_resources.unique(css_files, self.__resource_url)
         return "".join([f'<link href="{url}" type="text/css" rel="stylesheet"/>' for url in urls])
 
     def render_embed_css(self, css_embed: Iterable[bytes]) -> bytes:
@@ -713,7 +713,7 @@ class RequestHandler:
             if self._new_cookie is not None:
                 for morsel in self._new_cookie.values():
                     self.add_header("Set-Cookie", morsel.OutputString(None))
-            return connection.write_headers(self._start_line(), self._headers, b"" if request.method == "HEAD" else chunk)
+            return connection.write_headers(self.__start_line(), self._headers, b"" if request.method == "HEAD" else chunk)
         for transform in self._transforms:
             chunk = transform.transform_chunk(chunk, include_footers)
         if request.method != "HEAD":
@@ -722,7 +722,7 @@ class RequestHandler:
         done.set_result(None)
         return done
 
-    def _start_line(self) -> httputil.ResponseStartLine:
+    def __start_line(self) -> httputil.ResponseStartLine:
         if self._reason is _OK and self._status_code == 200:
             return _OK_START_LINE
         standard = httputil._STANDARD_START_LINES.get(self._status_code)
@@ -745,7 +745,7 @@ class RequestHandler:
         if chunk is not None:
             self.write(chunk)
         if not self._headers_written:
-            self._complete_headers()
+            self.__complete_headers()
         connection: Any = self.request.connection
         # Once this is over the connection must not keep the handler alive.
         connection.set_close_callback(None)
@@ -757,13 +757,13 @@ class RequestHandler:
         self._break_cycles()
         return future
 
-    def _complete_headers(self) -> None:
+    def __complete_headers(self) -> None:
         """Add what only the end of a body can tell: whether the client has it already, and its length."""
         own = self._own_headers
-        if (own is None or own._pairs is self._initial_headers.pairs) and self._complete_untouched_headers():
+        if (own is None or own._pairs is self.__initial_headers.pairs) and self.__complete_untouched_headers():
             return
         tagged = self._status_code == 200 and self.request.method in ("GET", "HEAD")
-        if tagged and "Etag" not in self._headers and self._client_has_it():
+        if tagged and "Etag" not in self._headers and self.__client_has_it():
             self.set_status(304)
             self._write_buffer = []
         if not self._should_not_send_content(self._status_code):
@@ -774,13 +774,13 @@ class RequestHandler:
             raise RuntimeError(f"Cannot send body with status code HTTP{self._status_code}")
         self._clear_representation_headers()
 
-    def _client_has_it(self) -> bool:
+    def __client_has_it(self) -> bool:
         self.set_etag_header()
         return self.check_etag_header()
 
-    def _complete_untouched_headers(self) -> bool:
+    def __complete_untouched_headers(self) -> bool:
         """Do the same in one go where it is plain what comes out: no header was set, and no hook is overridden."""
-        cls, initial, status = self.__class__, self._initial_headers, self._status_code
+        cls, initial, status = self.__class__, self.__initial_headers, self._status_code
         written = self._write_buffer
         body = written[0] if len(written) == 1 else b"".join(written)
         size = len(body)
@@ -831,7 +831,7 @@ class RequestHandler:
         if self._headers_written:
             gen_log.error("Cannot send error response after headers written")
             if not self._finished:
-                self._end_broken_response()
+                self.__end_broken_response()
             return
         self.clear()
         cause = kwargs["exc_info"][1] if "exc_info" in kwargs else None
@@ -845,7 +845,7 @@ class RequestHandler:
         if not self._finished:
             self.finish()
 
-    def _end_broken_response(self) -> None:
+    def __end_broken_response(self) -> None:
         try:
             self.finish()
         except Exception:
@@ -930,22 +930,22 @@ class RequestHandler:
             known_version, token, seconds = self._get_raw_xsrf_token()
             self._xsrf_token = xsrf.encode(self.settings.get("xsrf_cookie_version", 2), token, os.urandom(4), seconds)
             if known_version is None:
-                self._set_xsrf_cookie(self._xsrf_token)
+                self.__set_xsrf_cookie(self._xsrf_token)
         return self._xsrf_token
 
-    def _set_xsrf_cookie(self, token: bytes) -> None:
+    def __set_xsrf_cookie(self, token: bytes) -> None:
         attributes = dict(self.settings.get("xsrf_cookie_kwargs", ()))
         if self.current_user:
             attributes.setdefault("expires_days", 30)
-        self.set_cookie(self._xsrf_cookie_name(), token, **attributes)
+        self.set_cookie(self.__xsrf_cookie_name(), token, **attributes)
 
-    def _xsrf_cookie_name(self) -> str:
+    def __xsrf_cookie_name(self) -> str:
         return cast(str, self.settings.get("xsrf_cookie_name", "_xsrf"))
 
     def _get_raw_xsrf_token(self) -> tuple[int | None, bytes, float]:
         """Version, bare token and time of the token in the cookie; a new one, with no version, where there is none."""
         if not hasattr(self, "_raw_xsrf_token"):
-            cookie = self.get_cookie(self._xsrf_cookie_name())
+            cookie = self.get_cookie(self.__xsrf_cookie_name())
             version, token, seconds = self._decode_xsrf_token(cookie) if cookie else (None, None, None)
             if token is None or seconds is None:
                 version, token, seconds = None, os.urandom(16), time.time()
@@ -1067,7 +1067,7 @@ class RequestHandler:
         self._transforms = transforms
         result: Any = None
         try:
-            self._receive(args, kwargs)
+            self.__receive(args, kwargs)
             result = self.prepare()
             if result is not None:
                 await result
@@ -1075,7 +1075,7 @@ class RequestHandler:
                 future_set_result_unless_cancelled(self._prepared_future, None)
             if self._finished:
                 return
-            if self._stream_request_body and not await self._body_complete():
+            if self._stream_request_body and not await self.__body_complete():
                 return
             method = getattr(self, self.request.method.lower())
             result = method(*self.path_args, **self.path_kwargs) if self.path_args or self.path_kwargs else method()
@@ -1086,16 +1086,16 @@ class RequestHandler:
         except (Exception, asyncio.CancelledError) as error:
             # A frame that the traceback holds must not hold the future that holds the traceback.
             result = None
-            if self._is_cancelled(error):
-                self._answer_cancelled()
+            if self.__is_cancelled(error):
+                self.__answer_cancelled()
                 raise
-            self._answer_exception(error)
+            self.__answer_exception(error)
         finally:
             # Else the connection would wait for prepare() for ever.
             if self._prepared_future is not None and not self._prepared_future.done():
                 self._prepared_future.set_result(None)
 
-    async def _body_complete(self) -> bool:
+    async def __body_complete(self) -> bool:
         """Wait for the end of a streamed body; False when the client went away before."""
         try:
             await self.request._body_future
@@ -1104,7 +1104,7 @@ class RequestHandler:
             return False
         return True
 
-    def _receive(self, args: tuple[bytes, ...], kwargs: dict[str, bytes]) -> None:
+    def __receive(self, args: tuple[bytes, ...], kwargs: dict[str, bytes]) -> None:
         """Look at the request before the application does."""
         request = self.request
         if request.method not in self.SUPPORTED_METHODS:
@@ -1119,21 +1119,21 @@ class RequestHandler:
         if request.method not in _SAFE_METHODS:
             self._cross_origin_protection()
 
-    def _is_cancelled(self, error: BaseException) -> bool:
+    def __is_cancelled(self, error: BaseException) -> bool:
         """True when it is this request's task that is being cancelled, not something that it waited for."""
         if not isinstance(error, asyncio.CancelledError):
             return False
         task = asyncio.current_task()
         return task is not None and task.cancelling() > 0
 
-    def _answer_cancelled(self) -> None:
+    def __answer_cancelled(self) -> None:
         if not self._finished:
             try:
                 self.send_error(500)
             except Exception:
                 app_log.error("Exception in exception handler", exc_info=True)
 
-    def _answer_exception(self, error: BaseException) -> None:
+    def __answer_exception(self, error: BaseException) -> None:
         try:
             self._handle_request_exception(error)
         except Exception:
@@ -1156,7 +1156,7 @@ class RequestHandler:
     def _handle_request_exception(self, e: BaseException) -> None:
         wanted = isinstance(e, Finish)
         if not wanted:
-            self._log_exception_of_handler()
+            self.__log_exception_of_handler()
         if self._finished:
             return
         if wanted:
@@ -1164,7 +1164,7 @@ class RequestHandler:
         else:
             self.send_error(e.status_code if isinstance(e, HTTPError) else 500, exc_info=sys.exc_info())
 
-    def _log_exception_of_handler(self) -> None:
+    def __log_exception_of_handler(self) -> None:
         try:
             self.log_exception(*sys.exc_info())
         except Exception:
@@ -1400,16 +1400,16 @@ class Application(ReversibleRouter):
         if settings.get("debug"):
             for name, value in _DEBUG_SETTINGS.items():
                 settings.setdefault(name, value)
-        self.wildcard_router = _ApplicationRouter(self, [*self._static_rules(), *(handlers or ())])
-        self._wildcard_rule = Rule(AnyMatches(), self.wildcard_router)
-        self.default_router = _ApplicationRouter(self, [self._wildcard_rule])
+        self.wildcard_router = _ApplicationRouter(self, [*self.__static_rules(), *(handlers or ())])
+        self.__wildcard_rule = Rule(AnyMatches(), self.wildcard_router)
+        self.default_router = _ApplicationRouter(self, [self.__wildcard_rule])
         if settings.get("autoreload"):
             # Above this module: only development needs it.
             from tornadolike import autoreload
 
             autoreload.start()
 
-    def _static_rules(self) -> list[tuple[str, Any, dict[str, Any]]]:
+    def __static_rules(self) -> list[tuple[str, Any, dict[str, Any]]]:
         settings = self.settings
         if not settings.get("static_path"):
             return []
@@ -1468,9 +1468,9 @@ class Application(ReversibleRouter):
     def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> _HandlerDelegate:
         """Return the delegate for a request; where no rule matches, that of ``default_handler_class`` or of a 404."""
         router = self.default_router
-        if len(router.rules) == 1 and router.rules[0] is self._wildcard_rule:
+        if len(router.rules) == 1 and router.rules[0] is self.__wildcard_rule:
             # No host has rules of its own.
-            router = self._wildcard_rule.target
+            router = self.__wildcard_rule.target
         route: Any = router.find_handler(request)
         if route is not None:
             return route  # type: ignore[no-any-return]  # a delegate of this application, or of a router in its rules
@@ -1800,7 +1800,7 @@ class StaticFileHandler(RequestHandler):
             self.set_status(304)
             return
         size = self.get_content_size()
-        span = self._requested_span(size)
+        span = self.__requested_span(size)
         if span is None:
             self.set_status(416)
             self.set_header("Content-Type", "text/plain")
@@ -1812,13 +1812,13 @@ class StaticFileHandler(RequestHandler):
         self.set_header("Content-Length", span.size)
         if include_body:
             try:
-                await self._send_content(span, size)
+                await self.__send_content(span, size)
             except iostream.StreamClosedError:
                 return
         else:
             assert self.request.method == "HEAD"
 
-    def _requested_span(self, size: int) -> static_files.Span | None:
+    def __requested_span(self, size: int) -> static_files.Span | None:
         """The part of the content to send, all of it where no part is asked for; None for a part that is not there."""
         headers = self.request.headers
         field = headers._get("Range")
@@ -1827,10 +1827,10 @@ class StaticFileHandler(RequestHandler):
             return static_files.Span(0, size)
         return static_files.span(wanted, size)
 
-    async def _send_content(self, span: static_files.Span, size: int) -> None:
+    async def __send_content(self, span: static_files.Span, size: int) -> None:
         assert self.absolute_path is not None
         if self.get_content.__func__ is _GET_CONTENT:  # type: ignore[attr-defined]  # it is a classmethod
-            await self._send_file(span)
+            await self.__send_file(span)
             return
         start, end = (None, None) if span.size == size else span
         content = self.get_content(self.absolute_path, start, end)
@@ -1838,18 +1838,18 @@ class StaticFileHandler(RequestHandler):
             self.write(chunk)
             await self.flush()
 
-    async def _send_file(self, span: static_files.Span) -> None:
+    async def __send_file(self, span: static_files.Span) -> None:
         """What `get_content` and a loop over it would do, in fewer system calls, and for large files without reading them."""
-        file = self._open_regular_file()
+        file = self.__open_regular_file()
         try:
-            if span.size < static_files.LEAST_FOR_KERNEL or not await self._sent_by_kernel(file, span):
+            if span.size < static_files.LEAST_FOR_KERNEL or not await self.__sent_by_kernel(file, span):
                 for chunk in static_files.chunks(file, span):
                     self.write(chunk)
                     await self.flush()
         finally:
             os.close(file)
 
-    def _open_regular_file(self) -> int:
+    def __open_regular_file(self) -> int:
         path = cast(str, self.absolute_path)
         try:
             file = os.open(path, _FILE_FLAGS)
@@ -1861,7 +1861,7 @@ class StaticFileHandler(RequestHandler):
             raise HTTPError(403, "%s is not a file", path)
         return file
 
-    async def _sent_by_kernel(self, file: int, span: static_files.Span) -> bool:
+    async def __sent_by_kernel(self, file: int, span: static_files.Span) -> bool:
         """Have the kernel send a part of an open file; False where it cannot, or where somebody wants to see the bytes."""
         cls, connection = self.__class__, self.request.connection
         if self._transforms or cls.write is not _WRITE or cls.flush is not _FLUSH or not isinstance(connection, HTTP1Connection):

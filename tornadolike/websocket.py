@@ -131,7 +131,7 @@ class WebSocketHandler(web.RequestHandler):
         """Upgrade the connection; returns when `open` has. Not for overriding: see `prepare` and `open`."""
         self.open_args = args
         self.open_kwargs = kwargs
-        refusal = self._refusal()
+        refusal = self.__refusal()
         if refusal is not None:
             status, text = refusal
             self.set_status(status)
@@ -145,7 +145,7 @@ class WebSocketHandler(web.RequestHandler):
         else:
             await connection.accept_connection(self)
 
-    def _refusal(self) -> tuple[int, str] | None:
+    def __refusal(self) -> tuple[int, str] | None:
         """Status and text for a request that must not become a WebSocket."""
         headers = self.request.headers
         if headers.get("Upgrade", "").lower() != "websocket":

@@ -264,13 +264,13 @@ async def test_a_file_that_the_kernel_refuses_is_read(connect, root, monkeypatch
 
 async def test_a_length_of_ones_own_is_still_checked(connect, root, logs, kernel_sends, monkeypatch):
     """A Content-Length that is too small for the file: it is not sent past the check."""
-    original = web.StaticFileHandler._send_content
+    original = web.StaticFileHandler._StaticFileHandler__send_content
 
     async def shorten(self, span, size):
         self.set_header("Content-Length", "10")
         await original(self, span, size)
 
-    monkeypatch.setattr(web.StaticFileHandler, "_send_content", shorten)
+    monkeypatch.setattr(web.StaticFileHandler, "_StaticFileHandler__send_content", shorten)
     reader, writer = await connect()
     writer.write(request("/kernel/large.txt"))
     assert (await asyncio.wait_for(reader.read(-1), 20)).partition(b"\r\n\r\n")[2] == b""

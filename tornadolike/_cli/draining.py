@@ -57,17 +57,21 @@ def _pass_on(number: int) -> bool:
 def _servers() -> list[Any]:
     """The HTTP servers that this process has let listen."""
     module = sys.modules.get("tornadolike.httpserver")
-    return [] if module is None else [server for server in module._servers if server._loop is not None and not server._loop.is_closed()]
+    return (
+        []
+        if module is None
+        else [server for server in module._servers if server._listening_loop is not None and not server._listening_loop.is_closed()]
+    )
 
 
 async def _drain_all(seconds: float) -> None:
     here = asyncio.get_running_loop()
     drains = []
     for server in _servers():
-        if server._loop is here:
+        if server._listening_loop is here:
             drains.append(asyncio.ensure_future(server.drain(seconds)))
         else:  # in another thread
-            drains.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(server.drain(seconds), server._loop)))
+            drains.append(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(server.drain(seconds), server._listening_loop)))
     await asyncio.gather(*drains, return_exceptions=True)
     # Out of a callback, not out of this task, where the exception would only become the task's result.
     here.call_soon(sys.exit, 0)
