@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE / "_ext"), str(HERE.parent)]
+sys.path[:0] = [str(HERE / "_ext"), str(HERE / "changes"), str(HERE.parent)]
 
 import tornadolike  # noqa: E402 - found by the line above, so that a checkout needs no installation
 
@@ -34,5 +34,6 @@ autodoc_preserve_defaults = True
 html_theme = "furo"
 html_title = f"tornadolike {release}"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}

@@ -3,34 +3,24 @@
 from pathlib import Path
 from typing import Any
 
+import collation
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
-
-KINDS = ("added", "changed", "fixed", "removed")
 
 
 class UnreleasedChanges(SphinxDirective):
     """Takes no arguments."""
 
     def run(self) -> list[nodes.Node]:
-        found: list[nodes.Node] = []
-        paths = sorted(Path(self.env.srcdir, "changes", "fragments").glob("*.md"))
-        for path in paths:
-            self.env.note_dependency(str(path))
-            if kind_of(path) not in KINDS:
-                raise ExtensionError(f"{path.name}: the kind must be one of {', '.join(KINDS)}")
-        for kind in KINDS:
-            texts = [path.read_text(encoding="utf-8") for path in paths if kind_of(path) == kind]
-            if texts:
-                items = "\n".join("* " + text.strip().replace("\n", "\n  ") for text in texts)
-                found += self.parse_text_to_nodes(f"**{kind.capitalize()}**\n\n{items}\n")
-        return found
-
-
-def kind_of(path: Path) -> str:
-    return path.stem.rpartition(".")[2]
+        directory = Path(self.env.srcdir, "changes", "fragments")
+        try:
+            for path in collation.paths(directory):
+                self.env.note_dependency(str(path))
+        except ValueError as error:
+            raise ExtensionError(str(error)) from None
+        return self.parse_text_to_nodes(collation.collated(directory) or "Nothing.\n")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:

@@ -144,11 +144,12 @@ def _edge(one: Transition) -> str:
 
 def drawing(role: str, found: list[Transition]) -> str:
     """The picture as SVG, in the colour of the text around it."""
-    width, height = 2 * _LEFT + 2 * _ACROSS + _WIDTH, _TOP + 2 * _DOWN + _HEIGHT + 44
+    top = min(_corner(one.before)[1] - (44 if one.label == "head, no body" else 4) for one in found)
+    width, height = 2 * _LEFT + 2 * _ACROSS + _WIDTH, _TOP + 2 * _DOWN + _HEIGHT + 44 - top
     arrow = f'<marker id="arrow-{role}" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" orient="auto">'
     return "\n".join(
         [
-            f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="States of a {role}\'s connection"',
+            f'<svg viewBox="0 {top} {width} {height}" role="img" aria-label="States of a {role}\'s connection"',
             ' style="max-width:100%;font:13px sans-serif;fill:currentColor">',
             f'<defs>{arrow}<path d="M0 0 L8 4 L0 8 z" fill="currentColor"/></marker></defs>',
             *_nodes(found),
