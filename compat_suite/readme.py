@@ -34,13 +34,13 @@ def figures(results: dict[str, Any]) -> str:
     return "\n".join(["| what | result |", "|---|---|", *[f"| {what} | {result} |" for what, result in rows]])
 
 
-def put_into(text: str, table: str) -> str:
+def put_into(text: str, table: str, begin: str = BEGIN, end: str = END) -> str:
     """``text`` with ``table`` in place of what stands between the marks."""
-    before, begin, rest = text.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not begin or not end:
-        raise ValueError(f"no {BEGIN} and {END}")
-    return f"{before}{BEGIN}\n{table}\n{END}{after}"
+    before, found_begin, rest = text.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found_begin or not found_end:
+        raise ValueError(f"no {begin} and {end}")
+    return f"{before}{begin}\n{table}\n{end}{after}"
 
 
 def main(argv: Sequence[str]) -> int:

@@ -3,9 +3,11 @@
 import asyncio
 import base64
 import contextlib
+import contextvars
 import gc
 import inspect
 import json
+import os
 import pathlib
 import socket
 import struct
@@ -13,14 +15,18 @@ import warnings
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import tornadolike
 from tornadolike import httputil, web, websocket
 from tornadolike._websocket.frames import frame
 from tornadolike.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornadolike.httpserver import HTTPServer
+from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import StreamClosedError
 from tornadolike.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol, WebSocketProtocol13, websocket_connect
 
@@ -564,7 +570,7 @@ class TestClosing:
             await soon(lambda: len(Handler.last.noted) == 2)
             logs.take("tornado.application", "Uncaught exception")
 
-    async def test_aborted_connections_leave_nothing_behind(self) -> None:
+    async def test_a_thousand_aborted_connections_leave_nothing_behind(self) -> None:
         alive: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
         class Handler(Recorder):
@@ -574,18 +580,206 @@ class TestClosing:
             async def on_message(self, message: str | bytes) -> None:
                 await asyncio.sleep(0)
 
-        async with site(Handler, websocket_ping_interval=60) as here:
-            other = await websocket_connect(here.url())
-            for n in range(200):
+        async def abort(count: int) -> None:
+            for n in range(count):
                 peer = await here.raw()
                 peer.writer.write(frame(TEXT, b"x", True) * 3 + frame(TEXT, b"half of it", True)[: n % 10])
                 peer.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 peer.writer.transport.abort()
+                if not n % 100:
+                    await other.write_message(f"still there? {n}")
+                    assert await other.read_message() == f"still there? {n}"
             here.peers.clear()
-            del Handler.last
-            await soon(lambda: gc.collect() is not None and len(alive) == 1)
-            assert len(here.server._connections) == 0
+            Handler.last = None  # type: ignore[assignment]  # it would keep one of them
+            await soon(lambda: gc.collect() is not None and not alive)
+            assert not here.server._connections
+
+        async with site({"/": Handler, "/echo": Echo}, websocket_ping_interval=60) as here:
+            other = await websocket_connect(here.url("/echo"))
+            await abort(100)  # what is made once is made
+            before = Footprint()
+            await abort(1000)
+            after = Footprint()
+            assert after.descriptors == before.descriptors
+            assert after.tasks == before.tasks
+            # Fewer than one for each ten connections: nothing that each of them has made is left.
+            assert after.objects - before.objects < 100
             await ended(other)
+
+    async def test_the_peer_goes_while_the_handler_is_busy(self) -> None:
+        free = asyncio.Event()
+
+        class Handler(Recorder):
+            async def on_message(self, message: str | bytes) -> None:
+                await free.wait()
+                self.noted.append(message)
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            peer.send(TEXT, b"last words")
+            await soon(lambda: Handler.last.ws_connection and Handler.last.ws_connection._held is not None)  # type: ignore[attr-defined]
+            peer.writer.transport.abort()
+            await soon(lambda: Handler.last.ws_connection._stream_lost)  # type: ignore[union-attr]
+            assert Handler.last.noted == ["open"]
+            free.set()
+            await soon(lambda: len(Handler.last.noted) == 3)
+            assert Handler.last.noted == ["open", "last words", ("closed", None, None)]
+
+
+class Footprint:
+    """What the process holds at present."""
+
+    def __init__(self) -> None:
+        gc.collect()
+        self.objects = len(gc.get_objects())
+        self.descriptors = len(os.listdir("/proc/self/fd"))
+        self.tasks = len(asyncio.all_tasks())
+
+
+class TestCoroutines:
+    """The tasks in which coroutines of handlers run."""
+
+    async def test_nothing_is_left_of_them(self) -> None:
+        class Handler(Recorder):
+            async def on_message(self, message: str | bytes) -> None:
+                await asyncio.sleep(0)
+                await self.write_message(message)
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            for n in range(3):
+                peer.send(TEXT, b"%d" % n)
+                assert await peer.receive() == (TEXT, b"%d" % n)
+            protocol: Any = Handler.last.ws_connection
+            assert protocol._held is protocol._task is None
+            assert not protocol._task_awaited
+            assert not protocol.stream.io_loop._pending_tasks
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        st.lists(st.one_of(st.none(), st.integers(0, 3)), min_size=1, max_size=8),
+        st.lists(st.integers(1, 30), max_size=6),
+        st.integers(0, 2),
+    )
+    def test_messages_are_handled_as_by_plain_methods(self, waits: list[int | None], cuts: list[int], turns: int) -> None:
+        """Coroutines (which wait some turns of the loop) and plain methods (None) in any order, bytes in any pieces, at any time."""
+        noted: list[Any] = []
+
+        class Handler:
+            def on_message(self, message: str) -> Awaitable[None] | None:
+                wait = waits[int(message)]
+                return noted.append(message) if wait is None else self.later(message, wait)  # type: ignore[func-returns-value]
+
+            async def later(self, message: str, wait: int) -> None:
+                noted.append((message, "begins"))
+                for _ in range(wait):
+                    await asyncio.sleep(0)
+                noted.append(message)
+
+            def on_ws_connection_close(self, *_: object) -> None:
+                noted.append("closed")
+
+        async def run() -> None:
+            connection: Any = WebSocketProtocol13(Handler(), False, websocket._WebSocketParams())  # type: ignore[arg-type]
+            connection.stream = Mock(io_loop=IOLoop.current(), closed=Mock(return_value=True))
+            data = b"".join(frame(TEXT, b"%d" % n, True) for n in range(len(waits)))
+            for cut in [*cuts, len(data)]:
+                connection._on_data(data[:cut])
+                data = data[cut:]
+                for _ in range(turns):
+                    await asyncio.sleep(0)
+            connection._on_stream_closed()
+            await soon(lambda: noted and noted[-1] == "closed")
+            assert connection._task is None
+
+        asyncio.run(run())
+        expected: list[Any] = []
+        for n, wait in enumerate(waits):
+            expected += [str(n)] if wait is None else [(str(n), "begins"), str(n)]
+        assert noted == [*expected, "closed"]
+
+    async def test_one_that_is_cancelled_before_it_begins(self, logs: Any) -> None:
+        class Handler(Recorder):
+            async def on_message(self, message: str | bytes) -> None:
+                self.noted.append(message)
+
+        async with site(Handler) as here:
+            loop, others = asyncio.get_running_loop(), []
+
+            def make(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> "asyncio.Task[Any]":
+                task = asyncio.Task(work, loop=loop, **options)
+                if isinstance(work, websocket._Handling):
+                    task.cancel()
+                    others.append(work)
+                return task
+
+            peer = await here.raw()
+            await soon(lambda: Handler.last.ws_connection)
+            loop.set_task_factory(make)
+            try:
+                peer.send(TEXT, b"never seen")
+                assert await peer.end() == b""
+            finally:
+                loop.set_task_factory(None)
+            await soon(lambda: Handler.last.noted == ["open", ("closed", None, None)])
+            assert others[0].cr_frame is None  # closed, and Python has nothing to complain about
+            logs.take("tornado.application", "Uncaught exception")
+
+    async def test_tools_see_the_handlers_frame(self) -> None:
+        free = asyncio.Event()
+
+        class Handler(Recorder):
+            async def on_message(self, message: str | bytes) -> None:
+                await free.wait()
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            peer.send(TEXT, b"x")
+            await soon(lambda: Handler.last.ws_connection and Handler.last.ws_connection._task)  # type: ignore[attr-defined]
+            task: asyncio.Task[None] = Handler.last.ws_connection._task  # type: ignore[union-attr]
+            assert [entry.f_code.co_name for entry in task.get_stack()] == ["on_message"]
+            assert "Handler.on_message" in repr(task)
+            free.set()
+            await soon(task.done)
+
+    async def test_variables_of_a_message_are_not_the_next_ones(self) -> None:
+        variable = contextvars.ContextVar("variable", default="untouched")
+
+        class Handler(Recorder):
+            async def on_message(self, message: str | bytes) -> None:
+                self.noted.append(variable.get())
+                variable.set("touched")
+                await asyncio.sleep(0)
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            peer.writer.write(frame(TEXT, b"x", True) * 3)
+            await soon(lambda: len(Handler.last.noted) == 4)
+            assert Handler.last.noted[1:] == ["untouched"] * 3
+
+    @pytest.mark.skipif(not hasattr(asyncio, "eager_task_factory"), reason="Python 3.12 brought eager tasks")
+    async def test_eager_tasks(self, logs: Any) -> None:
+        class Handler(Recorder):
+            async def on_message(self, message: str | bytes) -> None:
+                self.noted.append(message)
+                if message == "wait":
+                    await asyncio.sleep(0)
+                if message == "fail":
+                    raise ValueError
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            await soon(lambda: Handler.last.ws_connection)
+            loop = asyncio.get_running_loop()
+            loop.set_task_factory(asyncio.eager_task_factory)  # type: ignore[attr-defined]
+            try:
+                peer.writer.write(b"".join(frame(TEXT, word, True) for word in (b"a", b"wait", b"b", b"fail", b"c")))
+                assert await peer.end() == b""
+            finally:
+                loop.set_task_factory(None)
+            await soon(lambda: Handler.last.noted[-1] == ("closed", None, None))
+            assert Handler.last.noted[1:-1] == ["a", "wait", "b", "fail"]
+            logs.take("tornado.application", "Uncaught exception")
 
 
 class TestCompression:

@@ -14,8 +14,9 @@ import os
 import struct
 import sys
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
-from types import TracebackType
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
+from operator import length_hint
+from types import CoroutineType, TracebackType
 from typing import Any, Protocol, cast
 
 from tornadolike import gen, httpclient, httputil, simple_httpclient, web
@@ -416,6 +417,45 @@ class _Consumer:
         self._connection.close(1001)
 
 
+class _Handling(Coroutine[Any, Any, None]):
+    """A coroutine of the handler, which tells the connection from within its own last step that it is done.
+
+    A callback of its task would come one round of the loop later; without, an echo by coroutine takes a fifth less on uvloop. An
+    ``async def`` around the handler's would do as well, were it not for tasks that are cancelled before they begin.
+    """
+
+    __slots__ = ("_connection", "_work")
+
+    def __init__(self, connection: "WebSocketProtocol13", work: Coroutine[Any, Any, None]) -> None:
+        self._connection = connection
+        self._work = work
+
+    def send(self, value: Any) -> Any:
+        return self._step(self._work.send, value)
+
+    def throw(self, *error: Any) -> Any:
+        return self._step(self._work.throw, *error)
+
+    def _step(self, resume: Callable[..., Any], *arguments: Any) -> Any:
+        try:
+            return resume(*arguments)
+        except StopIteration:
+            pass
+        except (Exception, asyncio.CancelledError):
+            self._connection._on_handler_error()
+        self._connection._on_worked()
+        raise StopIteration
+
+    def close(self) -> None:
+        self._work.close()
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        return self._work.__await__()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._work, name)  # for tools that show tasks: cr_frame and the like
+
+
 class WebSocketProtocol13(WebSocketProtocol):
     """Version 13 of the protocol, the only one: RFC 6455, on the stream of an HTTP/1.1 connection.
 
@@ -449,6 +489,9 @@ class WebSocketProtocol13(WebSocketProtocol):
     _wire_bytes_out = 0
     # Events that wait for the handler; not None means that it is busy.
     _held: Iterator[Event] | None = None
+    # The task of a coroutine of the handler's, and whether something waits for its end.
+    _task: "asyncio.Task[None] | None" = None
+    _task_awaited = False
     # Bytes that came while it was busy.
     _backlog = b""
     _paused = False
@@ -563,6 +606,7 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     def _on_data(self, data: bytes) -> None:
         if self._held is not None:
+            self._await_handler()
             self._backlog += data
             self._paused = True
             self.stream._pause_reading()
@@ -573,10 +617,14 @@ class WebSocketProtocol13(WebSocketProtocol):
         except PeerError as error:
             self._fail(error)
             return
-        if self._deliver(iter(events)) and self._engine.has_more:
-            # Others want a turn, too.
-            self._held = _NO_EVENTS
-            asyncio.get_running_loop().call_soon(self._go_on)
+        delivered = self._deliver(iter(events))
+        if self._engine.has_more:
+            if delivered:
+                # Others want a turn, too.
+                self._held = _NO_EVENTS
+                asyncio.get_running_loop().call_soon(self._go_on)
+            else:
+                self._await_handler()
 
     def _deliver(self, events: Iterator[Event]) -> bool:
         """Hand events over until the handler is busy with one; whether it has done with all."""
@@ -597,6 +645,8 @@ class WebSocketProtocol13(WebSocketProtocol):
                 result = self._handle_message(event.opcode, event.data)
             if result is not None and self._is_busy_with(result):
                 self._held = events
+                if length_hint(events):
+                    self._await_handler()
                 return False
         return True
 
@@ -617,7 +667,9 @@ class WebSocketProtocol13(WebSocketProtocol):
         self._abort()
 
     def _is_busy_with(self, result: Awaitable[None]) -> bool:
-        """Whether there is something to wait for; then ``_on_handled`` is called at its end."""
+        """Whether there is something to wait for; then ``_on_worked`` or ``_on_handled`` is called at its end."""
+        if type(result) is CoroutineType:
+            return self._start(result)
         try:
             future = gen.convert_yielded(result)
             if future.done():
@@ -628,6 +680,30 @@ class WebSocketProtocol13(WebSocketProtocol):
             return False
         future.add_done_callback(self._on_handled)
         return True
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> bool:
+        """Run a coroutine of the handler's in a task; whether there is something to wait for."""
+        task = asyncio.get_running_loop().create_task(_Handling(self, work))
+        if task.done():  # the application has asked for eager tasks
+            return False
+        self._task = task
+        self.stream.io_loop._register_task(task)
+        return True
+
+    def _on_worked(self) -> None:
+        """The task is through. If nothing waits for that, the connection is as before it."""
+        task, self._task = self._task, None
+        if task is not None:
+            self.stream.io_loop._unregister_task(task)
+            if not self._task_awaited:
+                self._held = None
+            self._task_awaited = False
+
+    def _await_handler(self) -> None:
+        """Something waits for the handler's end: `_go_on` is due then. Repeated calls are one."""
+        if self._task is not None and not self._task_awaited:
+            self._task_awaited = True
+            self._task.add_done_callback(self._on_handled)
 
     def _on_handled(self, future: "Future[Any]") -> None:
         try:
@@ -640,6 +716,7 @@ class WebSocketProtocol13(WebSocketProtocol):
         """The handler is ready for more: for what was held back, then for what came in the meantime."""
         events, self._held = self._held, None
         if events is not None and not self._deliver(events):
+            self._await_handler()
             return
         while self._held is None and not self.client_terminated and (self._engine.has_more or self._backlog):
             data = b""
@@ -647,6 +724,7 @@ class WebSocketProtocol13(WebSocketProtocol):
                 data, self._backlog = self._backlog, b""
             self._on_data(data)
         if self._held is not None:
+            self._await_handler()
             return
         if self._stream_lost:
             self._finish()
@@ -669,6 +747,8 @@ class WebSocketProtocol13(WebSocketProtocol):
         self._stream_lost = True
         if self._held is None:
             self._finish()
+        else:
+            self._await_handler()
 
     def _finish(self) -> None:
         self._abort()
@@ -688,22 +768,21 @@ class WebSocketProtocol13(WebSocketProtocol):
     def write_message(self, message: str | bytes | dict[str, Any], binary: bool = False) -> "Future[None]":
         if self.server_terminated or self.client_terminated:
             raise WebSocketClosedError
-        if isinstance(message, str):
-            payload = message.encode()
-        else:
-            payload = utf8(json_encode(message) if isinstance(message, dict) else message)
+        if isinstance(message, dict):
+            message = json_encode(message)
+        elif not isinstance(message, str):
+            message = utf8(message)
         stream = self.stream
         if self._max_queued_bytes is not None and stream._unwritten() > self._max_queued_bytes:
             return self._overflow()
-        frame = self._engine.send_message(payload, binary)
+        frame = self._engine.send_message(message, binary)
         self._wire_bytes_out += len(frame)
         try:
             written = stream.write(frame)
         except StreamClosedError:
             raise WebSocketClosedError from None
-        if written.done() and written.exception() is None:
-            return written
-        return _with_own_error(written)
+        # What every write at once returns, or one of its own.
+        return written if written is stream._finished else _with_own_error(written)
 
     def _overflow(self) -> "Future[None]":
         """The peer does not read what is sent to it."""

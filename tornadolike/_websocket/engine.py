@@ -45,8 +45,8 @@ class Engine(Protocol):
         """The peer will send nothing more: forget what is stored. There are no events, half a message is none."""
         ...
 
-    def send_message(self, message: bytes, binary: bool, /) -> bytes:
-        """The frame of a whole message; text is already in UTF-8."""
+    def send_message(self, message: str | bytes, binary: bool, /) -> bytes:
+        """The frame of a whole message; bytes for text are already UTF-8."""
         ...
 
     def send_frame(self, first: int, payload: bytes, /) -> bytes:

@@ -19,12 +19,14 @@ from tornadolike._websocket.deflate import Deflater, Inflater
 from tornadolike._websocket.engine import MAX_BYTES, MAX_EVENTS
 from tornadolike._websocket.errors import InflatedTooLarge, InvalidDeflate, PeerError
 from tornadolike._websocket.events import CLOSE, PING, PONG, Close, Event, Ping, Pong
+from tornadolike._websocket.latest_frame import LatestFrame
 
 _TOO_BIG = "message too big"
 _TOO_BIG_INFLATED = "message too big after decompression"
 _NOT_PLAIN: frozenset[int] = frozenset()
 _PLAIN = frozenset({0x81, 0x82})
 _PLAIN_COMPRESSED = frozenset({0x81, 0x82, 0xC1, 0xC2})
+_latest = LatestFrame()
 
 
 class WsprotoEngine:
@@ -43,6 +45,7 @@ class WsprotoEngine:
         "_max_bytes",
         "_plain_kinds",
         "_protocol",
+        "_shares",
         "_tail",
         "_unpassed",
         "_wanted",
@@ -54,6 +57,7 @@ class WsprotoEngine:
     def __init__(self, is_client: bool, max_message_bytes: int, plain_lane: bool = True) -> None:
         self._is_client = is_client
         self._mask_bit = 0 if is_client else frames.MASKED
+        self._shares = not is_client  # frames with other connections
         self._max_bytes = max_message_bytes
         # First bytes of frames that may be plain.
         self._plain_kinds = _PLAIN if plain_lane else _NOT_PLAIN
@@ -76,6 +80,7 @@ class WsprotoEngine:
         """Messages are compressed from now on, and may come compressed."""
         self._deflater = deflater
         self._inflater = inflater
+        self._shares = False
         if self._plain_kinds:
             self._plain_kinds = _PLAIN_COMPRESSED
 
@@ -276,13 +281,20 @@ class WsprotoEngine:
 
     # Sending
 
-    def send_message(self, message: bytes, binary: bool) -> bytes:
-        self.message_bytes_out += len(message)
+    def send_message(self, message: str | bytes, binary: bool) -> bytes:
+        if self._shares:
+            entry = _latest.entry
+            if message is not entry[0] or binary is not entry[1]:
+                entry = _latest.replace(message, binary)
+            self.message_bytes_out += entry[2]
+            return entry[3]
+        payload = message.encode() if isinstance(message, str) else message
+        self.message_bytes_out += len(payload)
         first = 0x82 if binary else 0x81
         if self._deflater is not None:
-            message = self._deflater.compress(message)
+            payload = self._deflater.compress(payload)
             first |= frames.RSV1
-        return frames.frame(first, message, self._is_client)
+        return frames.frame(first, payload, self._is_client)
 
     def send_frame(self, first: int, payload: bytes) -> bytes:
         return frames.frame(first, frames.checked(first, payload), self._is_client)
