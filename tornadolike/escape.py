@@ -59,6 +59,11 @@ to_basestring = to_unicode
 """Another name of `to_unicode`."""
 
 
+# In a short text one search is cheaper than five replacements that find nothing; replacing is faster per character.
+_SPECIAL_IN_XHTML = re.compile("[&<>\"']")
+_SHORT = 64
+
+
 def xhtml_escape(value: str | bytes) -> str:
     """``value`` as text in HTML or XML; within quotes also as the value of an attribute.
 
@@ -66,6 +71,8 @@ def xhtml_escape(value: str | bytes) -> str:
     '&lt;a title=&#x27;1 &amp; 2&#x27;&gt;'
     """
     text = value if isinstance(value, str) else to_unicode(value)
+    if len(text) < _SHORT and _SPECIAL_IN_XHTML.search(text) is None:
+        return text
     # The ampersand comes first: it is part of what the others become.
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return text.replace('"', "&quot;").replace("'", "&#x27;")

@@ -551,7 +551,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         return engine.send_ready_head(_STATUS_LINES[status], lines, length)
 
     def _checked_head(self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders) -> bytes:
-        length = parse_int(headers["Content-Length"]) if "Content-Length" in headers else None
+        field = headers._get("Content-Length")
+        length = None if field is None else parse_int(field)
         try:
             if self.is_client:
                 return self._request_head(cast(httputil.RequestStartLine, start_line), headers, length)

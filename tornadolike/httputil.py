@@ -534,9 +534,14 @@ class HTTPServerRequest:
 
     def _parse_body(self) -> None:
         """Read a form body into ``body_arguments``, ``arguments`` and ``files``; called when the body is complete."""
-        if "Content-Type" not in self.headers:
+        content_type = self.headers._get("Content-Type")
+        if content_type is None:
             return
-        parse_body_arguments(self.headers["Content-Type"], self.body, self.body_arguments, self.files, self.headers)
+        parse_body_arguments(content_type, self.body, self.body_arguments, self.files, self.headers)
+        if not self._raw_query and "arguments" not in self.__dict__:
+            # The lists are not shared: applications change them.
+            self.arguments = {name: values.copy() for name, values in self.body_arguments.items()}
+            return
         for name, values in self.body_arguments.items():
             self.arguments.setdefault(name, []).extend(values)
 
@@ -724,7 +729,7 @@ def parse_body_arguments(
         parse = _parse_multipart
     else:
         return
-    if headers and "Content-Encoding" in headers:
+    if headers is not None and "Content-Encoding" in headers:
         raise HTTPInputError("Unsupported Content-Encoding: {}".format(headers["Content-Encoding"]))
     parse(content_type, body, arguments, files, config or _DEFAULT_PARSE_BODY_CONFIG)
 
@@ -736,6 +741,9 @@ def _parse_urlencoded(
         parsed = parse_qs_bytes(body, keep_blank_values=True, max_num_fields=config.urlencoded.max_arguments)
     except ValueError as error:
         raise HTTPInputError(f"Invalid x-www-form-urlencoded body: {error}") from error
+    if not arguments:
+        arguments.update(parsed)
+        return
     for name, values in parsed.items():
         arguments.setdefault(name, []).extend(values)
 
@@ -817,6 +825,8 @@ def format_timestamp(ts: int | float | tuple[int, ...] | time.struct_time | dt.d
     if isinstance(ts, int | float):
         return http_date(math.floor(ts))
     if isinstance(ts, dt.datetime):
+        if ts.tzinfo is dt.UTC and not ts.microsecond:
+            return http_date(int(ts.timestamp()))  # the same, at a tenth of the price
         return http_date(calendar.timegm(ts.utctimetuple()))
     if isinstance(ts, tuple):  # struct_time is one
         return http_date(calendar.timegm(ts))

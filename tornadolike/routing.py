@@ -345,4 +345,6 @@ def _anchored(pattern: str | Pattern[str]) -> Pattern[str]:
 
 
 def _unquote_or_none(quoted: str | None) -> bytes | None:
-    return None if quoted is None else url_unescape(quoted, encoding=None, plus=False)
+    if quoted is None:
+        return None
+    return url_unescape(quoted, encoding=None, plus=False) if "%" in quoted else quoted.encode()

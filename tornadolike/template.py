@@ -95,7 +95,7 @@ def _escaped(value: Any, function: Callable[[Any], Any]) -> Any:
         return escape.utf8(function(_to_bytes(value)))
     # The usual one needs no detour by way of bytes. Subclasses of str take it: their methods may do anything.
     kind = type(value)
-    if kind is int:
+    if kind is int or kind is float:
         return str(value).encode()  # nothing in it could need escaping
     if kind is not str:
         value = _to_bytes(value).decode() if issubclass(kind, str | bytes) else str(value)

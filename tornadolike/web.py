@@ -326,7 +326,8 @@ class RequestHandler:
         Raises `ValueError` for control characters (line ends above all) and text outside Latin-1, `TypeError` for
         other types.
         """
-        text = self._convert_header_value(value)
+        # The first test is the usual case of _convert_header_value, without the call.
+        text = value if type(value) is str and value.isascii() and value.isprintable() else self._convert_header_value(value)
         if name == "Content-Type" and self._own_headers is None:
             # Often the only header that a handler sets: there are initial headers for that.
             self.__initial_headers = _initial_headers_now(text)
@@ -346,10 +347,10 @@ class RequestHandler:
             if (value.isascii() and value.isprintable()) or self._VALID_HEADER_CHARS.fullmatch(value):
                 return value
             raise ValueError(f"Unsafe header value {value!r}")
-        if isinstance(value, numbers.Integral):
-            return str(value)
         if isinstance(value, dt.datetime):
             return httputil.format_timestamp(value)
+        if type(value) is int or isinstance(value, numbers.Integral):  # the abstract class is slow to say yes
+            return str(value)
         raise TypeError(f"Unsupported header value {value!r}")
 
     # ---- arguments
@@ -416,6 +417,11 @@ class RequestHandler:
         values = source.get(name)
         if not values:
             return []
+        if self.__class__.decode_argument is _DECODE_ARGUMENT:
+            try:
+                return arguments.utf8_texts(values, strip)
+            except (UnicodeDecodeError, AttributeError):
+                pass  # let decode_argument say what is wrong; it also takes texts, which some applications put there
         return arguments.texts(values, lambda value: self.decode_argument(value, name=name), strip)
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
@@ -886,8 +892,8 @@ class RequestHandler:
 
     def get_browser_locale(self, default: str = "en_US") -> tornadolike.locale.Locale:
         """Return the locale that suits ``Accept-Language`` best (RFC 9110 §12.5.4), that of ``default`` without it."""
-        codes = languages.preferred(self.request.headers.get("Accept-Language", ""))
-        return tornadolike.locale.get(*(codes or [default]))
+        header = self.request.headers._get("Accept-Language")
+        return tornadolike.locale.get(*(languages.preferred(header) if header else ()) or (default,))
 
     @property
     def current_user(self) -> Any:
@@ -1214,6 +1220,7 @@ _EXECUTE = RequestHandler._execute
 _COMPUTE_ETAG = RequestHandler.compute_etag
 _SET_ETAG_HEADER = RequestHandler.set_etag_header
 _CHECK_ETAG_HEADER = RequestHandler.check_etag_header
+_DECODE_ARGUMENT = RequestHandler.decode_argument
 _WRITE = RequestHandler.write
 _FLUSH = RequestHandler.flush
 
@@ -1823,7 +1830,9 @@ class StaticFileHandler(RequestHandler):
         headers = self.request.headers
         field = headers._get("Range")
         wanted = httputil._parse_request_range(field) if field else None
-        if wanted is None or not conditional.if_range(headers.get("If-Range", ""), self._headers.get("Etag", ""), self.modified):
+        if wanted is None:
+            return static_files.Span(0, size)
+        if not conditional.if_range(headers.get("If-Range", ""), self._headers.get("Etag", ""), self.modified):
             return static_files.Span(0, size)
         return static_files.span(wanted, size)
 
@@ -1900,9 +1909,9 @@ class StaticFileHandler(RequestHandler):
     def should_return_304(self) -> bool:
         """Say whether the client has the file already. ``If-Modified-Since`` counts only where it sends no tag."""
         headers = self.request.headers
-        if headers.get("If-None-Match"):
+        if headers._get("If-None-Match"):
             return self.check_etag_header()
-        since = headers.get("If-Modified-Since")
+        since = headers._get("If-Modified-Since")
         return since is not None and conditional.not_modified_since(since, self.modified)
 
     @classmethod
@@ -1925,16 +1934,21 @@ class StaticFileHandler(RequestHandler):
         root = self._check_in_root(root, absolute_path, self.path)
         allowed = self.allowed_symlink_directory or root
         directories = [allowed] if isinstance(allowed, str) else allowed
-        absolute_path = self._resolve_symlink_target(absolute_path, directories, self.path)
-        if self.default_filename is not None and os.path.isdir(absolute_path):
+        known = _targets.find(absolute_path, directories)
+        if known is not None:
+            target, self._stat_result = known
+            return target
+        target = self._resolve_symlink_target(absolute_path, directories, self.path)
+        if self.default_filename is not None and os.path.isdir(target):
             if not self.request.path.endswith("/"):
                 _refuse_foreign_path(self.request.path)
                 self.redirect(self.request.path + "/", permanent=True)
                 return None
-            default = os.path.join(absolute_path, self.default_filename)
-            absolute_path = self._resolve_symlink_target(default, directories, self.path)
-        self._stat_result = self._stat_regular_file(absolute_path, self.path)
-        return absolute_path
+            absolute_path = os.path.join(target, self.default_filename)
+            target = self._resolve_symlink_target(absolute_path, directories, self.path)
+        self._stat_result = self._stat_regular_file(target, self.path)
+        _targets.remember(absolute_path, directories, target, self._stat_result)
+        return target
 
     @staticmethod
     def _stat_regular_file(absolute_path: str, path_message: str) -> os.stat_result:
@@ -1951,7 +1965,7 @@ class StaticFileHandler(RequestHandler):
     def _check_in_root(root: str, absolute_path: str, path_message: str) -> str:
         """Refuse a path that is not below ``root``; returns ``root``, absolute and with a separator at its end."""
         # Without the separator "/var/static-secret" would be below "/var/static".
-        root = os.path.join(os.path.abspath(root), "")
+        root = static_files.absolute_directory(root)
         if "\0" in absolute_path:
             # No file has such a name, and the operating system would raise ValueError.
             raise HTTPError(404)
@@ -2075,6 +2089,7 @@ class StaticFileHandler(RequestHandler):
             return version or None
 
 
+_targets = static_files.Targets()
 _GET_CONTENT = StaticFileHandler.get_content.__func__  # type: ignore[attr-defined]  # it is a classmethod
 _FILE_FLAGS = (
     os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)

@@ -1,5 +1,7 @@
 """Parts of files, and paths below a root."""
 
+import os
+import pathlib
 import random
 import tempfile
 
@@ -54,3 +56,47 @@ def test_inside():
     assert static_files.is_inside("/", "/x")
     assert static_files.names_stream("C:\\r\\", "C:\\r\\a::$DATA")
     assert not static_files.names_stream("C:\\r\\", "C:\\r\\a")
+
+
+@pytest.mark.skipif(os.sep != "/", reason="about absolute paths of POSIX")
+@given(st.text(st.sampled_from("a./~"), max_size=12))
+def test_absolute_directories(path):
+    for one in (path, "/" + path, "//" + path, pathlib.PurePath(path)):
+        for _ in range(2):
+            assert static_files.absolute_directory(one) == os.path.join(os.path.abspath(one), "")
+
+
+def test_targets_are_known_until_anything_changes(tmp_path):
+    targets, path, elsewhere = static_files.Targets(), tmp_path / "file", tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"abc")
+
+    def changed(change):
+        """Whether ``change`` is noticed."""
+        path.unlink(missing_ok=True)
+        path.write_bytes(b"abc")
+        targets.remember(str(path), ["/root"], "target", path.stat())
+        assert targets.find(str(path), ["/root"]) == ("target", path.stat())
+        change()
+        return targets.find(str(path), ["/root"]) is None
+
+    def replace(make):
+        path.unlink()
+        make()
+
+    assert not changed(lambda: None)
+    assert changed(path.unlink)
+    assert changed(lambda: path.write_bytes(b"abcd"))
+    assert changed(lambda: os.utime(path, (1, 1)))
+    assert changed(lambda: replace(lambda: path.symlink_to(elsewhere)))
+    assert changed(lambda: replace(lambda: path.symlink_to("nowhere")))
+    assert changed(lambda: replace(path.mkdir))
+
+
+def test_targets_are_known_for_the_same_directories(tmp_path):
+    targets = static_files.Targets()
+    targets.remember(str(tmp_path), ["/a"], "target", tmp_path.stat())
+    assert targets.find(str(tmp_path), ["/a", "/b"]) is None
+    assert targets.find(str(tmp_path), []) is None
+    for number in range(10_000):
+        targets.remember(str(number), [], "", tmp_path.stat())
+    assert len(targets._known) <= 4096

@@ -249,6 +249,19 @@ async def test_browser_locale(ask, header, code):
     assert (await ask(Page, headers={"Accept-Language": header} if header else {})).text == code
 
 
+async def test_browser_locale_without_a_header_is_the_one_asked_for(ask, monkeypatch):
+    from tornadolike import locale
+
+    monkeypatch.setattr(locale, "_supported_locales", frozenset({"en_US", "de_DE"}))
+
+    class Page(web.RequestHandler):
+        def get(self):
+            self.write(f"{self.get_browser_locale('de_DE').code} {self.get_browser_locale().code}")
+
+    assert (await ask(Page)).text == "de_DE en_US"
+    assert (await ask(Page, headers={"Accept-Language": "xx"})).text == "en_US en_US"
+
+
 async def test_user_locale_wins_and_can_be_assigned(ask):
     from tornadolike import locale
 

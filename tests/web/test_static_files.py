@@ -235,6 +235,38 @@ async def test_symlinks_6_5_9(files, root, logs):
     logs.take("tornado.general", "is not in root static directory")
 
 
+async def test_what_a_path_leads_to_is_looked_at_for_each_request(files, root, logs):
+    """Although it is remembered where a path led the last time."""
+    path, outside = root / "file.bin", root.parent / "outside.txt"
+    for _ in range(2):
+        assert (await files("/s/file.bin")).status == 200
+        path.rename(root / "kept")
+        assert (await files("/s/file.bin")).status == 404
+        path.symlink_to(outside)
+        assert (await files("/s/file.bin")).status == 403
+        assert (await files("/s/file.bin", allowed_symlink_directory=str(root.parent))).text == "outside"
+        assert (await files("/s/file.bin")).status == 403
+        path.unlink()
+        path.mkdir()
+        assert (await files("/s/file.bin")).status == 403
+        path.rmdir()
+        (root / "kept").rename(path)
+    for _ in range(6):
+        logs.take("tornado.general", "^403 GET")
+
+
+async def test_a_root_that_leads_elsewhere_from_now_on(ask, root, tmp_path):
+    """As deployments do: a link that is moved from one release to the next."""
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second" / "file.bin").write_bytes(b"second")
+    app = web.Application([("/s/(.*)", web.StaticFileHandler, {"path": str(tmp_path / "current")})])
+    for target, content in [(root, CONTENT), (tmp_path / "second", b"second"), (root, CONTENT)]:
+        (tmp_path / "current").unlink(missing_ok=True)
+        (tmp_path / "current").symlink_to(target)
+        answer = await ask(app, "/s/file.bin")
+        assert (answer.status, answer.body) == (200, content)
+
+
 async def test_a_root_that_is_a_symlink(ask, root, tmp_path):
     (tmp_path / "link").symlink_to(root)
     app = web.Application([("/(.*)", web.StaticFileHandler, {"path": str(tmp_path / "link")})])

@@ -1,7 +1,8 @@
 """Files under a root: which paths are inside, which part of a file is asked for, and how it is read."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import NamedTuple
 
 CHUNK_BYTES = 256 * 1024
@@ -14,6 +15,53 @@ def is_inside(directory: str, path: str) -> bool:
     """True when ``path`` is ``directory`` or below it. Both are absolute and normal; nothing is looked up on disk."""
     directory = directory if directory.endswith(os.sep) else directory + os.sep
     return (path + os.sep).startswith(directory)
+
+
+@lru_cache(maxsize=64)
+def _normal_directory(path: str) -> str:
+    return os.path.join(os.path.normpath(path), "")
+
+
+def absolute_directory(path: str) -> str:
+    """Return ``path``, absolute, normal, and with a separator at its end. Nothing is looked up on disk."""
+    path = os.fspath(path)
+    # What is absolute already says all: it need not be computed for each request.
+    return _normal_directory(path) if os.sep == "/" and path.startswith("/") else os.path.join(os.path.abspath(path), "")
+
+
+class Targets:
+    """Where paths lead, symbolic links followed, as long as the very same file is found there.
+
+    Looking at each directory on the way costs more than all the rest of a small file. What is remembered holds while one look at the
+    path shows the file that was found to be inside the allowed directories, unchanged: same device, inode, size and times.
+    """
+
+    _MAX_KNOWN = 4096
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], tuple[tuple[int, ...], str]] = {}
+
+    def find(self, path: str, directories: Iterable[str]) -> tuple[str, os.stat_result] | None:
+        """The target of ``path`` and what it is; None where it has to be looked up."""
+        target = self._known.get((path, *directories))
+        if target is None:
+            return None
+        try:
+            found = os.stat(path)
+        except OSError:
+            return None
+        return (target[1], found) if _identity(found) == target[0] else None
+
+    def remember(self, path: str, directories: Iterable[str], target: str, found: os.stat_result) -> None:
+        """Note that ``path`` leads to ``target``, a file inside of one of the directories."""
+        if len(self._known) >= self._MAX_KNOWN:
+            self._known.clear()
+        self._known[path, *directories] = _identity(found), target
+
+
+def _identity(found: os.stat_result) -> tuple[int, ...]:
+    # Whatever is done to a file or its names, apart from reading, changes st_ctime.
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def names_stream(root: str, path: str) -> bool:
