@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import gc
 import os
 import pathlib
 import socket
 import ssl
 import subprocess
 import sys
+import weakref
 from typing import Any
 
 import pytest
@@ -108,6 +110,70 @@ async def test_open_connections_outlive_the_server() -> None:
         server.stop()
         await client.write(b"more")
         assert await stream.read_bytes(4) == b"more"
+        stream.close()
+
+
+class Forgetful(TCPServer):
+    """Does what it is told to with a stream, and keeps no hold of it."""
+
+    def __init__(self, use: Any) -> None:
+        super().__init__()
+        self.use = use
+        self.streams: weakref.WeakSet[IOStream] = weakref.WeakSet()
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+
+    async def handle_stream(self, stream: IOStream, address: Any) -> None:
+        self.streams.add(stream)
+        asyncio.get_running_loop().call_soon(self.begun.set)
+        await self.use(stream)
+        asyncio.get_running_loop().call_soon(self.ended.set)
+
+
+async def _nothing(stream: IOStream) -> None:
+    pass
+
+
+async def _write(stream: IOStream) -> None:
+    await stream.write(b"hello")
+
+
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # what Python says about the socket of a forgotten stream is right
+@pytest.mark.parametrize(("use", "received"), [(_nothing, b""), (_write, b"hello")])
+async def test_a_stream_that_nobody_holds_or_waits_for_is_closed(use: Any, received: bytes) -> None:
+    server = Forgetful(use)
+    server.listen(0, "127.0.0.1")
+    async with connected(server) as client:
+        await asyncio.wait_for(server.ended.wait(), 5)
+        gc.collect()
+        assert await asyncio.wait_for(client.read_until_close(), 5) == received
+
+
+async def _read(stream: IOStream) -> None:
+    await stream.read_until(b"a")
+
+
+async def _watch(stream: IOStream) -> None:
+    stream.set_close_callback(lambda: None)
+
+
+async def _write_much(stream: IOStream) -> None:
+    stream.write(b"x" * 50_000_000)  # more than the kernel takes at once
+
+
+@pytest.mark.parametrize("use", [_read, _watch, _write_much])
+async def test_one_that_the_loop_knows_stays_open(use: Any) -> None:
+    """As in Tornado: what waits, or has waited, belongs to the loop."""
+    server = Forgetful(use)
+    server.listen(0, "127.0.0.1")
+    async with connected(server) as client:
+        await asyncio.wait_for(server.begun.wait(), 5)
+        await client.write(b"a")
+        await asyncio.wait_for(server.ended.wait(), 5)
+        gc.collect()
+        if use is _write_much:
+            await asyncio.wait_for(client.read_bytes(50_000_000), 10)
+        (stream,) = server.streams
+        assert not stream.closed()
         stream.close()
 
 

@@ -239,6 +239,8 @@ class TCPServer:
         else:
             accepted.add(stream)
             self.__handle_accepted(stream, source.peer_address())
+            if self.ssl_options is None and not stream._listening:
+                source.hold_weakly()
 
     def __handle_accepted(self, stream: IOStream, address: Any) -> None:
         try:

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import functools
 import os
+import weakref
 from asyncio import selector_events
 from collections.abc import Callable
 from typing import Any, cast
@@ -36,6 +37,31 @@ def _discard(data: bytes) -> None:
     """Where bytes go that arrive after the end."""
 
 
+class _Weakly:
+    """Stands for an owner that nobody waits for, and passes everything on while it is there."""
+
+    __slots__ = ("_on_blocked", "owner")
+
+    def __init__(self, owner: SourceOwner, on_blocked: Callable[[], None], forgotten: Callable[[object], None]) -> None:
+        self.owner = weakref.ref(owner, forgotten)
+        self._on_blocked = on_blocked
+
+    def _on_data(self, data: bytes) -> None:
+        if (owner := self.owner()) is not None:
+            owner._on_data(data)
+
+    def _on_eof(self) -> None:
+        if (owner := self.owner()) is not None:
+            owner._on_eof()
+
+    def _on_lost(self, error: BaseException | None) -> None:
+        if (owner := self.owner()) is not None:
+            owner._on_lost(error)
+
+    def _on_drained(self) -> None:
+        """Never called: before that comes `_on_blocked`, and it ends the weakness."""
+
+
 class TransportSource(asyncio.BaseProtocol):
     """A byte source on a transport; also the transport's protocol.
 
@@ -65,6 +91,33 @@ class TransportSource(asyncio.BaseProtocol):
         self._owner = owner
         self.deliver(None)
 
+    def hold_weakly(self) -> None:
+        """Let the owner be forgotten as long as it waits for nothing: the connection is then closed, as a socket in its place would be.
+
+        It ends when the owner begins to wait for bytes, or the kernel for the other end.
+        """
+        owner, loop = self._owner, asyncio.get_running_loop()
+        if owner is None or self.blocked:
+            return
+
+        def forgotten(_: object) -> None:
+            if not loop.is_closed():
+                loop.call_soon_threadsafe(self.transport.close)  # a garbage collection may run in any thread
+
+        self._owner = _Weakly(owner, self._on_weakly_blocked, forgotten)
+        self.deliver(None)
+
+    def _hold(self, weakly: _Weakly) -> None:
+        self._owner = weakly.owner()
+        if self.data_received == weakly._on_data:
+            self.deliver(None)
+
+    def _on_weakly_blocked(self) -> None:
+        if isinstance(self._owner, _Weakly):
+            self._hold(self._owner)
+        if self._owner is not None:
+            self._owner._on_blocked()
+
     def deliver(self, receiver: Callable[[bytes], None] | None) -> None:
         self.data_received = receiver or (self._owner._on_data if self._owner is not None else _discard)
         if not self.transport.is_closing():
@@ -81,6 +134,8 @@ class TransportSource(asyncio.BaseProtocol):
         self.transport.pause_reading()
 
     def resume(self) -> None:
+        if type(self._owner) is _Weakly:
+            self._hold(self._owner)
         self.transport.resume_reading()
 
     def send(self, data: memoryview) -> int:
