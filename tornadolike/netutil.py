@@ -6,6 +6,7 @@ import os
 import socket
 import ssl
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
@@ -78,6 +79,10 @@ if hasattr(socket, "AF_UNIX"):
         return listening.bind_unix(file, mode, backlog)
 
 
+def _report_exhaustion(error: OSError) -> None:
+    gen_log.error("Cannot accept connections for now: %s", error)
+
+
 class _LoopWatcher:
     """Lets an acceptor watch its socket through an IOLoop."""
 
@@ -86,7 +91,7 @@ class _LoopWatcher:
     def __init__(self, io_loop: IOLoop) -> None:
         self._io_loop = io_loop
         self.call_later = io_loop.call_later
-        self.time = io_loop.time
+        self.time = time.monotonic
 
     def watch(self, sock: socket.socket, on_readable: Callable[[], None]) -> None:
         self._io_loop.add_handler(sock, lambda fd, events: on_readable(), IOLoop.READ)
@@ -95,7 +100,7 @@ class _LoopWatcher:
         self._io_loop.remove_handler(sock)
 
     def exhausted(self, error: OSError) -> None:
-        gen_log.error("Cannot accept connections for now: %s", error)
+        _report_exhaustion(error)
 
 
 def add_accept_handler(sock: socket.socket, callback: Callable[[socket.socket, Any], None]) -> Callable[[], None]:

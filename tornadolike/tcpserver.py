@@ -16,7 +16,14 @@ from tornadolike.concurrent import Future
 from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import IOStream, SSLIOStream
 from tornadolike.log import app_log
-from tornadolike.netutil import _DEFAULT_BACKLOG, add_accept_handler, bind_sockets, ssl_options_to_context, ssl_wrap_socket
+from tornadolike.netutil import (
+    _DEFAULT_BACKLOG,
+    _report_exhaustion,
+    add_accept_handler,
+    bind_sockets,
+    ssl_options_to_context,
+    ssl_wrap_socket,
+)
 
 if TYPE_CHECKING:
     from tornadolike.platform.asyncio import BaseAsyncIOLoop
@@ -130,7 +137,7 @@ class TCPServer:
         if loop is None or takes_sockets or not listening.loop_accepts(loop, sock):
             return add_accept_handler(sock, self._handle_connection)
         accepted = _accepted.setdefault(loop, WeakSet())
-        acceptor = listening.LoopAcceptor(loop, sock, functools.partial(self.__handle_source, accepted))
+        acceptor = listening.LoopAcceptor(loop, sock, functools.partial(self.__handle_source, accepted), _report_exhaustion)
         # The loop watches a duplicate. The socket itself stands where IOLoop.close(all_fds=True) looks for what it has to close.
         handlers, fd = cast("BaseAsyncIOLoop", IOLoop.current()).handlers, sock.fileno()
         handlers[fd] = (sock, acceptor.stop)

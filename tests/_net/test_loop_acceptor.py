@@ -1,6 +1,7 @@
 """Accepting by the event loop itself, on uvloop: the loop for which that exists."""
 
 import asyncio
+import errno
 import os
 import socket
 from collections.abc import Callable, Coroutine
@@ -28,7 +29,8 @@ class Accepted:
 
     def __init__(self, sock: socket.socket) -> None:
         self.queue: asyncio.Queue[TransportSource] = asyncio.Queue()
-        self.acceptor = LoopAcceptor(asyncio.get_running_loop(), sock, self.queue.put_nowait)
+        self.exhausted: list[OSError] = []
+        self.acceptor = LoopAcceptor(asyncio.get_running_loop(), sock, self.queue.put_nowait, self.exhausted.append)
 
     async def drop(self) -> None:
         self.acceptor.stop()
@@ -97,7 +99,7 @@ def test_nothing_is_announced_after_stop(run: Any) -> None:
 
 
 def test_a_server_that_its_loop_gave_up_comes_back(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listening, "REVIVAL_SECONDS", 0.01)
+    monkeypatch.setattr(listening, "EXAMINATION_SECONDS", 0.01)
 
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as sock:
@@ -107,6 +109,26 @@ def test_a_server_that_its_loop_gave_up_comes_back(run: Any, monkeypatch: pytest
             with socket.create_connection(sock.getsockname()):
                 (await accepted.queue.get()).transport.abort()
                 await accepted.drop()
+
+    run(main())
+
+
+def test_that_no_descriptor_is_left_is_reported(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listening, "EXAMINATION_SECONDS", 0.01)
+
+    def full(fd: int) -> int:
+        raise OSError(errno.EMFILE, "no more")
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            accepted = Accepted(sock)
+            await asyncio.sleep(0.05)
+            assert accepted.exhausted == []
+            with monkeypatch.context() as patch:
+                patch.setattr(listening.os, "dup", full)
+                while not accepted.exhausted:  # noqa: ASYNC110 - what is waited for happens inside the code under test
+                    await asyncio.sleep(0.01)
+            await accepted.drop()
 
     run(main())
 

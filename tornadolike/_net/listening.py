@@ -30,7 +30,7 @@ DEFAULT_BACKLOG = 128
 EXHAUSTED_PAUSE_SECONDS = 0.1
 EXHAUSTED_REPORT_SECONDS = 1.0
 
-REVIVAL_SECONDS = 1.0
+EXAMINATION_SECONDS = 1.0
 
 _PORT_ROUNDS = 8
 
@@ -264,20 +264,25 @@ class LoopAcceptor:
     """Lets ``loop`` accept at ``sock`` by itself, and hands the transports on as sources, until :meth:`stop`.
 
     ``on_source(source)`` runs in the transport's ``connection_made``. While the process has no descriptor left, such loops close
-    the connections that arrive.
+    the connections that arrive, without a word: ``exhausted(error)`` is called once a second then.
     """
 
-    __slots__ = ("__weakref__", "_factory", "_loop", "_on_source", "_server", "_serving", "_sock", "_timer")
+    __slots__ = ("__weakref__", "_exhausted", "_factory", "_loop", "_on_source", "_server", "_serving", "_sock", "_timer")
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, sock: socket.socket, on_source: Callable[[transport_source.TransportSource], None]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        sock: socket.socket,
+        on_source: Callable[[transport_source.TransportSource], None],
+        exhausted: Callable[[OSError], None],
     ) -> None:
         self._loop = loop
         self._sock = sock
+        self._exhausted = exhausted
         self._on_source: Callable[[transport_source.TransportSource], None] | None = on_source
         self._factory = transport_source.protocol_factory(self._on_transport)
         self._serve()
-        self._timer = loop.call_later(REVIVAL_SECONDS, self._revive)
+        self._timer = loop.call_later(EXAMINATION_SECONDS, self._examine)
         _loop_acceptors.setdefault(loop, WeakSet()).add(self)
 
     def _serve(self) -> None:
@@ -295,13 +300,16 @@ class LoopAcceptor:
         else:
             self._on_source(source)
 
-    def _revive(self) -> None:
-        if self._serving.fileno() == -1:
-            try:
+    def _examine(self) -> None:
+        try:
+            if self._serving.fileno() == -1:
                 self._serve()
-            except OSError:
-                pass  # still out of descriptors: next time
-        self._timer = self._loop.call_later(REVIVAL_SECONDS, self._revive)
+            else:
+                os.close(os.dup(self._sock.fileno()))  # the loop does not say that it has no descriptor left: see whether there is one
+        except OSError as error:
+            if error.errno in _EXHAUSTED:
+                self._exhausted(error)
+        self._timer = self._loop.call_later(EXAMINATION_SECONDS, self._examine)
 
     def stop(self) -> None:
         """Take no more connections, from this moment on. ``sock`` stays open; closing it is the caller's business. Idempotent."""

@@ -59,7 +59,8 @@ class _Weakly:
             owner._on_lost(error)
 
     def _on_drained(self) -> None:
-        """Never called: before that comes `_on_blocked`, and it ends the weakness."""
+        if (owner := self.owner()) is not None:
+            owner._on_drained()
 
 
 class TransportSource(asyncio.BaseProtocol):

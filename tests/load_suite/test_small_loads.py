@@ -1,0 +1,83 @@
+"""The load suite with small numbers: nothing fails, nothing is left behind."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from load_suite import __main__ as command
+from load_suite import report, rough, soak, steady
+from load_suite.subject import Subject, found
+from load_suite.traffic import Outcome, Traffic
+
+
+@pytest.fixture(scope="module")
+def subject(request: Any) -> Iterator[Subject]:
+    (candidate,) = found([f"tornadolike {request.config.getoption('--loop')} httptools"])
+    with Subject.serving(candidate) as serving:
+        yield serving
+
+
+def test_steady(subject: Subject) -> None:
+    result = steady.run(subject, connections=300, rate=300, seconds=2)
+    assert result.problems() == []
+    assert result.outcome.sent == len(result.outcome.latencies) == 600
+    assert result.during.descriptors >= 300
+    assert report.steady("name", result)[:2] == ("name", "300")
+
+
+def test_rough(subject: Subject) -> None:
+    result = rough.run(subject, websockets=40, slow=90, rate=100, seconds=1.5, rounds=2)
+    # How much slower others get is no question for so small and busy a machine as a gate's.
+    assert [problem for problem in result.problems() if not problem.startswith("p99")] == []
+    assert result.happened["WebSockets aborted"] == 80
+    assert result.happened["readers began"] == 60
+    assert result.during.descriptors > result.before.descriptors + 80
+    assert report.rough("name", result)[0] == "name"
+
+
+@pytest.mark.parametrize("what", soak.WORKS)
+def test_soak(subject: Subject, what: str) -> None:
+    result = soak.run(subject, what, 600)
+    assert result.done >= 600
+    assert len(result.states) == 10
+    assert result.problems() == []
+    assert report.soak("name", result)[1].endswith(what)
+
+
+def test_a_server_that_leaks_is_found_out() -> None:
+    def state(descriptors: int, mebibytes: int, blocks: int) -> Any:
+        return steady.State(descriptors, mebibytes << 20, blocks)
+
+    before = state(9, 30, 100_000)
+    assert steady.leftovers(before, [state(9, 50, 100_900), state(9, 50, 100_900)]) == []
+    problems = steady.leftovers(before, [state(9, 50, 100_000), state(11, 53, 102_000)])
+    assert [problem.split(" ")[0] for problem in problems] == ["2", "2000", "memory"]
+    soaked = soak.Soak("requests", 10, [before, before, *[state(9, 30 + n, 100_000 + 1000 * n) for n in range(8)]])
+    assert len(soaked.problems()) == 2
+
+
+def test_failures_are_counted(subject: Subject) -> None:
+    with pytest.raises(Exception, match="answers with status 404"):
+        Traffic(subject.host, subject.port, 1, "/nowhere", b"Hello, world")
+    broken = Outcome(sent=1, failed=["closed the connection"])
+    result = steady.Steady(1, broken, 0.1, *[steady.State(9, 1, 1)] * 2, [steady.State(9, 1, 1)] * 2)
+    assert result.problems() == ["1 requests failed, such as: closed the connection"]
+
+
+def test_a_page_gets_the_table(tmp_path: Any) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("before <!-- load_suite soak: begin -->\nold\n<!-- load_suite soak: end --> after", encoding="utf-8")
+    report.put_into(page, "soak", report.markdown("soak", [("a", "b", "c", "d", "e")]))
+    text = page.read_text(encoding="utf-8")
+    assert "old" not in text
+    assert "| a | b | c | d | e |" in text
+    assert text.startswith("before ")
+    assert text.endswith(" after")
+    with pytest.raises(ValueError, match="has no"):
+        report.put_into(page, "rough", "")
+
+
+def test_unknown_candidates(capsys: Any) -> None:
+    assert command.main(["steady", "--candidate", "nothing like it"]) == 2
+    assert "there are: " in capsys.readouterr().err
