@@ -11,7 +11,9 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from compat_suite.differential import runner
+from compat_suite.differential.results import Progress, Result, chosen
+from compat_suite.differential.results import difference as shown
+from compat_suite.differential.sides import Sides
 
 FOUND = Path(__file__).with_name("found.json")
 Drawn = dict[str, Any]
@@ -137,22 +139,22 @@ _CASES: dict[str, tuple[str, Any]] = {
 }  # fmt: skip
 
 
-def run_all(sides: "runner.Sides", examples: int, only: str | None, *, store: bool) -> list["runner.Result"]:
+def run_all(sides: Sides, examples: int, only: str | None, *, store: bool) -> list[Result]:
     """The stored differences first, then ``examples`` new draws of each kind."""
-    results, progress = [], runner.Progress()
+    results, progress = [], Progress()
     for entry in json.loads(FOUND.read_text(encoding="utf-8")):
-        if runner.chosen(entry["name"], only):
-            results.append(runner.Result(entry["name"], difference(sides, entry["kind"], entry["value"])))
+        if chosen(entry["name"], only):
+            results.append(Result(entry["name"], difference(sides, entry["kind"], entry["value"])))
             progress.show(results[-1])
     for name, (kind, strategy) in _CASES.items():
-        if runner.chosen(f"generated/{name}", only):
+        if chosen(f"generated/{name}", only):
             results.append(draw(sides, name, kind, strategy, examples, store=store))
             progress.show(results[-1])
     progress.end()
     return results
 
 
-def draw(sides: "runner.Sides", name: str, kind: str, strategy: Any, examples: int, *, store: bool = False) -> "runner.Result":
+def draw(sides: Sides, name: str, kind: str, strategy: Any, examples: int, *, store: bool = False) -> Result:
     smallest: list[Any] = []
 
     # The same examples in every run: what is found can be found again, and a run that passed passes again.
@@ -166,7 +168,7 @@ def draw(sides: "runner.Sides", name: str, kind: str, strategy: Any, examples: i
             smallest[:] = [value, text]
         assert not text
 
-    result = runner.Result(f"generated/{name}")
+    result = Result(f"generated/{name}")
     try:
         equal()
     except (AssertionError, BaseExceptionGroup):
@@ -177,9 +179,9 @@ def draw(sides: "runner.Sides", name: str, kind: str, strategy: Any, examples: i
     return result
 
 
-def difference(sides: "runner.Sides", kind: str, value: Any) -> str:
+def difference(sides: Sides, kind: str, value: Any) -> str:
     tornado, ours = sides.both({"draw": kind, "value": value})
-    return "" if tolerated(tornado["normal"], ours["normal"]) else runner.difference(tornado["normal"], ours["normal"])
+    return "" if tolerated(tornado["normal"], ours["normal"]) else shown(tornado["normal"], ours["normal"])
 
 
 def tolerated(tornado: str, ours: str) -> bool:

@@ -9,19 +9,20 @@ from pathlib import Path
 import pytest
 
 from compat_suite import environment
-from compat_suite.differential import deliberate, generated, runner
+from compat_suite.differential import deliberate, generated, results, runner
 from compat_suite.differential.deliberate import Deliberate
+from compat_suite.differential.sides import Side, Sides
 
 _PURPOSE = Deliberate("x/.*", "on purpose", "there", "here")
 
 
 def test_verdicts() -> None:
-    assert runner.verdict("same", "same", None) == ""
-    assert "+mine" in runner.verdict("theirs", "mine", None)
-    assert runner.verdict("there", "here", _PURPOSE) == ""
-    assert "tornadolike does not show" in runner.verdict("there", "mine", _PURPOSE)
-    assert "Tornado does not show" in runner.verdict("nowhere", "here", _PURPOSE)
-    assert "on Tornado" in runner.verdict('{"suite": "took more"}', '{"suite": "took more"}', None)
+    assert results.verdict("same", "same", None) == ""
+    assert "+mine" in results.verdict("theirs", "mine", None)
+    assert results.verdict("there", "here", _PURPOSE) == ""
+    assert "tornadolike does not show" in results.verdict("there", "mine", _PURPOSE)
+    assert "Tornado does not show" in results.verdict("nowhere", "here", _PURPOSE)
+    assert "on Tornado" in results.verdict('{"suite": "took more"}', '{"suite": "took more"}', None)
 
 
 def test_declarations_need_a_reason_and_both_sides(tmp_path: Path) -> None:
@@ -37,15 +38,20 @@ def test_declarations_need_a_reason_and_both_sides(tmp_path: Path) -> None:
 
 
 def test_declarations_that_nothing_shows_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner, "declared", lambda: [_PURPOSE])
-    assert runner.needless([runner.Result("x/1")]) == ["x/.*"]
-    assert runner.needless([runner.Result("x/1", deliberate="on purpose")]) == []
-    assert runner.needless([runner.Result("y/1")]) == []
+    monkeypatch.setattr(results, "declared", lambda: [_PURPOSE])
+    assert results.needless([results.Result("x/1")]) == ["x/.*"]
+    assert results.needless([results.Result("x/1", deliberate="on purpose")]) == []
+    assert results.needless([results.Result("y/1")]) == []
 
 
 def test_equal_differences_are_shown_once() -> None:
-    results = [runner.Result("g/1", "-a 1\n+b 2"), runner.Result("g/2", "-a 3\n+b 4"), runner.Result("g/3", "-c\n+d"), runner.Result("g/4")]
-    assert list(runner.alike(results).values()) == [["g/1", "g/2"], ["g/3"]]
+    found = [
+        results.Result("g/1", "-a 1\n+b 2"),
+        results.Result("g/2", "-a 3\n+b 4"),
+        results.Result("g/3", "-c\n+d"),
+        results.Result("g/4"),
+    ]
+    assert list(results.alike(found).values()) == [["g/1", "g/2"], ["g/3"]]
 
 
 def test_a_refusal_may_be_worded_otherwise_but_must_be_one() -> None:
@@ -57,14 +63,14 @@ def test_a_refusal_may_be_worded_otherwise_but_must_be_one() -> None:
 
 
 @pytest.fixture(scope="module")
-def tornado() -> Iterator[runner.Side]:
+def tornado() -> Iterator[Side]:
     try:
         found = importlib.metadata.version("tornado")
     except importlib.metadata.PackageNotFoundError:
         found = "none"
     if found != environment.TORNADO_VERSION:
         pytest.skip(f"needs Tornado {environment.TORNADO_VERSION}")
-    side = runner.Side(alias=False, loop="asyncio", engine="auto")
+    side = Side(alias=False, loop="asyncio", engine="auto")
     yield side
     side.close()
 
@@ -85,30 +91,30 @@ _DEFECTS = {
 
 
 @pytest.mark.parametrize("defect", _DEFECTS)
-def test_a_defect_is_found_and_named(defect: str, tornado: runner.Side, tmp_path: Path) -> None:
+def test_a_defect_is_found_and_named(defect: str, tornado: Side, tmp_path: Path) -> None:
     code, scenario = _DEFECTS[defect]
     (tmp_path / "sabotage.py").write_text(code, encoding="utf-8")
-    with runner.Sides(sabotage="sabotage", path=str(tmp_path), tornado=tornado) as sides:
+    with Sides(sabotage="sabotage", path=str(tmp_path), tornado=tornado) as sides:
         result = runner.run_one(sides, {"name": scenario, "exchanges": scenario.startswith("secrets/signed")})
     assert result.different
     assert result.name == scenario
 
 
-def test_sound_scenarios_are_equal_and_there_are_enough(tornado: runner.Side) -> None:
+def test_sound_scenarios_are_equal_and_there_are_enough(tornado: Side) -> None:
     listed = tornado.ask({"list": True})
     assert len(listed) > 3000
     names = {one["name"] for one in listed}
     assert {scenario for _, scenario in _DEFECTS.values()} <= names
-    with runner.Sides(tornado=tornado) as sides:
+    with Sides(tornado=tornado) as sides:
         for scenario in ("http1/byte by byte", "web/write 'text'", "secrets/signed 'value', version 2"):
             assert not runner.run_one(sides, {"name": scenario, "exchanges": scenario.startswith("secrets/signed")}).different
 
 
-def test_hypothesis_finds_a_defect_and_makes_it_small(tornado: runner.Side, tmp_path: Path) -> None:
+def test_hypothesis_finds_a_defect_and_makes_it_small(tornado: Side, tmp_path: Path) -> None:
     code = "import compat_suite.differential.drawn as d, tornado.httputil as h\nd._FUNCTIONS['cookie'] = lambda text: {} if ';' in text else h.parse_cookie(text)"
     (tmp_path / "sabotage.py").write_text(code, encoding="utf-8")
     kind, strategy = generated._CASES["cookies"]
-    with runner.Sides(sabotage="sabotage", path=str(tmp_path), tornado=tornado) as sides:
+    with Sides(sabotage="sabotage", path=str(tmp_path), tornado=tornado) as sides:
         result = generated.draw(sides, "cookies", kind, strategy, 60)
     assert result.different.startswith('drawn: {"function": "cookie", "argument": ')
     assert len(result.different.splitlines()[0]) < 60
