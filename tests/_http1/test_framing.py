@@ -464,6 +464,8 @@ STATUS_LINES = st.sampled_from(
         b"HTTP/1.1 200 caf\xe9",
         b"HTTP/1.1 999 ?",
         b"HTTP/1.1 200 a  b ",
+        b"HTTP/1.1 200 a\0b",
+        b"HTTP/1.1 200 a\x7fb",
     ]
 )
 RESPONSE_HEADS = st.tuples(STATUS_LINES, st.lists(FIELDS, max_size=6), st.sampled_from([b"\r\n", b"\n"])).map(

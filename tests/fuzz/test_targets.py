@@ -38,11 +38,25 @@ EDITS = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 3), st.binary(max
 @pytest.mark.parametrize("name", targets.TARGETS)
 @pytest.mark.filterwarnings("ignore::SyntaxWarning")  # what the compiler thinks of a template's expressions
 @given(data=st.data())
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_nothing_but_what_is_promised(name: str, data: st.DataObject) -> None:
     target = targets.TARGETS[name]
     target(data.draw(st.binary(max_size=300)))
-    wire = data.draw(st.sampled_from(targets.SEEDS[name]))
+    wire = data.draw(st.sampled_from(targets.seeds(name)))
     for position, removed, inserted in data.draw(EDITS):
         wire = wire[:position] + inserted + wire[position + removed :]
     target(wire)
+
+
+@pytest.mark.parametrize("name", targets.TARGETS)
+@pytest.mark.filterwarnings("ignore::SyntaxWarning")
+def test_the_corpus(name: str) -> None:
+    """What was found once, and what fuzzing begins with."""
+    corpus = targets.seeds(name)
+    assert corpus
+    for data in corpus:
+        targets.TARGETS[name](data)
+
+
+def test_every_corpus_has_a_target() -> None:
+    assert {path.name for path in targets.CORPUS.iterdir()} == set(targets.TARGETS)

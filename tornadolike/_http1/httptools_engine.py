@@ -8,10 +8,15 @@ llhttp's callbacks are methods of a dictionary and of lists, so that no Python c
 repeated fields: where it has fewer entries than the head has lines, h11 takes the head.
 """
 
+import re
+
 import httptools
 
 from tornadolike._http1.events import Pairs
 from tornadolike._http1.h11_engine import H11HeadParser
+
+# llhttp lets control characters pass here (RFC 9112 §4).
+_REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
 
 
 class _Callbacks:
@@ -86,7 +91,7 @@ class HttptoolsHeadParser:
             line = b"HTTP/1.1 %d %b\r\n" % (parser.get_status_code(), reasons[0])
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, IndexError):
             return None
-        if not head.startswith(line) or head.count(b"\n") != len(fields) + 2:
+        if not head.startswith(line) or head.count(b"\n") != len(fields) + 2 or not _REASON.fullmatch(reasons[0]):
             return None
         return "HTTP/1.1", parser.get_status_code(), reasons[0].decode("latin-1"), list(fields.items())
 
