@@ -18,18 +18,24 @@ _LOOPS_WITH_POLICY = ("asyncio", "uvloop", "winloop")
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One way of serving. ``program`` is the file of a peer which cannot run the application that is measured."""
+    """One way of serving. ``program`` is the file of a peer which cannot run the application that is measured.
+
+    ``without`` is a package that is hidden from the application, ``only`` the scenarios for which that makes a difference.
+    """
 
     framework: str
     loop: str
     engine: str = ""
     program: Path | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
+    without: str = ""
+    only: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """For tables: ``tornadolike uvloop httptools``."""
-        return " ".join(filter(None, (self.framework, self.loop, self.engine)))
+        hidden = f"without {self.without}" if self.without else ""
+        return " ".join(filter(None, (self.framework, self.loop, self.engine, hidden)))
 
     def command(self, application: Path, arguments: Sequence[str] = ()) -> list[str]:
         """How to start the application (or the peer's program in its place)."""
@@ -40,13 +46,24 @@ class Candidate:
         return [sys.executable, _LAUNCH, *program]
 
 
-def find(loops: Sequence[str], engines: Sequence[str], *, with_peers: bool = False) -> list[Candidate]:
-    """All candidates here, real Tornado first. ``loops`` and ``engines`` are what tornadolike found installed."""
+_OURS = {"PYTHONPATH": _CHECKOUT}
+# Of websockets only the compiled mask is used, by WebSocket alone.
+_BASE = Candidate(
+    "tornadolike", "asyncio", "h11", None, {**_OURS, "TORNADOLIKE_BENCH_WITHOUT": "websockets"}, without="websockets", only=("ws-64",)
+)
+
+
+def find(loops: Sequence[str], engines: Sequence[str], *, with_peers: bool = False, with_base: bool = False) -> list[Candidate]:
+    """All candidates here, real Tornado first. ``loops`` and ``engines`` are what tornadolike found installed.
+
+    ``with_base``: also what the base install would do where this environment has more than that.
+    """
     found: list[Candidate] = []
     if _real_tornado():
         found += [_with_policy("tornado", loop) for loop in loops if loop in _LOOPS_WITH_POLICY]
-    ours = {"PYTHONPATH": _CHECKOUT}
-    found += [Candidate("tornadolike", loop, engine, variables=ours) for loop in loops for engine in sorted(engines)]
+    found += [Candidate("tornadolike", loop, engine, variables=_OURS) for loop in loops for engine in sorted(engines)]
+    if with_base and _installed("websockets"):
+        found.append(_BASE)
     return found + (_peers(loops, engines) if with_peers else [])
 
 
@@ -88,6 +105,7 @@ def versions() -> dict[str, str]:
         "h11",
         "httptools",
         "wsproto",
+        "websockets",
         "aiohttp",
         "starlette",
         "uvicorn",

@@ -6,10 +6,8 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tornadolike._bench import candidates, comparing, own_application, page, record, scenarios, table, wrk
-from tornadolike._bench.errors import BenchError
+from tornadolike._bench import candidates, comparing, growth, own_application, page, record, scenarios, table, targets, wrk
 from tornadolike._bench.exchanges import Request
-from tornadolike._bench.figures import Comparison, Result
 
 USAGE_ERROR = 2
 MEASURING_ERROR = 1
@@ -29,10 +27,18 @@ def execute(arguments: argparse.Namespace, loops: list[str], engines: list[str])
         _list(taking_part)
         return 0
     show = _Progress()
-    comparisons = [_compared(scenario, taking_part, plan, show) for scenario in chosen]
+    comparisons = [comparing.compare(scenario, taking_part, plan, show) for scenario in chosen]
+    verdicts = targets.judge(comparisons) if arguments.targets else []
+    grown = growth.measure(_ordinary(taking_part), plan, show) if arguments.growth else []
     show.end()
-    _report(comparisons, plan, arguments)
-    return MEASURING_ERROR if any(one.error for comparison in comparisons for one in comparison.results) else 0
+    measured = record.Measured(comparisons, verdicts, grown)
+    _report(measured, plan, arguments)
+    return MEASURING_ERROR if measured.failed() else 0
+
+
+def _ordinary(taking_part: list[candidates.Candidate]) -> list[candidates.Candidate]:
+    """Without those that can do only some of the scenarios."""
+    return [one for one in taking_part if one.program is None and not one.only]
 
 
 def _list(taking_part: list[candidates.Candidate]) -> None:
@@ -40,27 +46,28 @@ def _list(taking_part: list[candidates.Candidate]) -> None:
     print("\n".join(["Scenarios:", *lines, "Candidates:", *(one.name for one in taking_part)]))  # noqa: T201 - what was asked for
 
 
-def _compared(
-    scenario: scenarios.Scenario, taking_part: list[candidates.Candidate], plan: comparing.Plan, show: comparing.Progress
-) -> Comparison:
-    try:
-        return comparing.compare(scenario, taking_part, plan, show)
-    except BenchError as error:
-        failed = [Result(one.name, error=str(error)) for one in taking_part]
-        return Comparison(scenario.name, scenario.title, scenario.unit, scenario.figure, failed)
-
-
 def _scenarios(arguments: argparse.Namespace) -> list[scenarios.Scenario]:
     if arguments.application is None:
         if arguments.url is not None:
             raise LookupError("--url needs a program: tornadolike bench APP.py --url PATH")
-        return scenarios.named(arguments.scenario)
+        return _built_in(arguments)
+    if arguments.targets or arguments.growth or arguments.scenario:
+        raise LookupError("--scenario, --targets and --growth are for the built-in application, not for a program")
     if arguments.url is None or not arguments.url.startswith("/"):
         raise LookupError("a program needs --url with a path, such as --url /")
     body = Path(arguments.body).read_bytes() if arguments.body else b""
     method = arguments.method or ("POST" if arguments.body else "GET")
     headers = dict(_header(line) for line in arguments.header)
     return [own_application.scenario(Request(arguments.url, method.upper(), headers, body))]
+
+
+def _built_in(arguments: argparse.Namespace) -> list[scenarios.Scenario]:
+    """What was named; else what the targets need; with --growth alone, none."""
+    if arguments.scenario:
+        return scenarios.named(arguments.scenario)
+    if arguments.targets:
+        return scenarios.named(list(targets.SCENARIOS))
+    return [] if arguments.growth else scenarios.named([])
 
 
 def _header(line: str) -> tuple[str, str]:
@@ -71,7 +78,8 @@ def _header(line: str) -> tuple[str, str]:
 
 
 def _candidates(arguments: argparse.Namespace, loops: list[str], engines: list[str]) -> list[candidates.Candidate]:
-    found = candidates.find(loops, engines, with_peers=arguments.peers and arguments.application is None)
+    with_peers = (arguments.peers or arguments.targets) and arguments.application is None
+    found = candidates.find(loops, engines, with_peers=with_peers, with_base=arguments.targets)
     wanted = [one for one in found if not arguments.candidate or any(text in one.name for text in arguments.candidate)]
     if not wanted:
         raise LookupError(f"no such candidate; there are: {', '.join(one.name for one in found)}")
@@ -96,9 +104,12 @@ def _plan(arguments: argparse.Namespace) -> comparing.Plan:
     return replace(plan, application=Path(arguments.application), arguments=arguments.program_arguments, port=arguments.port)
 
 
-def _report(comparisons: list[Comparison], plan: comparing.Plan, arguments: argparse.Namespace) -> None:
-    print(table.render(comparisons))  # noqa: T201 - what the command is for
-    data = record.of(comparisons, plan, ["tornadolike", *sys.argv[1:]])
+def _report(measured: record.Measured, plan: comparing.Plan, arguments: argparse.Namespace) -> None:
+    blocks = [table.render(measured.comparisons)] if measured.comparisons else []
+    blocks += [growth.render(measured.grown)] if measured.grown else []
+    blocks += [targets.render(measured.verdicts)] if measured.verdicts else []
+    print("\n\n".join(blocks))  # noqa: T201 - what the command is for
+    data = record.of(measured, plan, ["tornadolike", *sys.argv[1:]])
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
     if arguments.html:

@@ -14,6 +14,7 @@ from tornadolike._bench.server_process import ServerProcess
 
 BUILT_IN_APPLICATION = APPLICATIONS / "tornado_application.py"
 _WARM_UP_SHARE = 0.3
+_ROUNDS_OF_FRESH_PROCESSES = 3  # they are long, and memory hardly differs from one to the next
 
 Progress = Callable[[str], None]
 
@@ -31,31 +32,36 @@ class Plan:
 
 
 class _Entrant:
-    """A candidate in a scenario: its server, its driver, its result so far."""
+    """A candidate in one scenario or several: its server, a driver and a result for each scenario."""
 
-    def __init__(self, candidate: Candidate, scenario: Scenario, plan: Plan) -> None:
-        self.result = Result(candidate.name)
-        self._candidate, self._scenario, self._plan = candidate, scenario, plan
+    def __init__(self, candidate: Candidate, scenarios: Sequence[Scenario], plan: Plan) -> None:
+        self.results = [Result(candidate.name) for _ in scenarios]
+        self.name = candidate.name
+        self._candidate, self._scenarios, self._plan = candidate, scenarios, plan
         self._server: ServerProcess | None = None
-        self._driver: Driver | None = None
+        self._drivers: list[Driver] = []
+        self._fresh_process = any(one.fresh_process for one in scenarios)
+        self._failed = False
 
     def warm_up(self) -> None:
         """Start, and one short round that does not count. A scenario with fresh processes starts one for each round instead."""
-        if not self._scenario.fresh_process:
-            self._guarded(lambda: self._started().run(self._plan.seconds * _WARM_UP_SHARE))
+        if not self._fresh_process:
+            self._guarded(self._warm_up)
 
     def take_turn(self) -> None:
-        """One round; once something failed, none any more."""
-        if self.result.error is None:
+        """One round of each scenario; once something failed, none any more."""
+        if not self._failed:
             self._guarded(self._measure)
-        if self._scenario.fresh_process:
+        if self._fresh_process:
             self.close()
 
     def _guarded(self, action: Callable[[], object]) -> None:
         try:
             action()
         except (BenchError, OSError) as error:
-            self.result.error = self._explained(error)
+            self._failed = True
+            for result in self.results:
+                result.error = self._explained(error)
             self.close()
 
     def _explained(self, error: Exception) -> str:
@@ -63,47 +69,91 @@ class _Entrant:
             return f"{error}{self._server.output()}"
         return str(error)
 
-    def _started(self) -> Driver:
+    def _start(self) -> None:
         plan = self._plan
         self._server = ServerProcess(self._candidate, plan.application, plan.arguments, plan.port)
         self._server.wait_until_listening()
-        self._driver = self._scenario.drive(self._server, plan.settings)
-        return self._driver
+        self._drivers = [scenario.drive(self._server, plan.settings) for scenario in self._scenarios]
+
+    def _warm_up(self) -> None:
+        self._start()
+        for driver in self._drivers:
+            driver.run(self._plan.seconds * _WARM_UP_SHARE)
 
     def _measure(self) -> None:
-        driver = self._driver or self._started()
+        if self._server is None:
+            self._start()
         assert self._server is not None
-        before = self._server.reading()
-        load = driver.run(self._plan.seconds)
-        after = self._server.reading()
-        used = after.cpu_seconds - before.cpu_seconds if load.cpu_seconds is None else load.cpu_seconds
-        self.result.rounds.append(Round(load, used, after.resident_bytes))
+        for driver, result in zip(self._drivers, self.results, strict=True):
+            before = self._server.reading()
+            load = driver.run(self._plan.seconds)
+            after = self._server.reading()
+            used = after.cpu_seconds - before.cpu_seconds if load.cpu_seconds is None else load.cpu_seconds
+            result.rounds.append(Round(load, used, after.resident_bytes))
 
     def close(self) -> None:
         """End the server."""
         if self._server is not None:
             self._server.close()
-        self._driver = self._server = None
+        self._server, self._drivers = None, []
 
 
 def compare(scenario: Scenario, candidates: Sequence[Candidate], plan: Plan, progress: Progress) -> Comparison:
-    """Measure one scenario. What goes wrong with a candidate is that candidate's error and stops no other."""
-    taking_part = [one for one in candidates if one.program is None or one.framework in scenario.peers]
+    """Measure one scenario."""
+    return compare_together([scenario], candidates, plan, progress, scenario.title)[0]
+
+
+def compare_together(
+    scenarios: Sequence[Scenario], candidates: Sequence[Candidate], plan: Plan, progress: Progress, title: str
+) -> list[Comparison]:
+    """Measure several scenarios on the same servers, all of them in each turn of a candidate.
+
+    What goes wrong with a candidate is that candidate's error and stops no other; what makes it impossible here, everyone's.
+    """
+    taking_part = _taking_part(scenarios, candidates)
+    try:
+        results = _measured(scenarios, taking_part, candidates, plan, lambda text: progress(f"{title}: {text}"))
+    except BenchError as error:
+        results = [[Result(one.name, error=str(error)) for _ in scenarios] for one in taking_part]
+    return [
+        Comparison(scenario.name, scenario.title, scenario.unit, scenario.figure, [one[place] for one in results])
+        for place, scenario in enumerate(scenarios)
+    ]
+
+
+def _measured(
+    scenarios: Sequence[Scenario], taking_part: Sequence[Candidate], all_candidates: Sequence[Candidate], plan: Plan, progress: Progress
+) -> list[list[Result]]:
+    """Results by candidate and scenario."""
+    rounds = min(plan.rounds, _ROUNDS_OF_FRESH_PROCESSES) if any(one.fresh_process for one in scenarios) else plan.rounds
     with contextlib.ExitStack() as stack:
-        if scenario.origin:
-            plan = replace(plan, settings=replace(plan.settings, origin_port=_origin(candidates, stack)))
-        if scenario.many:
+        if any(one.origin for one in scenarios):
+            plan = replace(plan, settings=replace(plan.settings, origin_port=_origin(all_candidates, stack)))
+        if any(one.many for one in scenarios):
             many_connections.raise_file_limit(plan.settings.many)
-        entrants = [_Entrant(candidate, scenario, plan) for candidate in taking_part]
+        entrants = [_Entrant(one, scenarios, plan) for one in taking_part]
         for entrant in entrants:
             stack.callback(entrant.close)
-            progress(f"{scenario.title}: starting {entrant.result.candidate}")
+            progress(f"starting {entrant.name}")
             entrant.warm_up()
-        for number in range(1, plan.rounds + 1):
+        for number in range(1, rounds + 1):
             for entrant in entrants:
-                progress(f"{scenario.title}: round {number} of {plan.rounds}, {entrant.result.candidate}")
+                progress(f"round {number} of {rounds}, {entrant.name}")
                 entrant.take_turn()
-    return Comparison(scenario.name, scenario.title, scenario.unit, scenario.figure, [one.result for one in entrants])
+    return [one.results for one in entrants]
+
+
+def _taking_part(scenarios: Sequence[Scenario], candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those who have what these scenarios need; where the loop makes no difference, the first of each framework."""
+    able = [candidate for candidate in candidates if all(_can(candidate, scenario) for scenario in scenarios)]
+    if all(one.every_loop for one in scenarios):
+        return able
+    return list({one.framework: one for one in reversed(able)}.values())[::-1]
+
+
+def _can(candidate: Candidate, scenario: Scenario) -> bool:
+    has_equivalent = candidate.program is None or candidate.framework in scenario.peers
+    return has_equivalent and (not candidate.only or scenario.name in candidate.only)
 
 
 def _origin(candidates: Sequence[Candidate], stack: contextlib.ExitStack) -> int:

@@ -87,6 +87,28 @@ class HTTPExchange:
         return True
 
 
+class PipelinedExchange:
+    """The same request several times in one go; done when all answers are there. Each has to have the status and the body."""
+
+    closes = False
+
+    def __init__(self, request: Request, answer: Answer, host: str, port: int, count: int) -> None:
+        self.request = request.wire(host, port) * count
+        self._count = count
+        self._begin, self._end = b"HTTP/1.1 %d " % answer.status, b"\r\n\r\n" + (answer.body or b"")
+
+    def answered(self, data: bytes | bytearray) -> bool:
+        if not data.startswith(self._begin[: len(data)]):
+            raise WrongAnswer(f"answers a pipelined request with {bytes(data[:_SHOWN])!r}")
+        # Counted once at the end, not with every piece: what is long would else be looked at again and again.
+        if not data.endswith(self._end):
+            return False
+        heads, ends = data.count(b"HTTP/1."), data.count(self._end)
+        if heads != data.count(self._begin) or heads != ends or heads > self._count:
+            raise WrongAnswer(f"answers {self._count} pipelined requests with {heads} heads and {ends} right bodies")
+        return ends == self._count
+
+
 def split(data: bytes | bytearray) -> tuple[int, bytes] | None:
     """Status and body of a whole HTTP/1.1 answer; None while there is more to come (or only the connection's end tells)."""
     end = data.find(b"\r\n\r\n")

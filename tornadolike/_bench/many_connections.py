@@ -7,16 +7,17 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from tornadolike._bench import generator, websocket_load
 from tornadolike._bench.errors import BenchError, WrongAnswer
-from tornadolike._bench.exchanges import Answer, Request
+from tornadolike._bench.exchanges import Answer, Exchange, HTTPExchange, Request
 from tornadolike._bench.figures import Load, Percentiles
 from tornadolike._bench.server_process import ServerProcess
 
 _SPARE_FILES = 200
 _DELIVERY_SECONDS = 30.0
-_LEAST_BROADCASTS = 2
+_LEAST_TURNS = 2
 _SETTLE_READINGS, _SETTLE_SECONDS = 20, 0.05
 _MESSAGE = b"to all of you: " + b"m" * 49
 
@@ -46,15 +47,47 @@ def _opened(count: int, open_one: Callable[[], socket.socket]) -> Iterator[list[
 def idle_http(server: ServerProcess, request: Request, answer: Answer, count: int) -> Load:
     """Keep-alive connections which wait after one request."""
     generator.http_load(request, answer, server.host, server.port, connections=1, seconds=0.2)  # what is loaded once is loaded
+    return _idle(server, count, functools.partial(_open_http, server, request, answer))
 
-    def open_one() -> socket.socket:
-        connection = generator.connect(server.host, server.port)
-        connection.sendall(request.wire(server.host, server.port))
-        _, status, body = generator.receive(connection)
-        answer.check(status, body)
-        return connection
 
-    return _idle(server, count, open_one)
+def _open_http(server: ServerProcess, request: Request, answer: Answer) -> socket.socket:
+    connection = generator.connect(server.host, server.port)
+    connection.sendall(request.wire(server.host, server.port))
+    _, status, body = generator.receive(connection)
+    answer.check(status, body)
+    return connection
+
+
+def busy_http(server: ServerProcess, request: Request, answer: Answer, count: int, seconds: float) -> Load:
+    """Turn after turn, a request on each of ``count`` open connections at once, for this long. Work is turns of all."""
+    exchange = HTTPExchange(request, answer, server.host, server.port)
+    with _opened(count, functools.partial(_open_http, server, request, answer)) as sockets, selectors.DefaultSelector() as selector:
+        for one in sockets:
+            selector.register(one, selectors.EVENT_READ, one)
+        _settled_memory(server)
+        return _repeated(server, lambda: _turn(sockets, selector, exchange), seconds)
+
+
+def _turn(sockets: list[socket.socket], selector: selectors.BaseSelector, exchange: Exchange) -> float:
+    begun = time.perf_counter()
+    for one in sockets:
+        one.sendall(exchange.request)
+    missing = len(sockets)
+    while missing:
+        for one in _ready(selector, missing):
+            # Answers here are short: each arrives whole.
+            data = one.recv(4096)
+            if not data or not exchange.answered(data):
+                raise WrongAnswer(f"answers with {data[:200]!r}")
+            missing -= 1
+    return time.perf_counter() - begun
+
+
+def _ready(selector: selectors.BaseSelector, missing: int) -> list[socket.socket]:
+    ready = selector.select(_DELIVERY_SECONDS)
+    if not ready:
+        raise BenchError(f"on {missing} connections nothing came within {_DELIVERY_SECONDS:.0f} s")
+    return [key.data for key, _ in ready]
 
 
 def idle_websockets(server: ServerProcess, path: str, count: int) -> Load:
@@ -93,18 +126,20 @@ def broadcast(server: ServerProcess, path: str, count: int, seconds: float) -> L
             one.setblocking(False)
             selector.register(one, selectors.EVENT_READ, one)
         _settled_memory(server)
-        return _broadcast(server, sockets, selector, seconds)
+        load = _repeated(server, lambda: _send_to_all(sockets, selector), seconds)
+    return replace(load, work=load.work * count)
 
 
-def _broadcast(server: ServerProcess, sockets: list[socket.socket], selector: selectors.BaseSelector, seconds: float) -> Load:
+def _repeated(server: ServerProcess, once: Callable[[], float], seconds: float) -> Load:
+    """What the server needs for these calls alone, without the opening of the connections; work is calls."""
     used_before = server.reading().cpu_seconds
     begun = time.perf_counter()
     took: list[float] = []
-    while len(took) < _LEAST_BROADCASTS or time.perf_counter() < begun + seconds:
-        took.append(_send_to_all(sockets, selector))
+    while len(took) < _LEAST_TURNS or time.perf_counter() < begun + seconds:
+        took.append(once())
     seconds = time.perf_counter() - begun
     used = server.reading().cpu_seconds - used_before
-    return Load(len(took) * len(sockets), seconds, Percentiles.of(took), cpu_seconds=used)
+    return Load(len(took), seconds, Percentiles.of(took), cpu_seconds=used)
 
 
 def _send_to_all(sockets: list[socket.socket], selector: selectors.BaseSelector) -> float:
@@ -113,11 +148,9 @@ def _send_to_all(sockets: list[socket.socket], selector: selectors.BaseSelector)
     expected = websocket_load.frame(_MESSAGE, masked=False)
     missing = len(sockets)
     while missing:
-        ready = selector.select(_DELIVERY_SECONDS)
-        if not ready:
-            raise BenchError(f"{missing} of {len(sockets)} connections got no message within {_DELIVERY_SECONDS:.0f} s")
-        for key, _ in ready:
-            got = key.data.recv(4096)
+        ready = _ready(selector, missing)
+        for one in ready:
+            got = one.recv(4096)
             if got != expected:
                 raise WrongAnswer(f"sends {got[:100]!r} instead of {expected!r}")
         missing -= len(ready)

@@ -4,20 +4,36 @@ import os
 import platform
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from tornadolike._bench import candidates, wrk
+from tornadolike._bench import candidates, growth, targets, wrk
 from tornadolike._bench.comparing import Plan
 from tornadolike._bench.figures import FIGURES, Comparison, Result, Spread
 
 
-def of(comparisons: Sequence[Comparison], plan: Plan, command: Sequence[str]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one run of the command found out."""
+
+    comparisons: Sequence[Comparison] = ()
+    verdicts: Sequence[targets.Verdict] = ()
+    grown: Sequence[growth.Growth] = ()
+
+    def failed(self) -> bool:
+        """Whether some candidate has an error instead of figures."""
+        everything = [*self.comparisons, *(one for growth in self.grown for one in growth.comparisons)]
+        return any(one.error for comparison in everything for one in comparison.results)
+
+
+def of(measured: Measured, plan: Plan, command: Sequence[str]) -> dict[str, Any]:
     """Everything that was measured, and on what."""
     return {
         "environment": environment(plan, command),
-        "scenarios": [_scenario(one) for one in comparisons],
+        "scenarios": [_scenario(one) for one in measured.comparisons],
+        "targets": [_target(one) for one in measured.verdicts],
+        "growth": [_growth(one) for one in measured.grown],
     }
 
 
@@ -47,6 +63,21 @@ def _scenario(comparison: Comparison) -> dict[str, Any]:
         "first": comparison.first.candidate,
         "candidates": [_candidate(one, comparison) for one in comparison.results],
     }
+
+
+def _target(verdict: targets.Verdict) -> dict[str, Any]:
+    texts = dict(zip(targets.HEADINGS, targets.rows([verdict])[0], strict=True))
+    target = verdict.target
+    return {"scenario": target.scenario, "ours": target.ours, "met": verdict.met, "ratio": _spread(verdict.measured), **texts}
+
+
+def _growth(one: growth.Growth) -> dict[str, Any]:
+    family = one.family
+    lines = [
+        {"name": line.candidate, "error": line.error, "costs": line.costs(), "power": line.power(), "linear": line.linear()}
+        for line in one.lines()
+    ]
+    return {"name": family.name, "title": family.title, "cost": family.cost, "sizes": list(family.sizes), "candidates": lines}
 
 
 def _candidate(result: Result, comparison: Comparison) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from tornadolike._bench import generator, many_connections, websocket_load, wrk
+from tornadolike._bench import generator, importing, many_connections, websocket_load, wrk
 from tornadolike._bench.errors import WrongAnswer
 from tornadolike._bench.exchanges import Answer, Request
 from tornadolike._bench.figures import Load, Percentiles
@@ -38,7 +38,11 @@ class Driver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """``figure`` is the one that counts: ``cpu_us`` per unit or ``memory_kib`` per unit."""
+    """``figure`` is the one that counts: ``cpu_us`` per unit or ``memory_kib`` per unit.
+
+    ``fresh_process``: a new process for each round. ``many``: needs thousands of connections. ``origin``: the candidates fetch from
+    a server of their own. ``every_loop``: False where loop and engine make no difference, so that one of each framework will do.
+    """
 
     name: str
     title: str
@@ -49,6 +53,7 @@ class Scenario:
     fresh_process: bool = False
     many: bool = False
     origin: bool = False
+    every_loop: bool = True
 
 
 class HTTPDriver:
@@ -228,6 +233,10 @@ def _fetches(server: ServerProcess, settings: Settings) -> Driver:
     return CallingDriver(once, timed=False)
 
 
+def _import(server: ServerProcess, settings: Settings) -> Driver:
+    return importing.ImportDriver(server.candidate)
+
+
 _BOTH = ("aiohttp", "starlette")
 _JSON = b'{"message": "Hello, world", "items": [1, 2, 3], "ok": true}'
 _PATH = "/users/somebody/posts/42?q=tornado&page=3&tag=a&tag=b"
@@ -262,6 +271,7 @@ BUILT_IN: tuple[Scenario, ...] = (
     Scenario("ws-deflate", "WebSocket echo, 1 KB, deflate", _echo(_WORDS, "/deflated", deflate=True), unit="message", peers=("aiohttp",)),
     Scenario("broadcast", "Broadcast to 10,000 WebSockets", _broadcast, unit="message", many=True),
     Scenario("fetch", "AsyncHTTPClient, 64 in flight", _fetches, unit="fetch", peers=("aiohttp",), origin=True),
+    Scenario("import", "Importing the web module", _import, unit="import", every_loop=False),
     Scenario("idle-http", "10,000 idle connections", _idle_http, "connection", "memory_kib", fresh_process=True, many=True),
     Scenario("idle-ws", "10,000 idle WebSockets", _idle_websockets, "connection", "memory_kib", fresh_process=True, many=True),
 )

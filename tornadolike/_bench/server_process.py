@@ -15,6 +15,7 @@ from tornadolike._bench.candidates import Candidate
 from tornadolike._bench.errors import BenchError
 
 _START_SECONDS = 30.0
+_NEXT_PORT_SECONDS = 3.0
 _STOP_SECONDS = 3.0
 _OUTPUT_SHOWN = 2000
 
@@ -27,6 +28,7 @@ class ServerProcess:
 
     def __init__(self, candidate: Candidate, application: Path, arguments: Sequence[str] = (), wanted_port: int | None = None) -> None:
         self.host, self.port = "127.0.0.1", 0
+        self.candidate = candidate
         self._wanted_port = wanted_port
         self._output = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
         self._reports, report = os.pipe()
@@ -60,9 +62,18 @@ class ServerProcess:
             ready = self._wait_for_report(max(deadline - time.monotonic(), 0))
             more = os.read(self._reports, 4096) if ready else b""
             if not more:
-                what = "ended" if ready else f"did not listen within {_START_SECONDS:.0f} s"
-                raise BenchError(f"the program {what}{self.output()}")
+                raise BenchError(f"the program {self._not_listening(buffer, ended=ready)}{self.output()}")
             buffer += more
+            # It listens, if on something else: whatever is missing should come soon.
+            deadline = min(deadline, time.monotonic() + _NEXT_PORT_SECONDS)
+
+    def _not_listening(self, reports: bytes, *, ended: bool) -> str:
+        if ended:
+            return "ended"
+        ports = ", ".join(f"{wanted} (IPv{family})" for wanted, family, _ in _parsed(reports))
+        if not ports:
+            return f"did not listen within {_START_SECONDS:.0f} s"
+        return f"does not listen on {'IPv4' if self._wanted_port is None else f'port {self._wanted_port}, IPv4'}, but on {ports}"
 
     def _wait_for_report(self, seconds: float) -> bool:
         # Not select(): with thousands of connections in this process the number may be too large for it.
@@ -71,11 +82,8 @@ class ServerProcess:
             return bool(selector.select(seconds))
 
     def _chosen(self, reports: bytes) -> bool:
-        for line in reports.split(b"\n")[:-1]:
-            wanted, family, port = map(int, line.split())
-            if family == 6:
-                continue
-            if self._wanted_port in (None, wanted):
+        for wanted, family, port in _parsed(reports):
+            if family == 4 and self._wanted_port in (None, wanted):
                 self.port = port
                 return True
         return False
@@ -108,3 +116,9 @@ class ServerProcess:
         os.close(self._reports)
         self._readings.close()
         self._output.close()
+
+
+def _parsed(reports: bytes) -> list[tuple[int, int, int]]:
+    """What `launch.py` reported: the port the program asked for, the IP version, the port it got."""
+    lines = [line.split() for line in reports.split(b"\n")[:-1]]
+    return [(int(wanted), int(family), int(port)) for wanted, family, port in lines]

@@ -28,17 +28,19 @@ def render(comparisons: Sequence[Comparison]) -> str:
     return "\n\n".join(_block(one) for one in comparisons)
 
 
+def aligned(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines with columns; the first is on the left, all others on the right."""
+    widths = [max(len(row[column]) for row in [headings, *rows]) for column in range(len(headings))]
+    return [_line(row, widths) for row in [headings, *rows]]
+
+
 def _block(comparison: Comparison) -> str:
     title = f"{comparison.title}  [{comparison.name}]"
     main = f"{FIGURE_TITLES[comparison.figure]}/{comparison.unit}"
     headings = ["", main, "times less", *(_HEADINGS[0].replace("req", comparison.unit), *_HEADINGS[1:])]
     rows = [_row(one, comparison) for one in comparison.results if one.error is None]
-    widths = [max(len(row[column]) for row in [headings, *rows]) for column in range(len(headings))]
-    lines = [title, *(_line(row, widths) for row in [headings, *rows])]
-    for one in comparison.results:
-        if one.error is not None:
-            lines.append(f"  {one.candidate}: ERROR: {one.error}")  # noqa: PERF401 - reads better than one long expression
-    return "\n".join(lines)
+    errors = [f"  {one.candidate}: ERROR: {one.error}" for one in comparison.results if one.error is not None]
+    return "\n".join([title, *(aligned(headings, rows) if rows else ()), *errors])
 
 
 def _line(row: Sequence[str], widths: Sequence[int]) -> str:

@@ -25,6 +25,12 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "--candidate", metavar="TEXT", action="append", default=[], help="only candidates whose name contains TEXT; may be repeated"
     )
     parser.add_argument("--peers", action="store_true", help="also aiohttp, and Starlette on uvicorn, where installed")
+    parser.add_argument(
+        "--targets", action="store_true", help="the scenarios for which there is a target, with --peers, and the verdict on each target"
+    )
+    parser.add_argument(
+        "--growth", action="store_true", help="how cost grows with headers, body, pipelined requests, connections (with --targets: too)"
+    )
     parser.add_argument("--rounds", type=int, help="rounds per candidate (default 5)")
     parser.add_argument(
         "--seconds",

@@ -42,6 +42,16 @@ class Arguments(tornado.web.RequestHandler):
         self.write(f"{user} {post} {self.get_argument('q')} {self.get_argument('page', '1')} {tags}")
 
 
+class Headers(tornado.web.RequestHandler):
+    async def get(self) -> None:
+        self.write(str(len(list(self.request.headers.get_all()))))
+
+
+class Body(tornado.web.RequestHandler):
+    async def post(self) -> None:
+        self.write(self.request.body)
+
+
 class Form(tornado.web.RequestHandler):
     async def post(self) -> None:
         self.write(f"{self.get_body_argument('name')} {self.get_body_argument('email')} {len(self.get_body_argument('text'))}")
@@ -147,6 +157,8 @@ def make_application(directory: str) -> tornado.web.Application:
         (r"/sync", SyncHello),
         (r"/json", JSON),
         (r"/users/([^/]+)/posts/(\d+)", Arguments),
+        (r"/headers", Headers),
+        (r"/body", Body),
         (r"/form", Form),
         (r"/login", Login),
         (r"/member", Member),
