@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tornadolike._bench import candidates, many_connections, meter, scenarios
+from tornadolike._bench import candidates, comparing, many_connections, meter, scenarios, server_process
 from tornadolike._bench.candidates import Candidate
 from tornadolike._bench.errors import BenchError
 from tornadolike._bench.server_process import ServerProcess
@@ -37,6 +37,29 @@ def test_peers_only_when_asked_for_and_installed(monkeypatch: pytest.MonkeyPatch
     peers = [one for one in candidates.find(["asyncio"], ["h11"], with_peers=True) if one.program]
     assert [one.name for one in peers] == ["aiohttp asyncio"]
     assert all(one.program is not None and one.program.is_file() for one in peers)
+
+
+def test_what_the_base_install_lacks_is_hidden(tmp_path: Path) -> None:
+    (base,) = [one for one in candidates.find(["asyncio"], ["h11"], with_base=True) if one.without]
+    assert base.name == "tornadolike asyncio h11 without websockets"
+    path = tmp_path / "program.py"
+    program = "import sys\nfrom tornadolike._websocket import masking\nsys.exit(f'{sys.modules[\"websockets\"]} {masking.apply.__name__}')"
+    path.write_text(program, encoding="utf-8")
+    with ServerProcess(base, path) as server, pytest.raises(BenchError, match="None apply_pure"):
+        server.wait_until_listening()
+
+
+def test_who_takes_part() -> None:
+    tornado = [Candidate("tornado", loop) for loop in ("asyncio", "uvloop")]
+    ours, aiohttp = Candidate("tornadolike", "uvloop", "h11"), Candidate("aiohttp", "uvloop", program=Path("x.py"))
+    special = Candidate("tornadolike", "asyncio", "h11", without="websockets", only=("ws-64",))
+
+    def names(scenario: str) -> list[str]:
+        return [one.name for one in comparing._taking_part(scenarios.named([scenario]), [*tornado, special, ours, aiohttp])]
+
+    assert names("hello") == ["tornado asyncio", "tornado uvloop", "tornadolike uvloop h11", "aiohttp uvloop"]
+    assert names("ws-64") == ["tornado asyncio", "tornado uvloop", special.name, "tornadolike uvloop h11", "aiohttp uvloop"]
+    assert names("import") == ["tornado asyncio", "tornadolike uvloop h11"]
 
 
 def test_scenarios_have_names_of_their_own() -> None:
@@ -69,6 +92,15 @@ def test_a_program_is_put_on_a_free_loopback_port(tmp_path: Path) -> None:
 
 def test_a_program_that_ends_says_why(tmp_path: Path) -> None:
     with plain("raise SystemExit('no database')", tmp_path) as server, pytest.raises(BenchError, match=r"ended; its output:\nno database"):
+        server.wait_until_listening()
+
+
+def test_a_program_that_listens_elsewhere_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server_process, "_NEXT_PORT_SECONDS", 0.1)
+    path = tmp_path / "program.py"
+    path.write_text("import socket, time\ns = socket.socket(); s.bind(('', 7000)); s.listen(); time.sleep(60)", encoding="utf-8")
+    said = r"does not listen on port 8000, IPv4, but on 7000 \(IPv4\)"
+    with ServerProcess(Candidate("plain", "asyncio"), path, wanted_port=8000) as server, pytest.raises(BenchError, match=said):
         server.wait_until_listening()
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tornadolike._bench.errors import WrongAnswer
-from tornadolike._bench.exchanges import Answer, HTTPExchange, Request, split
+from tornadolike._bench.exchanges import Answer, HTTPExchange, PipelinedExchange, Request, split
 
 _ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nDate: now\r\n\r\nhello"
 
@@ -49,3 +49,16 @@ def test_a_body_that_may_differ_is_not_compared_but_its_status_is() -> None:
     assert exchange.answered(_ANSWER.replace(b"hello", b"world"))
     with pytest.raises(WrongAnswer):
         exchange.answered(_ANSWER.replace(b"200 OK", b"404 No"))
+
+
+def test_pipelined_answers() -> None:
+    exchange = PipelinedExchange(Request("/"), Answer(200, b"hi"), "h", 1, 2)
+    assert exchange.request.count(b"GET / HTTP/1.1") == 2
+    good = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
+    assert [exchange.answered((good * 2)[:end]) for end in (4, len(good), len(good) + 5, 2 * len(good))] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("wrong", ["HTTP/1.1 404 Not Found\r\n\r\n", "HTTP/1.1 200 OK\r\n\r\nhiHTTP/1.1 500 No\r\n\r\nhi", "nonsense"])
+def test_wrong_pipelined_answers(wrong: str) -> None:
+    with pytest.raises(WrongAnswer, match="pipelined"):
+        PipelinedExchange(Request("/"), Answer(200, b"hi"), "h", 1, 2).answered(wrong.encode())

@@ -3,10 +3,12 @@
 import json
 import re
 import xml.dom.minidom
+from dataclasses import replace
 
-from tornadolike._bench import page, record, table
+from tornadolike._bench import charts, growth, page, record, table, targets
 from tornadolike._bench.comparing import Plan
 from tornadolike._bench.figures import Comparison, Load, Percentiles, Result, Round
+from tornadolike._bench.scenarios import Settings
 
 
 def comparison() -> Comparison:
@@ -35,7 +37,7 @@ def test_table_has_figures_ratio_and_errors() -> None:
 
 
 def test_record_is_plain_data() -> None:
-    data = json.loads(json.dumps(record.of([comparison()], Plan(), ["tornadolike", "bench"])))
+    data = json.loads(json.dumps(record.of(record.Measured([comparison()]), Plan(), ["tornadolike", "bench"])))
     assert data["environment"]["command"] == "tornadolike bench"
     assert data["environment"]["versions"]["h11"]
     (scenario,) = data["scenarios"]
@@ -43,10 +45,11 @@ def test_record_is_plain_data() -> None:
     good, bad = scenario["candidates"][1:]
     assert good["cpu_us"] == {"median": 20.0, "low": 20.0, "high": 22.0}
     assert (bad["error"], bad["cpu_us"], bad["times_less"]) == ("says <no>", None, None)
+    assert (good["each_round"], bad["each_round"]) == ([20.0, 20.0, 22.0], [])
 
 
 def test_page_is_self_contained_and_escaped() -> None:
-    text = page.render(record.of([comparison()], Plan(), ["tornadolike", "bench", "<x>"]))
+    text = page.render(record.of(record.Measured([comparison()]), Plan(), ["tornadolike", "bench", "<x>"]))
     assert "&lt;x&gt;" in text
     assert "says &lt;no&gt;" in text
     assert "Hello &amp; more" in text
@@ -58,9 +61,53 @@ def test_page_is_self_contained_and_escaped() -> None:
     assert widths[0] == 5.5 * widths[1]
 
 
+def grown() -> growth.Growth:
+    family = replace(growth.families(Settings())[2], sizes=(1, 10))
+
+    def at(size: int) -> Comparison:
+        results = [
+            Result("tornado", [Round(Load(100, 1.0), 0.1 * size, 0)]),
+            Result("quadratic", [Round(Load(100, 1.0), 0.1 * size**2, 0)]),
+        ]
+        return Comparison(f"x-{size}", "X", "burst", "cpu_us", [*results, Result("bad", error="gone")])
+
+    return growth.Growth(family, [at(1), at(10)])
+
+
+def test_page_with_targets_and_growth() -> None:
+    verdict = targets.judge([comparison()], [targets.Target("hello", "tornadolike uvloop", ("tornado asyncio",), 7)])
+    measured = record.Measured([comparison()], verdict, [grown()])
+    assert measured.failed()
+    data = json.loads(json.dumps(record.of(measured, Plan(), [])))
+    assert data["targets"][0]["verdict"] == "short by 29 %"
+    assert data["growth"][0]["candidates"][1] == {
+        "name": "quadratic",
+        "error": None,
+        "costs": [1000.0, 100000.0],
+        "power": 2.0,
+        "linear": False,
+    }
+    text = page.render(data)
+    for what in ("0 of 1 met", '<td class="bad">short by 29 %</td>', '<td class="bad">NO</td>', "bad: gone"):
+        assert what in text
+    xml.dom.minidom.parseString(re.findall(r"<svg.*?</svg>", text, re.DOTALL)[-1])
+
+
+def test_a_chart_is_a_file_of_its_own() -> None:
+    drawn = charts.file(charts.lines([1, 10], [charts.Series("tornado", [5.0, 50.0]), charts.Series("a & b", [5.0, 5.0])], "a <label>"))
+    root = xml.dom.minidom.parseString(drawn).documentElement
+    assert root is not None
+    assert (root.namespaceURI, root.getAttribute("aria-label")) == ("http://www.w3.org/2000/svg", "a <label>")
+    steep, key = root.getElementsByTagName("polyline")[:2]
+    (_, low), (_, high) = (map(float, pair.split(",")) for pair in steep.getAttribute("points").split(" "))
+    assert low > high
+    assert key.getAttribute("stroke-dasharray")
+    assert root.getElementsByTagName("style")[0].firstChild is not None
+
+
 def test_page_of_nothing_but_errors() -> None:
     failed = Comparison("hello", "Hello", "request", "cpu_us", [Result("bad", error="gone")])
-    assert "<svg" not in page.render(record.of([failed], Plan(), []))
+    assert "<svg" not in page.render(record.of(record.Measured([failed]), Plan(), []))
 
 
 def test_numbers_are_short() -> None:

@@ -77,6 +77,7 @@ def test_a_wrong_answer_is_an_error(application: Path) -> None:
         (("--scenario", "none"), "no scenario none; there are hello, sync"),
         (("--candidate", "none"), "no such candidate; there are: "),
         (("--rounds", "0"), "positive numbers"),
+        (("app.py", "--url", "/", "--targets"), "for the built-in application, not for a program"),
     ],
 )
 def test_wrong_usage(
@@ -87,6 +88,18 @@ def test_wrong_usage(
     said = capsys.readouterr().err
     assert said.startswith("tornadolike bench: ")
     assert message in said
+
+
+def test_verdicts_on_targets(application: Path) -> None:
+    chosen = ("--scenario", "import", "--candidate", "tornadolike asyncio h11", "--json", "out.json")
+    done = bench("--targets", *chosen, *_QUICKLY, cwd=application)
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert "Targets: 0 of 1 met" in done.stdout
+    assert "not measured: no figure of tornado asyncio" in done.stdout
+    data = json.loads((application / "out.json").read_text(encoding="utf-8"))
+    (candidate,) = data["scenarios"][0]["candidates"]
+    assert candidate["cpu_us"]["median"] > 1000
+    assert data["targets"][0]["met"] is None
 
 
 def test_an_error_status_is_no_answer(application: Path) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+from tornadolike import __version__
+
 ROOM = Path(__file__).parent
 APPLICATIONS = ROOM / "applications"
 _LAUNCH = str(ROOM / "launch.py")
@@ -56,13 +58,13 @@ _BASE = Candidate(
 def find(loops: Sequence[str], engines: Sequence[str], *, with_peers: bool = False, with_base: bool = False) -> list[Candidate]:
     """All candidates here, real Tornado first. ``loops`` and ``engines`` are what tornadolike found installed.
 
-    ``with_base``: also what the base install would do where this environment has more than that.
+    ``with_base``: also the base install, whatever else is installed here.
     """
     found: list[Candidate] = []
     if _real_tornado():
         found += [_with_policy("tornado", loop) for loop in loops if loop in _LOOPS_WITH_POLICY]
     found += [Candidate("tornadolike", loop, engine, variables=_OURS) for loop in loops for engine in sorted(engines)]
-    if with_base and _installed("websockets"):
+    if with_base:
         found.append(_BASE)
     return found + (_peers(loops, engines) if with_peers else [])
 
@@ -94,9 +96,8 @@ def _installed(name: str) -> bool:
 
 def versions() -> dict[str, str]:
     """The installed versions of everything that takes part."""
-    found = {}
+    found = {"tornadolike": __version__}  # which a checkout has without being installed
     for name in (
-        "tornadolike",
         "tornado",
         "uvloop",
         "winloop",

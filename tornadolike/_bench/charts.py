@@ -35,13 +35,14 @@ _DASHES = ("", "7 3", "2 3", "9 3 2 3")
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One bar with the thin line of its spread, and what stands behind it."""
+    """One bar with the thin line of its spread, and what stands behind it. ``colour``: a kind, where the name tells none."""
 
     name: str
     median: float
     low: float
     high: float
     text: str
+    colour: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def _bar(bar: Bar, longest: float, top: int) -> str:
     middle, bar_top = top + _ROW // 2 + 2, top + (_ROW - _BAR) // 2 + 2
     return (
         f'<text x="{_LABEL - 8}" y="{middle + 4}" text-anchor="end">{html.escape(bar.name)}</text>'
-        f'<rect class="{kind(bar.name)}" x="{_LABEL}" y="{bar_top}" width="{median:.1f}" height="{_BAR}" rx="2"/>'
+        f'<rect class="{bar.colour or kind(bar.name)}" x="{_LABEL}" y="{bar_top}" width="{median:.1f}" height="{_BAR}" rx="2"/>'
         f'<path class="spread" fill="none" d="M{_LABEL + low:.1f} {middle - 4}v8m0 -4H{_LABEL + high:.1f}m0 -4v8"/>'
         f'<text class="value" x="{_LABEL + high + 8:.1f}" y="{middle + 4}">{html.escape(bar.text)}</text>'
     )

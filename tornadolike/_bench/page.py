@@ -116,7 +116,7 @@ def _targets(targets: list[dict[str, Any]]) -> str:
 def _growth(family: dict[str, Any]) -> str:
     measured = [one for one in family["candidates"] if one["error"] is None]
     errors = "".join(_error(one) for one in family["candidates"] if one["error"] is not None)
-    about = f"server CPU µs per {family['cost']}; both axes logarithmic, so linear growth is a straight line no steeper than the diagonal"
+    about = f"server CPU µs per {family['cost']}, both axes logarithmic; cost grows as a power of the size, of which 1 is linear"
     heading = f"<h2>{html.escape(family['title'])}</h2><p>{html.escape(about)}</p>"
     content = ""
     if measured:

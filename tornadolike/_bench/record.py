@@ -83,7 +83,15 @@ def _growth(one: growth.Growth) -> dict[str, Any]:
 def _candidate(result: Result, comparison: Comparison) -> dict[str, Any]:
     figures = {figure: _spread(result.spread(figure)) for figure in FIGURES}
     ratio = _spread(result.ratio(comparison.first, comparison.figure))
-    return {"name": result.candidate, "error": result.error, "rounds": len(result.rounds), **figures, "times_less": ratio}
+    each_round = [] if result.error else [one.value(comparison.figure) for one in result.rounds]
+    return {
+        "name": result.candidate,
+        "error": result.error,
+        "rounds": len(result.rounds),
+        **figures,
+        "times_less": ratio,
+        "each_round": each_round,
+    }
 
 
 def _spread(value: Spread | None) -> dict[str, float] | None:

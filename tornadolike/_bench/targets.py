@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from tornadolike._bench.figures import Comparison, Result, Spread
-from tornadolike._bench.table import aligned, number, spread
+from tornadolike._bench.table import aligned, spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,7 @@ TARGETS: tuple[Target, ...] = (
     Target("idle-ws", _BEST, limit=7),
     Target("broadcast", _BEST, limit=10),
 )
+HEADINGS = ("what", "against", "wanted", "measured", "verdict")
 SCENARIOS = tuple(dict.fromkeys(one.scenario for one in TARGETS))
 
 
@@ -80,9 +81,10 @@ def _judged(target: Target, comparison: Comparison) -> Verdict:
     missing = [name for name in (target.ours, *target.against) if name not in results]
     ours = results.get(target.ours)
     others = [results[name] for name in target.against if name in results and results[name].spread(comparison.figure)]
-    wanted = f"{number(target.times)}x less" if target.against else f"at most {number(target.limit)} {_UNITS[comparison.figure]}"
+    wanted = _wanted(target, comparison.figure)
     if ours is None or ours.error is not None or (target.against and not others):
-        note = (ours.error if ours else None) or f"no figure of {' or '.join(missing or target.against)}"
+        error = ours.error.partition("\n")[0] if ours and ours.error else ""
+        note = error or f"no figure of {' or '.join(missing or target.against)}"
         return Verdict(target, title, " or ".join(target.against), wanted, note=note)
     if not target.against:
         used = ours.spread(comparison.figure)
@@ -90,6 +92,12 @@ def _judged(target: Target, comparison: Comparison) -> Verdict:
     cheapest = min(others, key=lambda one: _median(one, comparison.figure))
     ratio = ours.ratio(cheapest, comparison.figure)
     return Verdict(target, title, cheapest.candidate, wanted, ratio, ratio is not None and ratio.median >= target.times)
+
+
+def _wanted(target: Target, figure: str) -> str:
+    if not target.against:
+        return f"at most {target.limit:g} {_UNITS[figure]}"
+    return "not more" if target.times == 1 else f"{target.times:g}x less"
 
 
 def _median(result: Result, figure: str) -> float:
@@ -105,15 +113,12 @@ def sentence(verdict: Verdict) -> str:
         return "met"
     target, median = verdict.target, verdict.measured.median
     off = 1 - median / target.times if target.against else median / target.limit - 1
-    return f"{'short' if target.against else 'over'} by {off:.0%}"
+    return f"{'short' if target.against else 'over'} by {off * 100:.0f} %"
 
 
 def rows(verdicts: Iterable[Verdict]) -> list[tuple[str, str, str, str, str]]:
     """What, against what, wanted, measured, verdict: as text."""
     return [(one.title, one.against, one.wanted, spread(one.measured), sentence(one)) for one in verdicts]
-
-
-HEADINGS = ("what", "against", "wanted", "measured", "verdict")
 
 
 def render(verdicts: Sequence[Verdict]) -> str:
