@@ -120,6 +120,8 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     _ready: tuple[int, bytes, int] | None = None
     # The framing has looked at Host already, so that a request need not.
     _host_checked = False
+    # The framing has seen that there is neither Content-Type nor If-None-Match. Only true as long as `_pairs` is there.
+    _bare = False
 
     @typing.overload
     def __init__(self, arg: Mapping[str, list[str]], /) -> None: ...
@@ -380,19 +382,31 @@ class HTTPServerRequest:
         self.headers = HTTPHeaders() if headers is None else headers
         if start_line is None or method is not None or uri is not None or host is not None:
             start_line = self._from_deprecated(start_line, method, uri, version, host)
-        self.method, self.uri, self.version = start_line
+        self.method, uri, self.version = start_line
+        self.uri = uri
         self.body = body or b""
-        context = getattr(connection, "context", None)
-        self.remote_ip = getattr(context, "remote_ip", None)
-        self.protocol: str = getattr(context, "protocol", "http")
+        self.connection = connection
+        self.server_connection = server_connection
+        context: typing.Any = getattr(connection, "context", None)
+        try:
+            self.remote_ip = context.remote_ip
+            self.protocol: str = context.protocol
+        except AttributeError:
+            self.remote_ip = getattr(context, "remote_ip", None)
+            self.protocol = getattr(context, "protocol", "http")
         if not self.headers._host_checked:
             _ = self.host_name
         if files:
             self.files = files
-        self.connection = connection
-        self.server_connection = server_connection
         self._start_time = time.time()
-        self._read_target()
+        if uri is None:
+            raise HTTPInputError("Invalid query string: there is no request target")
+        self.path, _, query = uri.partition("?")
+        self.query = query
+        if uri[:1] != "/":
+            self._read_absolute_form()
+        if query:
+            self._check_query(query)
 
     def _from_deprecated(
         self, start_line: RequestStartLine | None, method: str | None, uri: str | None, version: str, host: str | None
@@ -408,16 +422,8 @@ class HTTPServerRequest:
             self.headers["Host"] = host
         return start_line
 
-    def _read_target(self) -> None:
-        """Split the target, and refuse now what parsing its query would refuse later."""
-        if self.uri is None:
-            raise HTTPInputError("Invalid query string: there is no request target")
-        self.path, _, query = self.uri.partition("?")
-        self.query = query
-        if self.path[:1] != "/":
-            self._read_absolute_form()
-        if not query:
-            return
+    def _check_query(self, query: str) -> None:
+        """Refuse now what parsing it would refuse later."""
         try:
             query.encode("latin-1")
         except UnicodeEncodeError as error:
@@ -534,10 +540,13 @@ class HTTPServerRequest:
 
     def _parse_body(self) -> None:
         """Read a form body into ``body_arguments``, ``arguments`` and ``files``; called when the body is complete."""
-        content_type = self.headers._get("Content-Type")
+        headers = self.headers
+        if headers._bare and headers._pairs is not None:
+            return
+        content_type = headers._get("Content-Type")
         if content_type is None:
             return
-        parse_body_arguments(content_type, self.body, self.body_arguments, self.files, self.headers)
+        parse_body_arguments(content_type, self.body, self.body_arguments, self.files, headers)
         if not self._raw_query and "arguments" not in self.__dict__:
             # The lists are not shared: applications change them.
             self.arguments = {name: values.copy() for name, values in self.body_arguments.items()}

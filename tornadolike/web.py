@@ -43,7 +43,7 @@ import urllib.parse
 import warnings
 import zlib
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeVar, cast, overload
 
 import tornadolike
@@ -79,6 +79,7 @@ from tornadolike.routing import (
     ReversibleRuleRouter,
     Rule,
     URLSpec,
+    _RoutingDelegate,
     _RuleList,
 )
 from tornadolike.util import ObjectDict
@@ -196,6 +197,8 @@ class RequestHandler:
     _auto_finish = True
     _prepared_future: Future[None] | None = None
     _new_cookie: http.cookies.SimpleCookie | None = None
+    # What became of untouched headers in the end: status, serialised lines, Content-Length, Etag.
+    __completed: tuple[int, bytes, int, str | None] | None = None
 
     # Will be set in _execute.
     _transforms: list[OutputTransform]
@@ -271,6 +274,7 @@ class RequestHandler:
         """Forget status, headers and body written so far; the response starts anew."""
         self.__initial_headers = _initial_headers_now()
         self._own_headers: httputil.HTTPHeaders | None = None
+        self.__completed = None
         self.set_default_headers()
         self._write_buffer: list[bytes] = []
         self._status_code = 200
@@ -290,6 +294,11 @@ class RequestHandler:
         headers = self._own_headers
         if headers is None:
             headers = self._own_headers = httputil.HTTPHeaders._from_wire(self.__initial_headers.pairs)
+            if self.__completed is not None:
+                status, lines, size, etag = self.__completed
+                tag = [] if etag is None else [(b"Etag", etag.encode())]
+                headers._pairs = [*self.__initial_headers.pairs, *tag, (b"Content-Length", b"%d" % size)]
+                headers._ready = status, lines, size
         return headers
 
     @_headers.setter
@@ -750,13 +759,17 @@ class RequestHandler:
             raise RuntimeError("finish() called twice")
         if chunk is not None:
             self.write(chunk)
+        connection: Any = self.request.connection
+        future = None
         if not self._headers_written:
             self.__complete_headers()
-        connection: Any = self.request.connection
-        # Once this is over the connection must not keep the handler alive.
-        connection.set_close_callback(None)
-        future = self.flush(include_footers=True)
-        connection.finish()
+            if self.__completed is not None and type(connection) is HTTP1Connection:
+                future = self.__send_whole(connection, *self.__completed)
+        if future is None:
+            # Once this is over the connection must not keep the handler alive.
+            connection.set_close_callback(None)
+            future = self.flush(include_footers=True)
+            connection.finish()
         self._log()
         self._finished = True
         self.on_finish()
@@ -790,27 +803,43 @@ class RequestHandler:
         written = self._write_buffer
         body = written[0] if len(written) == 1 else b"".join(written)
         size = len(body)
-        length = b"%d" % size
+        etag = None
         if status == 200 and self.request.method in ("GET", "HEAD"):
+            headers = self.request.headers
             if (
                 cls.compute_etag is not _COMPUTE_ETAG
                 or cls.set_etag_header is not _SET_ETAG_HEADER
                 or cls.check_etag_header is not _CHECK_ETAG_HEADER
-                or "If-None-Match" in self.request.headers
+                or not ((headers._bare and headers._pairs is not None) or "If-None-Match" not in headers)
             ):
                 return False
-            etag = b'"%b"' % hashlib.sha1(body).hexdigest().encode()
-            headers = httputil.HTTPHeaders._from_wire([*initial.pairs, (b"Etag", etag), (b"Content-Length", length)])
-            lines = b"%bEtag: %b\r\nContent-Length: %b\r\n" % (initial.lines, etag, length)
+            etag = f'"{hashlib.sha1(body).hexdigest()}"'
+            lines = initial.lines + f"Etag: {etag}\r\nContent-Length: {size}\r\n".encode()
         elif status not in httputil._STANDARD_START_LINES or self._should_not_send_content(status):
             return False
         else:
-            headers = httputil.HTTPHeaders._from_wire([*initial.pairs, (b"Content-Length", length)])
-            lines = b"%bContent-Length: %b\r\n" % (initial.lines, length)
-        headers._ready = status, lines, size
-        self._own_headers = headers
+            lines = b"%bContent-Length: %d\r\n" % (initial.lines, size)
+        self.__completed = status, lines, size, etag
+        self._own_headers = None
         self._write_buffer = [body]
         return True
+
+    def __send_whole(self, connection: HTTP1Connection, status: int, lines: bytes, _: int, __: str | None) -> Future[None] | None:
+        """Send a response of which everything is known in one go, unless something else has a part in it; None then."""
+        if (
+            self._own_headers is not None
+            or self._transforms
+            or self._new_cookie is not None
+            or self._reason is not httputil._STANDARD_START_LINES[status].reason
+            or self.request.method == "HEAD"
+            or type(self).flush is not _FLUSH
+        ):
+            return None
+        future = connection._write_whole(status, lines, self._write_buffer[0])
+        if future is not None:
+            self._headers_written = True
+            self._write_buffer = []
+        return future
 
     def detach(self) -> iostream.IOStream:
         """Take over the connection: return its stream, and send no response.
@@ -1217,6 +1246,7 @@ class RequestHandler:
 
 # What a delegate may run without a task; a subclass or an instrumentation with its own _execute always gets one.
 _EXECUTE = RequestHandler._execute
+_FLUSH = RequestHandler.flush
 _COMPUTE_ETAG = RequestHandler.compute_etag
 _SET_ETAG_HEADER = RequestHandler.set_etag_header
 _CHECK_ETAG_HEADER = RequestHandler.check_etag_header
@@ -1315,6 +1345,8 @@ class _ApplicationRouter(ReversibleRuleRouter):
 
     def __init__(self, application: Application, rules: _RuleList | None = None) -> None:
         self.application = application
+        self._known_rules: list[Rule] = []
+        self._path_rules: list[tuple[Callable[[str], Any], PathMatches | None, Rule]] = []
         super().__init__(rules)
 
     def process_rule(self, rule: Rule) -> Rule:
@@ -1324,32 +1356,40 @@ class _ApplicationRouter(ReversibleRuleRouter):
         return super().process_rule(rule)
 
     def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> httputil.HTTPMessageDelegate | None:
-        # The same search as in every RuleRouter, but the way from a path to a handler class, which is that of nearly
-        # all requests, builds no dictionaries of arguments.
+        route = self.find_route(request)
+        if route is None:
+            return super().find_handler(request, **kwargs)
+        target, kwargs, params = route
+        return self.application.get_handler_delegate(request, target, **({**params, "target_kwargs": kwargs} if kwargs else params))
+
+    def find_route(self, request: httputil.HTTPServerRequest) -> _Route | None:
+        """Go the way from a path to a handler class, which is that of nearly all requests.
+
+        It builds no dictionaries of arguments. None where the rules need more: other matchers, other targets, or nothing fits.
+        """
+        if self.rules != self._known_rules:
+            self._learn_rules()
         path = request.path
-        for rule in self.rules:
-            matcher = rule.matcher
-            delegate: httputil.HTTPMessageDelegate | None
-            if matcher.__class__ is PathMatches:
-                regex = matcher.regex
-                found = regex.match(path)
-                if found is None:
-                    continue
-                params = matcher._params(found) if regex.groups else _NO_PARAMS
-                delegate = self._delegate_for(rule, request, params)
-            else:
-                delegate = self._try_rule(rule, request)
-            if delegate is not None:
-                return delegate
+        for match, matcher, rule in self._path_rules:
+            found = match(path)
+            if found is None:
+                continue
+            target = rule.target
+            if matcher is None or not isinstance(target, type) or not issubclass(target, RequestHandler):
+                return None
+            return target, rule.target_kwargs, matcher._params(found) if found.re.groups else _NO_PARAMS
         return None
 
-    def _delegate_for(self, rule: Rule, request: httputil.HTTPServerRequest, params: dict[str, Any]) -> httputil.HTTPMessageDelegate | None:
-        target, kwargs = rule.target, rule.target_kwargs
-        if not isinstance(target, type) or not issubclass(target, RequestHandler):
-            return self.get_target_delegate(target, request, **({**params, "target_kwargs": kwargs} if kwargs else params))
-        if kwargs or params:
-            return self.application.get_handler_delegate(request, target, target_kwargs=kwargs, **params)
-        return self.application.get_handler_delegate(request, target)
+    def _learn_rules(self) -> None:
+        """Note how to try the rules, which anybody may add to and take from, up to the first that does not go by the path."""
+        self._known_rules = self.rules.copy()
+        self._path_rules = []
+        for rule in self.rules:
+            matcher = rule.matcher
+            if type(matcher) is not PathMatches:
+                self._path_rules.append((bool, None, rule))
+                break
+            self._path_rules.append((matcher.regex.match, matcher, rule))
 
     def get_target_delegate(
         self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
@@ -1358,6 +1398,9 @@ class _ApplicationRouter(ReversibleRuleRouter):
             return self.application.get_handler_delegate(request, target, **target_params)
         return super().get_target_delegate(target, request, **target_params)
 
+
+_Route = tuple[type[RequestHandler], dict[str, Any], dict[str, Any]]
+"""Where a path leads: a handler class, what its ``initialize`` gets, and what the path says."""
 
 _NO_PARAMS: dict[str, Any] = {}
 
@@ -1472,13 +1515,63 @@ class Application(ReversibleRouter):
         """Answer a request that is complete, body included."""
         return self.find_handler(request).execute()
 
-    def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> _HandlerDelegate:
-        """Return the delegate for a request; where no rule matches, that of ``default_handler_class`` or of a 404."""
+    def _request_taker(self) -> Callable[[httputil.HTTPServerRequest], httputil.HTTPMessageDelegate | None] | None:
+        """`__take`, unless a step of the ordinary way was overridden or replaced: then none may be left out."""
+        if "find_handler" in self.__dict__ or "get_handler_delegate" in self.__dict__:
+            return None
+        cls = type(self)
+        steps = (cls.start_request, cls.find_handler, cls.get_handler_delegate, *map(_step, _ORDINARY_STEPS))
+        return self.__take if steps == _ORDINARY_WAY else None
+
+    def __take(self, request: httputil.HTTPServerRequest) -> httputil.HTTPMessageDelegate | None:
+        """Start the handler of a complete request, or return the delegate that knows how."""
+        route = self.__main_router().find_route(request)
+        if route is None or route[0]._stream_request_body:
+            return self.find_handler(request)
+        target, kwargs, params = route
+        if params:
+            self._start_request_handler(target, request, kwargs, params["path_args"], params["path_kwargs"])
+        else:
+            self._start_request_handler(target, request, kwargs, (), params)
+        return None
+
+    def _start_request_handler(
+        self,
+        handler_class: type[RequestHandler],
+        request: httputil.HTTPServerRequest,
+        kwargs: dict[str, Any],
+        path_args: Sequence[bytes],
+        path_kwargs: dict[str, bytes],
+    ) -> RequestHandler:
+        """Make a handler, and set it going."""
+        settings = self.settings
+        if "compiled_template_cache" in settings or "static_hash_cache" in settings:
+            _forget_caches(settings)
+        handler = handler_class(self, request, **kwargs) if kwargs else handler_class(self, request)
+        transforms = [transform(request) for transform in self.transforms] if self.transforms else []
+        if handler_class._stream_request_body:
+            handler._prepared_future = Future()
+        if path_args or path_kwargs:
+            running = handler._execute(transforms, *path_args, **path_kwargs)
+        else:
+            running = handler._execute(transforms)
+        if handler_class._execute is _EXECUTE:
+            _new_task(running)
+        else:
+            # Wrapped or replaced, it may return anything that can be awaited.
+            gen.convert_yielded(running).add_done_callback(_reraise)
+        return handler
+
+    def __main_router(self) -> _ApplicationRouter:
         router = self.default_router
         if len(router.rules) == 1 and router.rules[0] is self.__wildcard_rule:
             # No host has rules of its own.
-            router = self.__wildcard_rule.target
-        route: Any = router.find_handler(request)
+            return self.wildcard_router
+        return router
+
+    def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> _HandlerDelegate:
+        """Return the delegate for a request; where no rule matches, that of ``default_handler_class`` or of a 404."""
+        route: Any = self.__main_router().find_handler(request)
         if route is not None:
             return route  # type: ignore[no-any-return]  # a delegate of this application, or of a router in its rules
         default = self.settings.get("default_handler_class")
@@ -1599,26 +1692,35 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
 
     def execute(self) -> Awaitable[None] | None:
         """Start the handler. Returns what data must wait for: ``prepare()`` of a handler that streams, else None."""
-        application = self.application
-        settings = application.settings
-        if "compiled_template_cache" in settings or "static_hash_cache" in settings:
-            _forget_caches(settings)
-        request = self.request
-        kwargs = self.handler_kwargs
-        handler = self.handler = self.handler_class(application, request, **kwargs) if kwargs else self.handler_class(application, request)
-        transforms = [transform(request) for transform in application.transforms] if application.transforms else []
-        if self.stream_request_body:
-            handler._prepared_future = Future()
-        if self.path_args or self.path_kwargs:
-            running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
-        else:
-            running = handler._execute(transforms)
-        if self.handler_class._execute is _EXECUTE:
-            _new_task(running)
-        else:
-            # Wrapped or replaced, it may return anything that can be awaited.
-            gen.convert_yielded(running).add_done_callback(_reraise)
+        handler = self.application._start_request_handler(
+            self.handler_class, self.request, self.handler_kwargs, self.path_args, self.path_kwargs
+        )
+        self.handler = handler
         return handler._prepared_future
+
+
+# Through what a request passes from the server to its handler, where nobody has a hand in it.
+_ORDINARY_STEPS = (
+    (_RoutingDelegate, "__init__"),
+    (_RoutingDelegate, "headers_received"),
+    (_RoutingDelegate, "finish"),
+    (_HandlerDelegate, "__init__"),
+    (_HandlerDelegate, "headers_received"),
+    (_HandlerDelegate, "finish"),
+    (_HandlerDelegate, "execute"),
+)
+
+
+def _step(step: tuple[type, str]) -> Any:
+    return getattr(*step)
+
+
+_ORDINARY_WAY = (
+    Application.start_request,
+    Application.find_handler,
+    Application.get_handler_delegate,
+    *map(_step, _ORDINARY_STEPS),
+)
 
 
 def _forget_caches(settings: dict[str, Any]) -> None:

@@ -303,12 +303,13 @@ class ServerEngine(Engine):
         return self._on_request(*parsed)
 
     def _on_request(self, method: str, target: str, version: str, pairs: Pairs) -> list[Event]:
-        body, keep_alive, expects_continue = framing.decide_request(pairs, version, method)
+        framed = framing.decide_request(pairs, version, method)
+        body, keep_alive, expects_continue = framed
         self.keep_alive = keep_alive
         self._version = version
         self._head_only = method == "HEAD"
         self._answers_keep_alive = keep_alive and version == "HTTP/1.0"
-        event = RequestHead(method, target, version, pairs, keep_alive, expects_continue)
+        event = RequestHead(method, target, version, pairs, keep_alive, expects_continue, framed is framing.BARE)
         if body == 0:
             self.peer = DONE
             return [event, END]
@@ -330,6 +331,11 @@ class ServerEngine(Engine):
         self.own = BODY
         self._unsent_bytes = 0 if self._head_only else content_bytes
         return b"%b%b\r\n" % (status_line, lines)
+
+    def send_whole(self, status_line: bytes, lines: bytes, body: bytes) -> bytes:
+        """A whole response, its head as in `send_ready_head`; not for requests with HEAD."""
+        self.own = DONE
+        return b"".join((status_line, lines, b"\r\n", body))
 
     def send_head(self, status: int, reason: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
         """A response head. ``content_bytes`` is the Content-Length among ``fields``, None without one. Raises `IllegalHeader`."""

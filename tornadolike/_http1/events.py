@@ -7,15 +7,19 @@ Pairs = list[tuple[bytes, bytes]]
 class RequestHead:
     """A request line and its header fields (RFC 9112 §3)."""
 
-    __slots__ = ("expects_continue", "headers", "keep_alive", "method", "target", "version")
+    __slots__ = ("bare", "expects_continue", "headers", "keep_alive", "method", "target", "version")
 
-    def __init__(self, method: str, target: str, version: str, headers: Pairs, keep_alive: bool, expects_continue: bool) -> None:
+    def __init__(
+        self, method: str, target: str, version: str, headers: Pairs, keep_alive: bool, expects_continue: bool, bare: bool = False
+    ) -> None:
         self.method = method
         self.target = target
         self.version = version
         self.headers = headers
         self.keep_alive = keep_alive
         self.expects_continue = expects_continue
+        # Nothing is said about content or conditions (`framing.BARE`).
+        self.bare = bare
 
     def __repr__(self) -> str:
         return f"RequestHead({self.method} {self.target} {self.version}, {self.headers})"

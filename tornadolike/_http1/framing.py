@@ -21,7 +21,7 @@ _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.vV]+\]|(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9
 _DIGITS = re.compile(rb"[0-9]+")
 _LIST_COMMA = re.compile(rb",[ \t]*")
 
-_OTHER, _LENGTH, _CODING, _CONNECTION, _EXPECT, _HOSTNAME = range(6)
+_OTHER, _LENGTH, _CODING, _CONNECTION, _EXPECT, _HOSTNAME, _NOTED = range(7)
 _FRAMING_FIELDS = {
     b"content-length": _LENGTH,
     b"transfer-encoding": _CODING,
@@ -29,10 +29,15 @@ _FRAMING_FIELDS = {
     b"expect": _EXPECT,
     b"host": _HOSTNAME,
 }
+# No matter of framing: those that somebody asks for in every request. Where none of them is there, nobody needs to look (`BARE`).
+_NOTED_FIELDS = {b"content-type": _NOTED, b"if-none-match": _NOTED}
+_KNOWN_FIELDS = _FRAMING_FIELDS | _NOTED_FIELDS
+# What is so in HTTP/1.1 without being said.
+_NO_NEWS = (b"keep-alive", b"Keep-Alive")
 # Spelling on the wire -> which framing field it is. Peers use few spellings, so a dictionary saves one lower() a field;
 # it takes no more than this many entries, whatever peers send.
 _MAX_SPELLINGS = 1024
-_spellings: dict[bytes, int] = dict(_FRAMING_FIELDS)
+_spellings: dict[bytes, int] = dict(_KNOWN_FIELDS)
 # Host values that were found valid; as few and as bounded.
 _plain_hosts: set[bytes] = set()
 
@@ -42,6 +47,10 @@ UNTIL_CLOSE = -2
 
 Framing = tuple[int, bool, bool]
 """What the fields of a message say: body length in bytes (or `CHUNKED`, `UNTIL_CLOSE`), keep-alive, a wish for 100-continue."""
+
+_PLAIN_11: Framing = (0, True, False)
+BARE: Framing = (*_PLAIN_11,)
+_PLAIN_10: Framing = (0, False, False)
 
 
 def find_head_end(data: bytes | bytearray, start: int) -> int:
@@ -116,17 +125,21 @@ def status_line(head: bytes) -> tuple[str, int, str]:
 
 
 def _spelled(name: bytes) -> int:
-    kind = _FRAMING_FIELDS.get(name.lower(), _OTHER)
+    kind = _KNOWN_FIELDS.get(name.lower(), _OTHER)
     if len(_spellings) < _MAX_SPELLINGS and len(name) < 64:
         _spellings[name] = kind
     return kind
 
 
 def decide_request(pairs: Pairs, version: str, method: str) -> Framing:
-    """Body length and connection fate of a request; raises `PeerError` where its framing fields are ambiguous."""
+    """Body length and connection fate of a request; raises `PeerError` where its framing fields are ambiguous.
+
+    The very object `BARE` says in addition that neither Content-Type nor If-None-Match is among the fields.
+    """
     known = _spellings.get
     found: dict[int, bytes] | None = None
     host: bytes | None = None
+    bare = version == "HTTP/1.1"
     for name, value in pairs:
         kind = known(name)
         if kind is None:
@@ -134,9 +147,11 @@ def decide_request(pairs: Pairs, version: str, method: str) -> Framing:
         if kind == _OTHER:
             continue
         if kind == _HOSTNAME:
-            if host is not None or value not in _plain_hosts:
-                value = _one_host(host, value)
-            host = value
+            host = value if host is None and value in _plain_hosts else _one_host(host, value)
+        elif kind == _NOTED:
+            bare = False
+        elif value in _NO_NEWS and kind == _CONNECTION and version == "HTTP/1.1":
+            continue
         elif found is None:
             found = {kind: value.strip(b" \t")}
         else:
@@ -144,8 +159,12 @@ def decide_request(pairs: Pairs, version: str, method: str) -> Framing:
     if host is None and version == "HTTP/1.1":
         raise PeerError("Missing Host header")
     if found is None:
-        return _PLAIN_11 if version == "HTTP/1.1" else _PLAIN_10
+        return BARE if bare else _plain(version)
     return _decide(pairs, found, version, method in ("GET", "HEAD"), False)
+
+
+def _plain(version: str) -> Framing:
+    return _PLAIN_11 if version == "HTTP/1.1" else _PLAIN_10
 
 
 def _join(found: dict[int, bytes], kind: int, value: bytes) -> None:
@@ -229,7 +248,3 @@ def content_length(value: bytes) -> int:
     if len(value) > 18:
         raise PeerError("Content-Length too long")
     return int(value)
-
-
-_PLAIN_11: Framing = (0, True, False)
-_PLAIN_10: Framing = (0, False, False)

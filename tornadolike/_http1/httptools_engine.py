@@ -1,8 +1,8 @@
 """Heads parsed by llhttp through httptools: many times cheaper than h11, for the heads that nearly every peer sends.
 
 What llhttp refuses is not refused here: it goes to h11, which knows more (methods of one's own, obs-text, bare LF). What llhttp
-takes more loosely than RFC 9112 (repeated spaces, a missing version) is seen by comparing the start line with what came out, and
-goes to h11 as well. A property test holds the two against each other.
+takes more loosely than RFC 9112 (repeated spaces, a missing version) is seen by splitting the start line, and goes to h11 as well.
+A property test holds the two against each other.
 
 llhttp's callbacks are methods of a dictionary and of lists, so that no Python code runs for a header field. A dictionary would lose
 repeated fields: where it has fewer entries than the head has lines, h11 takes the head.
@@ -17,16 +17,16 @@ from tornadolike._http1.h11_engine import H11HeadParser
 
 # llhttp lets control characters pass here (RFC 9112 §4).
 _REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_VERSIONS = ("HTTP/1.1", "HTTP/1.0")
 
 
 class _Callbacks:
     """What httptools calls while it parses one head."""
 
-    __slots__ = ("on_header", "on_message_complete", "on_url")
+    __slots__ = ("on_header", "on_message_complete")
 
-    def __init__(self, fields: dict[bytes, bytes], targets: list[bytes], unfinished: list[bool]) -> None:
+    def __init__(self, fields: dict[bytes, bytes], unfinished: list[bool]) -> None:
         self.on_header = fields.setdefault
-        self.on_url = targets.append
         self.on_message_complete = unfinished.clear
 
 
@@ -43,43 +43,41 @@ class _ResponseCallbacks:
 class HttptoolsHeadParser:
     """`engine.HeadParser` on httptools, with h11 behind it. For one thread."""
 
-    __slots__ = ("_callbacks", "_fields", "_parser", "_targets", "_thorough", "_unfinished")
+    __slots__ = ("_callbacks", "_feed", "_fields", "_thorough", "_unfinished")
     name = "httptools"
 
     def __init__(self) -> None:
         self._thorough = H11HeadParser()
         self._fields: dict[bytes, bytes] = {}
-        self._targets: list[bytes] = []
         self._unfinished: list[bool] = []
-        self._callbacks = _Callbacks(self._fields, self._targets, self._unfinished)
-        self._parser = httptools.HttpRequestParser(self._callbacks)
+        self._callbacks = _Callbacks(self._fields, self._unfinished)
+        self._renew()
+
+    def _renew(self) -> None:
+        """A parser that remembers nothing of the head before, which has failed, or goes on with a body: not its business."""
+        self._fields.clear()
+        self._unfinished.clear()
+        self._feed = httptools.HttpRequestParser(self._callbacks).feed_data
 
     def plain_request(self, head: bytes) -> tuple[str, str, str, Pairs] | None:
-        fields, targets, unfinished, parser = self._fields, self._targets, self._unfinished, self._parser
+        unfinished, fields = self._unfinished, self._fields
         unfinished.append(True)
         try:
-            parser.feed_data(head)
-            line = b"%b %b HTTP/1." % (parser.get_method(), targets[0])
-            pairs = list(fields.items())
-            method, target = line[:-8].decode("latin-1").split(" ", 1)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade, IndexError):
+            self._feed(head)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             # Also for upgrades, after which llhttp expects another protocol: they are rare enough for the slow way.
-            # IndexError: no target, since there was no start line.
-            unfinished.append(True)
+            self._renew()
             return None
-        finally:
-            if unfinished:
-                # It failed, or waits for a body, which is not its business.
-                unfinished.clear()
-                self._parser = httptools.HttpRequestParser(self._callbacks)
+        pairs = list(fields.items())
+        if unfinished:
+            self._renew()
+        else:
             fields.clear()
-            targets.clear()
-        minor = head[len(line) : len(line) + 3]
-        if not head.startswith(line) or head.count(b"\n") != len(pairs) + 2:
+        line = head[: head.find(b"\r\n")].decode("latin-1").split(" ")
+        if len(line) != 3 or head.count(b"\n") != len(pairs) + 2:
             return None
-        if minor == b"1\r\n":
-            return method, target, "HTTP/1.1", pairs
-        return (method, target, "HTTP/1.0", pairs) if minor == b"0\r\n" else None
+        method, target, version = line
+        return (method, target, version, pairs) if version in _VERSIONS else None
 
     def plain_response(self, head: bytes) -> tuple[str, int, str, Pairs] | None:
         fields: dict[bytes, bytes] = {}
