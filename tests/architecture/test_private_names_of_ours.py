@@ -38,7 +38,7 @@ _DERIVED_FROM = {
     "websocket": ["WebSocketHandler"],
 }
 # Needed by other modules of ours, and named so that nobody else is likely to hit on the same.
-_SHARED = {"_admission", "_listen_to", "_listening_loop", "_own_headers"}
+_SHARED = {"_admission", "_listen_to", "_listening_loop", "_own_headers", "_request_taker", "_start_request_handler"}
 _SHARED_PREFIXES = ("_oauth_", "_xsrf_")
 
 

@@ -182,11 +182,11 @@ async def test_the_short_ways_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
 
         monkeypatch.setattr(owner, name, step)
 
-    spy(web.Application, "_take")
+    spy(web.Application, "_Application__take")
     spy(HTTP1Connection, "_write_whole")
     await conversation(web.Application([(r"/page", Page)], log_function=quiet), [GET, LAST])
     # The last one closes: its answer has a field of its own.
-    assert gone == ["_take False", "_write_whole True", "_take False", "_write_whole False"]
+    assert gone == ["_Application__take False", "_write_whole True", "_Application__take False", "_write_whole False"]
 
 
 @pytest.mark.parametrize(
