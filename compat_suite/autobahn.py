@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ SUBJECTS = {
     12: "compression",
     13: "compression with parameters",
 }
+# Run on their own, the long ones in parts.
+PIECES = [*(f"{group}.*" for group in SUBJECTS if group < 12), *(f"12.{n}.*" for n in range(1, 6)), *(f"13.{n}.*" for n in range(1, 8))]
 KINDS = ("OK", "NON-STRICT", "INFORMATIONAL", "FAILED")
 SIDES = ("server", "client")
 _AGENT = "examined"
@@ -75,8 +77,8 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="event loop to run on")
     options.add_argument("--on", choices=["tornadolike", "tornado"], default="tornadolike", help="what is examined")
     options.add_argument("--python2", metavar="FILE", help="an interpreter of Python 2.7")
-    options.add_argument("--jobs", type=int, default=2, help="groups of cases under way at the same time (2)")
-    options.add_argument("--timeout", type=float, default=3600, help="seconds that one group may take (3600)")
+    options.add_argument("--jobs", type=int, default=2, help="groups of cases, or parts of groups, under way at the same time (2)")
+    options.add_argument("--timeout", type=float, default=3600, help="seconds that each of them may take (3600)")
     options.add_argument("--json", metavar="FILE", help="write the verdicts there, case by case")
     options.add_argument("--page", metavar="FILE", help=f"put the table into this page, between {BEGIN} and {END}")
     return options
@@ -148,7 +150,7 @@ class Process:
         return self._output.read_text(encoding="utf-8", errors="replace")
 
     def says(self, pattern: str) -> str:
-        """The group of ``pattern`` as soon as the child has written it. Raises `RuntimeError` when it does not."""
+        """The group of ``pattern`` as soon as the child has written it. Raises `Incomplete` when it does not."""
         limit = time.monotonic() + _START_SECONDS
         while time.monotonic() < limit:
             over = self._popen.poll() is not None
@@ -157,7 +159,7 @@ class Process:
             if over:
                 break
             time.sleep(0.05)
-        raise RuntimeError(f"a child did not start: {self.text[-1000:]}")
+        raise Incomplete(f"a child did not start: {self.text[-1000:]}")
 
     def wait(self, seconds: float) -> None:
         """Until the child ends by itself. Raises `subprocess.TimeoutExpired`."""
@@ -168,44 +170,34 @@ class Process:
 
 
 def examine_all(sides: list[str], suite: Suite, arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Side by side and group by group; what the suite says about each case."""
-    groups = grouped(arguments.case or [f"{group}.*" for group in SUBJECTS])
+    """Piece by piece; what the suite says about each case, in the order of their numbers."""
+    pieces = [(side, pattern) for pattern in reversed(arguments.case or PIECES) for side in sides]
+    found: dict[str, dict[str, Any]] = {side: {} for side in sides}
     with ThreadPoolExecutor(arguments.jobs) as pool:
-        # The long ones first, so that they do not run alone in the end.
-        pending = {
-            (side, group): pool.submit(examine, side, group, cases, suite, arguments)
-            for group, cases in sorted(groups.items(), reverse=True)
-            for side in sides
-        }
-        return {
-            side: {number: case for group in sorted(groups) for number, case in pending[side, group].result().items()} for side in sides
-        }
+        pending = {pool.submit(examine, side, pattern, suite, arguments): side for side, pattern in pieces}
+        for done in as_completed(pending):
+            found[pending[done]] |= done.result()
+            if arguments.json:  # whatever happens to the others
+                Path(arguments.json).write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return {side: {number: cases[number] for number in sorted(cases, key=order)} for side, cases in found.items()}
 
 
-def grouped(patterns: Sequence[str]) -> dict[int, list[str]]:
-    """Patterns by the group they belong to."""
-    groups: dict[int, list[str]] = {}
-    for pattern in patterns:
-        groups.setdefault(int(pattern.partition(".")[0]), []).append(pattern)
-    return groups
-
-
-def examine(side: str, group: int, cases: list[str], suite: Suite, arguments: argparse.Namespace) -> dict[str, Any]:
-    """Run cases of one group against one side. Raises `Incomplete`."""
+def examine(side: str, pattern: str, suite: Suite, arguments: argparse.Namespace) -> dict[str, Any]:
+    """Run the cases of one pattern against one side. Raises `Incomplete`."""
     variables = environment.child(alias=arguments.on == "tornadolike", loop=arguments.loop)
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="compat_autobahn") as name:
         directory = Path(name)
         run = _examine_server if side == "server" else _examine_client
         try:
-            expected = run(suite, cases, variables, directory, arguments.timeout)
+            expected = run(suite, [pattern], variables, directory, arguments.timeout)
         except subprocess.TimeoutExpired:
-            raise Incomplete(f"group {group} is not through with the {side} after {arguments.timeout:.0f} s") from None
+            raise Incomplete(f"{pattern} is not through with the {side} after {arguments.timeout:.0f} s") from None
         found = read(directory)
         if not found or len(found) != expected:
             text = (directory / "examined.txt").read_text(encoding="utf-8", errors="replace")[-2000:]
-            raise Incomplete(f"{len(found)} of {expected} cases of group {group} have a result for the {side}\n{text}")
-    print(f"{side}, group {group}: {_cell(counts(found)[group])} ({time.monotonic() - started:.0f} s)", flush=True)
+            raise Incomplete(f"{len(found)} of {expected} cases of {pattern} have a result for the {side}\n{text}")
+    print(f"{side}, {pattern}: {_cell(sum(counts(found).values(), Counter()))} ({time.monotonic() - started:.0f} s)", flush=True)
     return found
 
 
@@ -246,11 +238,11 @@ def _await_port(url: str) -> None:
 
 
 def read(directory: Path) -> dict[str, Any]:
-    """What the suite wrote about each case, in the order of their numbers."""
+    """What the suite wrote about each case."""
     path = directory / "index.json"
     cases: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")).get(_AGENT, {}) if path.exists() else {}
     wanted = ("behavior", "behaviorClose", "remoteCloseCode", "duration")
-    return {number: {name: cases[number][name] for name in wanted} for number in sorted(cases, key=order)}
+    return {number: {name: case[name] for name in wanted} for number, case in cases.items()}
 
 
 def order(number: str) -> list[int]:

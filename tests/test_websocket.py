@@ -859,6 +859,13 @@ class TestSlowPeers:
                 received += len(message[1])
             assert received < 50_000_000
 
+    async def test_there_are_two_policies(self, logs: Any) -> None:
+        async with site(Recorder, websocket_max_queued_bytes=100_000, websocket_overflow="wait") as here:
+            assert (await here.raw()).head.startswith("HTTP/1.1 500 ")
+            record = logs.take("tornado.application", "Uncaught exception GET /")
+            assert str(record.exc_info[1]) == "the setting websocket_overflow is 'wait', neither \"close\" nor \"drop\""
+            logs.take("tornado.access", "500 GET /")
+
 
 class TestClient:
     async def test_callbacks(self) -> None:

@@ -302,6 +302,8 @@ class WebSocketHandler(web.RequestHandler):
         if settings.get("websocket_max_queued_bytes") is not None:
             params.max_queued_bytes = settings["websocket_max_queued_bytes"]
             params.overflow = settings.get("websocket_overflow", "close")
+            if params.overflow not in ("close", "drop"):
+                raise ValueError(f'the setting websocket_overflow is {params.overflow!r}, neither "close" nor "drop"')
         return WebSocketProtocol13(self, False, params)
 
     def _detach_stream(self) -> IOStream:

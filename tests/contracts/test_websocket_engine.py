@@ -258,6 +258,16 @@ class TestLimits:
             rest += len(peer.engine.feed())
         assert rest == 1000 - MAX_EVENTS
 
+    def test_a_flood_of_empty_fragments_comes_in_portions(self, peer: Peer) -> None:
+        data = peer.frame(TEXT, b"") + peer.frame(CONTINUATION, b"") * 1000 + peer.frame(FIN, b"x")
+        assert peer.engine.feed(data) == []
+        portions = 1
+        while peer.engine.has_more:
+            portions += 1
+            events = peer.engine.feed()
+        assert events == ["x"]
+        assert portions == -(-1002 // MAX_EVENTS)
+
     @pytest.mark.parametrize("cut", [1, 3, 5, 1000])
     def test_nothing_is_due_while_the_next_frame_is_incomplete(self, kind: tuple[bool, bool], cut: int) -> None:
         peer = Peer(kind, 1 << 20)

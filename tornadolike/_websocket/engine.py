@@ -9,8 +9,9 @@ send a pong, or to echo a close, is for its owner, who knows whether the last po
 =============  ==========================================================================
 the peer sent  what `feed` does next
 =============  ==========================================================================
-nothing wrong  returns events, at most `MAX_EVENTS` and `MAX_BYTES` of them, more or less:
-               then ``has_more`` is true and ``feed(b"")`` is due, after others had a turn
+nothing wrong  returns events, at most `MAX_EVENTS` and `MAX_BYTES` of them, more or less, or none
+               after as many fragments: then ``has_more`` is true and ``feed(b"")`` is due, after
+               others had a turn
 a violation    returns the events before it; raises `PeerError` the next time
 a close frame  returns `Close` last; nothing that is fed after it is looked at
 =============  ==========================================================================

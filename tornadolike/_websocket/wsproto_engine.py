@@ -134,7 +134,7 @@ class WsprotoEngine:
     def _read(self, data: bytes, events: list[Event]) -> None:
         """Turn ``data`` into events and keep what is left."""
         position, size = 0, len(data)
-        enough = self.message_bytes_in + MAX_BYTES
+        rounds, enough = MAX_EVENTS, self.message_bytes_in + MAX_BYTES
         self.has_more = False
         self._wanted = 0
         while position < size and not self._closed:
@@ -145,7 +145,8 @@ class WsprotoEngine:
                 position = self._read_through(data, position, events)
             if position == before:
                 break
-            if len(events) >= MAX_EVENTS or self.message_bytes_in > enough:
+            rounds -= 1  # empty fragments are no events, but work
+            if not rounds or len(events) >= MAX_EVENTS or self.message_bytes_in > enough:
                 self.has_more = position < size and not self._closed and not self._wanted
                 break
         if position < size and not self._closed:
