@@ -95,6 +95,17 @@ def test_a_program_that_ends_says_why(tmp_path: Path) -> None:
         server.wait_until_listening()
 
 
+def test_a_program_that_fails_shows_its_own_lines_only(tmp_path: Path) -> None:
+    with plain("import nothing_like_this", tmp_path) as server, pytest.raises(BenchError) as raised:
+        server.wait_until_listening()
+    lines = str(raised.value).splitlines()
+    assert lines[0] == "the program ended; its output:"
+    assert [line.strip() for line in lines if line.lstrip().startswith("File")] == [
+        f'File "{tmp_path / "program.py"}", line 1, in <module>'
+    ]
+    assert lines[-1] == "ModuleNotFoundError: No module named 'nothing_like_this'"
+
+
 def test_a_program_that_listens_elsewhere_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server_process, "_NEXT_PORT_SECONDS", 0.1)
     path = tmp_path / "program.py"

@@ -77,6 +77,8 @@ def test_a_wrong_answer_is_an_error(application: Path) -> None:
         (("--scenario", "none"), "no scenario none; there are hello, sync"),
         (("--candidate", "none"), "no such candidate; there are: "),
         (("--rounds", "0"), "positive numbers"),
+        (("app.py", "--url", "/", "--body", "none"), "can't open file 'none': No such file or directory"),
+        (("--json", "none/out.json"), "can't write 'none/out.json': no such directory"),
         (("app.py", "--url", "/", "--targets"), "for the built-in application, not for a program"),
     ],
 )

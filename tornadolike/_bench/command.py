@@ -21,11 +21,14 @@ def execute(arguments: argparse.Namespace, loops: list[str], engines: list[str])
         taking_part = _candidates(arguments, loops, engines)
         plan = _plan(arguments)
     except (LookupError, OSError, ValueError) as error:
-        print(f"tornadolike bench: {error}", file=sys.stderr)  # noqa: T201 - a command's own message
+        text = f"can't open file {error.filename!r}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        print(f"tornadolike bench: {text}", file=sys.stderr)  # noqa: T201 - a command's own message
         return USAGE_ERROR
     if arguments.list:
         _list(taking_part)
         return 0
+    if not any(one.framework == "tornado" for one in taking_part) and not arguments.candidate:
+        print("real Tornado is not installed here, so there is nothing to compare with", file=sys.stderr)  # noqa: T201 - progress
     show = _Progress()
     comparisons = [comparing.compare(scenario, taking_part, plan, show) for scenario in chosen]
     verdicts = targets.judge(comparisons) if arguments.targets else []
@@ -91,6 +94,9 @@ def _plan(arguments: argparse.Namespace) -> comparing.Plan:
         raise LookupError("wrk is not installed")
     if min(arguments.seconds, arguments.connections, 1 if arguments.rounds is None else arguments.rounds) <= 0:
         raise ValueError("rounds, seconds and connections are positive numbers")
+    for file in filter(None, (arguments.html, arguments.json)):
+        if not Path(file).parent.is_dir():  # better said now than after the measuring
+            raise LookupError(f"can't write {file!r}: no such directory")
     settings = scenarios.Settings(use_wrk=arguments.load != "builtin" and wrk.path() is not None, connections=arguments.connections)
     if arguments.quick:
         settings = replace(settings, many=_QUICK_MANY, upload_mib=_QUICK_UPLOAD_MIB)

@@ -78,7 +78,21 @@ def main() -> None:
     socket.socket.listen = listen  # type: ignore[method-assign,assignment]
     sys.argv = sys.argv[1:]
     sys.path.insert(0, os.path.dirname(os.path.realpath(sys.argv[0])))
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    try:
+        runpy.run_path(sys.argv[0], run_name="__main__")
+    except Exception as error:
+        show(error)
+        sys.exit(1)
+
+
+def show(error: Exception) -> None:
+    """As the program itself would have ended: its own lines only, none of what started it."""
+    import traceback  # not above: what is measured should not hold what it does not use
+
+    shown = error.__traceback__
+    while shown is not None and shown.tb_frame.f_code.co_filename in (__file__, runpy.__file__, "<frozen runpy>"):
+        shown = shown.tb_next
+    traceback.print_exception(error.with_traceback(shown))
 
 
 if __name__ == "__main__":
