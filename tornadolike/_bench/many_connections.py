@@ -7,7 +7,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from tornadolike._bench import generator, websocket_load
 from tornadolike._bench.errors import BenchError, WrongAnswer
@@ -17,6 +17,7 @@ from tornadolike._bench.server_process import ServerProcess
 
 _SPARE_FILES = 200
 _DELIVERY_SECONDS = 30.0
+_OPENED_AT_ONCE = 50
 _LEAST_TURNS = 2
 _SETTLE_READINGS, _SETTLE_SECONDS = 20, 0.05
 _MESSAGE = b"to all of you: " + b"m" * 49
@@ -32,36 +33,60 @@ def raise_file_limit(count: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """How a connection is opened: ``begin`` asks, ``finish`` takes the answer. Between the two others may begin."""
+
+    begin: Callable[[], socket.socket]
+    finish: Callable[[socket.socket], None]
+
+
 @contextlib.contextmanager
-def _opened(count: int, open_one: Callable[[], socket.socket]) -> Iterator[list[socket.socket]]:
+def _opened(count: int, opening: _Opening) -> Iterator[list[socket.socket]]:
     made: list[socket.socket] = []
     try:
-        for _ in range(count):
-            made.append(open_one())  # noqa: PERF401 - what was opened before a failure has to be closed
+        while len(made) < count:
+            # Several at once: to wait for each answer alone takes much longer, most of all on a busy machine.
+            first = len(made)
+            for _ in range(min(_OPENED_AT_ONCE, count - first)):
+                made.append(opening.begin())  # noqa: PERF401 - what was opened before a failure has to be closed
+            for one in made[first:]:
+                opening.finish(one)
         yield made
     finally:
         for one in made:
             one.close()
 
 
+def _http(server: ServerProcess, request: Request, answer: Answer) -> _Opening:
+    wire = request.wire(server.host, server.port)
+
+    def begin() -> socket.socket:
+        connection = generator.connect(server.host, server.port)
+        connection.sendall(wire)
+        return connection
+
+    def finish(connection: socket.socket) -> None:
+        _, status, body = generator.receive(connection)
+        answer.check(status, body)
+
+    return _Opening(begin, finish)
+
+
+def _websocket(server: ServerProcess, path: str) -> _Opening:
+    return _Opening(functools.partial(websocket_load.begin, path, server.host, server.port), websocket_load.finish)
+
+
 def idle_http(server: ServerProcess, request: Request, answer: Answer, count: int) -> Load:
     """Keep-alive connections which wait after one request."""
     generator.http_load(request, answer, server.host, server.port, connections=1, seconds=0.2)  # what is loaded once is loaded
-    return _idle(server, count, functools.partial(_open_http, server, request, answer))
-
-
-def _open_http(server: ServerProcess, request: Request, answer: Answer) -> socket.socket:
-    connection = generator.connect(server.host, server.port)
-    connection.sendall(request.wire(server.host, server.port))
-    _, status, body = generator.receive(connection)
-    answer.check(status, body)
-    return connection
+    return _idle(server, count, _http(server, request, answer))
 
 
 def busy_http(server: ServerProcess, request: Request, answer: Answer, count: int, seconds: float) -> Load:
     """Turn after turn, a request on each of ``count`` open connections at once, for this long. Work is turns of all."""
     exchange = HTTPExchange(request, answer, server.host, server.port)
-    with _opened(count, functools.partial(_open_http, server, request, answer)) as sockets, selectors.DefaultSelector() as selector:
+    with _opened(count, _http(server, request, answer)) as sockets, selectors.DefaultSelector() as selector:
         for one in sockets:
             selector.register(one, selectors.EVENT_READ, one)
         _settled_memory(server)
@@ -93,13 +118,13 @@ def _ready(selector: selectors.BaseSelector, missing: int) -> list[socket.socket
 def idle_websockets(server: ServerProcess, path: str, count: int) -> Load:
     """WebSocket connections on which nothing happens."""
     websocket_load.connect(path, server.host, server.port).close()
-    return _idle(server, count, lambda: websocket_load.connect(path, server.host, server.port))
+    return _idle(server, count, _websocket(server, path))
 
 
-def _idle(server: ServerProcess, count: int, open_one: Callable[[], socket.socket]) -> Load:
+def _idle(server: ServerProcess, count: int, opening: _Opening) -> Load:
     before = _settled_memory(server)
     begun = time.perf_counter()
-    with _opened(count, open_one):
+    with _opened(count, opening):
         took = time.perf_counter() - begun
         return Load(count, took, memory_bytes=float(_settled_memory(server) - before))
 
@@ -120,8 +145,7 @@ def broadcast(server: ServerProcess, path: str, count: int, seconds: float) -> L
 
     The connections are there for this call only: those of all candidates together would be too many.
     """
-    open_one = functools.partial(websocket_load.connect, path, server.host, server.port)
-    with _opened(count, open_one) as sockets, selectors.DefaultSelector() as selector:
+    with _opened(count, _websocket(server, path)) as sockets, selectors.DefaultSelector() as selector:
         for one in sockets:
             one.setblocking(False)
             selector.register(one, selectors.EVENT_READ, one)

@@ -21,8 +21,20 @@ _FIN, _COMPRESSED, _MASKED, _TEXT = 0x80, 0x40, 0x80, 1
 
 def connect(path: str, host: str, port: int, *, deflate: bool = False) -> socket.socket:
     """A connection after its handshake. Raises `WrongAnswer`."""
+    made = begin(path, host, port, deflate=deflate)
+    finish(made, deflate=deflate)
+    return made
+
+
+def begin(path: str, host: str, port: int, *, deflate: bool = False) -> socket.socket:
+    """A connection that has asked for its upgrade; `finish` has to follow."""
     made = generator.connect(host, port)
     made.sendall(_UPGRADE.format(path=path, host=host, port=port, extra=_DEFLATE if deflate else "").encode())
+    return made
+
+
+def finish(made: socket.socket, *, deflate: bool = False) -> None:
+    """Take the answer to the handshake. Raises `WrongAnswer`, and closes the connection then."""
     head = b""
     while b"\r\n\r\n" not in head:
         piece = made.recv(4096)
@@ -33,7 +45,6 @@ def connect(path: str, host: str, port: int, *, deflate: bool = False) -> socket
     if b" 101 " not in status or _ACCEPT not in head or deflate != (b"permessage-deflate" in head):
         made.close()
         raise WrongAnswer(f"answers the WebSocket handshake with {head[:300]!r}")
-    return made
 
 
 def frame(payload: bytes, *, masked: bool, compressed: bool = False) -> bytes:
