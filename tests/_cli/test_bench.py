@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -114,6 +115,25 @@ def test_other_commands_do_not_load_the_bench() -> None:
     code = "import sys, tornadolike.__main__; print([name for name in sys.modules if '_bench' in name])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=30, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_servers_end_with_the_command(application: Path, number: int) -> None:
+    (application / "app.py").write_text(f"open('pid', 'w').write(str(__import__('os').getpid()))\n{_APPLICATION}", encoding="utf-8")
+    command = [sys.executable, "-m", "tornadolike", "bench", "app.py", "--url", "/page", "--candidate", "tornadolike asyncio h11"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [*command, "--load", "builtin"], cwd=application, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as run:
+        assert run.stderr is not None
+        while "round 1" not in run.stderr.readline():
+            assert run.poll() is None
+        run.send_signal(number)
+        _, said = run.communicate(timeout=30)
+    assert run.returncode == 128 + number
+    assert "Traceback" not in said
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((application / "pid").read_text(encoding="utf-8")), 0)
 
 
 def test_list(capsys: pytest.CaptureFixture[str]) -> None:

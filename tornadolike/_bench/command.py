@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -29,14 +30,29 @@ def execute(arguments: argparse.Namespace, loops: list[str], engines: list[str])
         return 0
     if not any(one.framework == "tornado" for one in taking_part) and not arguments.candidate:
         print("real Tornado is not installed here, so there is nothing to compare with", file=sys.stderr)  # noqa: T201 - progress
+    # The servers have to end with this process, and do so on the way out.
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     show = _Progress()
-    comparisons = [comparing.compare(scenario, taking_part, plan, show) for scenario in chosen]
-    verdicts = targets.judge(comparisons) if arguments.targets else []
-    grown = growth.measure(_ordinary(taking_part), plan, show) if arguments.growth else []
-    show.end()
-    measured = record.Measured(comparisons, verdicts, grown)
+    try:
+        measured = _measured(chosen, taking_part, plan, arguments, show)
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    finally:
+        show.end()
     _report(measured, plan, arguments)
     return MEASURING_ERROR if measured.failed() else 0
+
+
+def _measured(
+    chosen: list[scenarios.Scenario],
+    taking_part: list[candidates.Candidate],
+    plan: comparing.Plan,
+    arguments: argparse.Namespace,
+    show: comparing.Progress,
+) -> record.Measured:
+    comparisons = [comparing.compare(scenario, taking_part, plan, show) for scenario in chosen]
+    verdicts = targets.judge(comparisons) if arguments.targets else []
+    return record.Measured(comparisons, verdicts, growth.measure(_ordinary(taking_part), plan, show) if arguments.growth else [])
 
 
 def _ordinary(taking_part: list[candidates.Candidate]) -> list[candidates.Candidate]:
