@@ -863,7 +863,7 @@ class TestSlowPeers:
         async with site(Recorder, websocket_max_queued_bytes=100_000, websocket_overflow="wait") as here:
             assert (await here.raw()).head.startswith("HTTP/1.1 500 ")
             record = logs.take("tornado.application", "Uncaught exception GET /")
-            assert str(record.exc_info[1]) == "the setting websocket_overflow is 'wait', neither \"close\" nor \"drop\""
+            assert str(record.exc_info[1]) == 'the setting websocket_overflow is \'wait\', neither "close" nor "drop"'
             logs.take("tornado.access", "500 GET /")
 
 

@@ -34,7 +34,8 @@ class Scenario:
 
     def __init__(self, data: Data) -> None:
         self.name: str = data["name"]
-        self.title = f"{data['title']}, {_UNITS[data['figure']]} per {data['unit']}"
+        self.label: str = data["title"]
+        self.title = f"{self.label}, {_UNITS[data['figure']]} per {data['unit']}"
         self.figures: dict[str, Data] = {one["name"]: one[data["figure"]] for one in data["candidates"] if one[data["figure"]]}
         self._rounds: dict[str, list[float]] = {one["name"]: one["each_round"] for one in data["candidates"]}
 
@@ -152,7 +153,7 @@ def _gain(scenario: Scenario) -> list[charts.Bar]:
     if not ratios:
         return []
     median = statistics.median(ratios)
-    return [charts.Bar(scenario.title.partition(",")[0], median, min(ratios), max(ratios), f"{number(median)}x less", "tornadolike")]
+    return [charts.Bar(scenario.label, median, min(ratios), max(ratios), f"{number(median)}x less", "tornadolike")]
 
 
 def put_into(text: str, content: str) -> str:

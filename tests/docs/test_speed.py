@@ -99,3 +99,4 @@ def test_figures_and_charts(speed: ModuleType, data: dict[str, Any], tmp_path: P
     drawn = {path.name: xml.dom.minidom.parse(str(path)) for path in (tmp_path / "docs" / "_static").iterdir()}
     assert set(drawn) == {"speed-hello.svg", "speed-gain.svg", "growth-pipelined.svg"}
     assert len(drawn["speed-hello.svg"].getElementsByTagName("rect")) == 3
+    assert ">Hello, world</text>" in drawn["speed-gain.svg"].toxml()
