@@ -414,7 +414,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
             self._delegate_open = self._delegate_open or self.is_client
             self._refuse(error.status if isinstance(error, PeerError) else 400)
-        elif not isinstance(error, iostream.StreamClosedError):
+        elif not isinstance(error, iostream.StreamClosedError) or (self.stream is not None and not self.stream.closed()):
             app_log.error("Uncaught exception", exc_info=error)
         self._give_up()
 
@@ -443,7 +443,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._delegate_open = False
             try:
                 self._delegate.on_connection_close()
-            except Exception:
+            except (Exception, asyncio.CancelledError):  # whatever it is, the connection has to be wound up
                 app_log.error("Uncaught exception", exc_info=True)
 
     def _on_stream_closed(self) -> None:
@@ -492,7 +492,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         if callback is not None:
             try:
                 callback()
-            except Exception:
+            except (Exception, asyncio.CancelledError):
                 app_log.error("Uncaught exception", exc_info=True)
 
     def set_close_callback(self, callback: Callable[[], None] | None) -> None:
