@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 
 # What `from tornado import *` brings, by subject as in the reference. Tornado leaves out `websocket` and `wsgi`.
 # fmt: off
-__all__ = [  # noqa: RUF022
+__all__ = [  # noqa: RUF022 - by subject
     "web", "routing", "template", "escape", "locale", "auth",
     "httpserver", "httpclient", "simple_httpclient", "curl_httpclient", "httputil", "http1connection",
     "ioloop", "iostream", "netutil", "tcpserver", "tcpclient",

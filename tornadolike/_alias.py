@@ -150,7 +150,7 @@ class AliasFinder:
         if fullname == f"{_OTHER}.ioloop":
             _run_on_chosen_loop()
         # typeshed asks for importlib.abc.Loader, which would cost its import at every start of Python.
-        return importlib.util.spec_from_loader(fullname, _ServedLoader(found))  # type: ignore[arg-type]
+        return importlib.util.spec_from_loader(fullname, _ServedLoader(found))  # type: ignore[arg-type]  # see above
 
     def _find_own(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
         spec = PathFinder.find_spec(fullname, path)

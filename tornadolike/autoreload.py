@@ -33,7 +33,7 @@ from tornadolike.log import gen_log
 try:
     import signal
 except ImportError:  # where Python is built without signals, autoreload works without the alarm that it has to clear
-    signal = None  # type: ignore[assignment]
+    signal = None  # type: ignore[assignment]  # Windows
 
 _watched_files: set[str] = set()
 _reload_hooks: list[Callable[[], None]] = []

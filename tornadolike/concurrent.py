@@ -38,7 +38,7 @@ class DummyExecutor(futures.Executor):
     """An executor that has no threads: `submit` runs the function at once, in the caller's thread."""
 
     # Overridden against typeshed, which has the function positional-only: Tornado lets it be named.
-    def submit(self, fn: Callable[..., _T], *args: Any, **kwargs: Any) -> "futures.Future[_T]":  # type: ignore[override]
+    def submit(self, fn: Callable[..., _T], *args: Any, **kwargs: Any) -> "futures.Future[_T]":  # type: ignore[override]  # the same by position
         """Call ``fn`` and return a finished future with its result or with the `Exception` that it raised."""
         outcome: futures.Future[_T] = futures.Future()
         try:

@@ -83,7 +83,7 @@ def _create_future() -> "Future[Any]":
         IOLoop.current()
     future: Future[Any] = Future()
     if future._source_traceback is not None:  # type: ignore[attr-defined] # asyncio's debug mode
-        _hide_this_file(future._source_traceback)  # type: ignore[attr-defined]
+        _hide_this_file(future._source_traceback)  # type: ignore[attr-defined]  # asyncio sets it in debug mode
     return future
 
 
@@ -156,14 +156,14 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., "Future[Any]"]:
             return _failed(error)
         future = _create_future()
         # As long as someone holds the future, its coroutine is alive.
-        future._runner = Runner(run_in_context, made, future, yielded)  # type: ignore[attr-defined]
+        future._runner = Runner(run_in_context, made, future, yielded)  # type: ignore[attr-defined]  # the future keeps its runner alive
         try:
             return future
         finally:
             # If the runner has failed by now, the frames of the traceback lead back to this one.
             del future, yielded
 
-    start.__tornado_coroutine__ = True  # type: ignore[attr-defined]
+    start.__tornado_coroutine__ = True  # type: ignore[attr-defined]  # the mark of a coroutine
     return start
 
 
@@ -450,7 +450,7 @@ class Runner:
         self.future = _null_future
         future, self.result_future = self.result_future, None
         assert future is not None
-        future._runner = None  # type: ignore[attr-defined]
+        future._runner = None  # type: ignore[attr-defined]  # as above
         return future
 
     def handle_yield(self, yielded: _Yieldable) -> bool:
@@ -489,7 +489,7 @@ class Runner:
 def _wrap_awaitable(awaitable: Awaitable[Any]) -> "Future[Any]":
     io_loop = IOLoop.current()
     # asyncio's task for it; the loop keeps it until it is done, since asyncio itself would not.
-    task: Future[Any] = asyncio.ensure_future(awaitable, loop=io_loop.asyncio_loop)  # type: ignore[attr-defined]
+    task: Future[Any] = asyncio.ensure_future(awaitable, loop=io_loop.asyncio_loop)  # type: ignore[attr-defined]  # every IOLoop of ours has one
     io_loop._register_task(task)
     task.add_done_callback(io_loop._unregister_task)
     return task

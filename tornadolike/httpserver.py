@@ -294,7 +294,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
     def on_close(self, server_conn: object) -> None:
         """A connection is closed, or has left HTTP."""
         self._connections.discard(server_conn)
-        stream: iostream.IOStream = server_conn.stream  # type: ignore[attr-defined]
+        stream: iostream.IOStream = server_conn.stream  # type: ignore[attr-defined]  # an HTTP1Connection
         if not stream.closed():
             self.__taken_over.add(stream)
         elif self._admission is not None:
@@ -486,7 +486,7 @@ class _ProxyAdapter(httputil.HTTPMessageDelegate):
     def headers_received(
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
     ) -> Awaitable[None] | None:
-        self._connection.context._apply_xheaders(headers)  # type: ignore[attr-defined]
+        self._connection.context._apply_xheaders(headers)  # type: ignore[attr-defined]  # the context is this module's
         return self._delegate.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
@@ -494,8 +494,8 @@ class _ProxyAdapter(httputil.HTTPMessageDelegate):
 
     def finish(self) -> None:
         self._delegate.finish()
-        self._connection.context._unapply_xheaders()  # type: ignore[attr-defined]
+        self._connection.context._unapply_xheaders()  # type: ignore[attr-defined]  # likewise
 
     def on_connection_close(self) -> None:
         self._delegate.on_connection_close()
-        self._connection.context._unapply_xheaders()  # type: ignore[attr-defined]
+        self._connection.context._unapply_xheaders()  # type: ignore[attr-defined]  # likewise

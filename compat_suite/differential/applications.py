@@ -32,7 +32,7 @@ class Echo(web.RequestHandler):
             }
         )
 
-    get = post = put = patch = delete = options = propfind = _answer  # type: ignore[assignment]
+    get = post = put = patch = delete = options = propfind = _answer  # type: ignore[assignment]  # a handler may return anything awaitable
 
     def head(self) -> None:
         self.set_header("X-Seen", "head")

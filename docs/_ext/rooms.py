@@ -1,7 +1,7 @@
 """Sphinx extension: the design as the source tells it.
 
-The directive ``rooms`` lists the private packages with their files, each with its own first sentence; ``theory`` gives the whole
-docstring of a private module.
+The directive ``rooms`` lists the private packages and their files with what they say of themselves; ``theory`` gives the whole docstring
+of a private module.
 """
 
 import ast
@@ -25,34 +25,39 @@ def rooms() -> list[str]:
     return sorted(path.parent.name for path in PACKAGE.glob("_*/__init__.py"))
 
 
+def described(path: Path) -> str:
+    """What a file says it is for. One that says nothing is a warning."""
+    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
+    if not text:
+        logger.warning("file without a description: %s", path, type="described")
+    return text or ""
+
+
 def purposes(room: str) -> dict[str, str]:
-    """For each file of a room what it says it is for. One that says nothing is a warning."""
-    found = {}
-    for path in sorted(PACKAGE.joinpath(room).glob("*.py")):
-        if path.stem == "__init__":
-            continue
-        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
-        if not text:
-            logger.warning("file without a description: %s", path, type="described")
-            text = ""
-        found[path.stem] = re.split(r"(?<=\.)\s|\n\n|\n\*", text)[0].strip().rstrip(":")
-    return found
+    """For each file of a room the first sentence about it."""
+    paths = [path for path in sorted(PACKAGE.joinpath(room).glob("*.py")) if path.stem != "__init__"]
+    return {path.stem: re.split(r"(?<=\.)\s|\n\n|\n\*", described(path))[0].strip().rstrip(":") for path in paths}
+
+
+def _in_one_line(text: str) -> str:
+    """Text of a docstring in Markdown."""
+    return re.sub(r"\s+", " ", text).replace("``", "`")
 
 
 class Rooms(SphinxDirective):
-    """The names of the rooms are the argument, with what each is about behind a colon, one on each line of the content."""
+    """The names of the rooms are the content, in the order in which they are shown."""
 
     has_content = True
 
     def run(self) -> list[nodes.Node]:
-        described = dict(line.split(": ", 1) for line in self.content if line)
-        if sorted(described) != rooms():
-            raise ExtensionError(f"docs/design: the rooms are {rooms()}, the page describes {sorted(described)}")
+        named = " ".join(self.content).split()
+        if sorted(named) != rooms():
+            raise ExtensionError(f"docs/design: the rooms are {rooms()}, the page names {sorted(named)}")
         lines = []
-        for room, subject in described.items():
-            lines += [f"**{room}**: {subject}", ""]
-            for name, purpose in purposes(room).items():
-                lines.append(f"* `{name}`: " + re.sub(r"\s+", " ", purpose).replace("``", "`"))
+        for room in named:
+            subject = described(PACKAGE / room / "__init__.py").partition("\n\n")[0]
+            lines += [f"**{room}**: {_in_one_line(subject)}", ""]
+            lines += [f"* `{name}`: {_in_one_line(purpose)}" for name, purpose in purposes(room).items()]
             lines.append("")
         return self.parse_text_to_nodes("\n".join(lines))
 

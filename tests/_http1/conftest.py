@@ -1,3 +1,5 @@
+"""The parsers that the engines run on."""
+
 import pytest
 
 from tornadolike._http1 import select

@@ -145,7 +145,7 @@ class _Progress:
         self._over = sys.stderr.isatty()
 
     def __call__(self, text: str) -> None:
-        print(f"\r\x1b[K{text}" if self._over else text, end="" if self._over else "\n", file=sys.stderr, flush=True)  # noqa: T201
+        print(f"\r\x1b[K{text}" if self._over else text, end="" if self._over else "\n", file=sys.stderr, flush=True)  # noqa: T201 - progress on a terminal
 
     def end(self) -> None:
         if self._over:

@@ -74,8 +74,8 @@ def main() -> None:
     if hidden:
         sys.modules[hidden] = None  # type: ignore[assignment]  # whoever imports it finds it missing
     use_loop(os.environ.get("TORNADOLIKE_BENCH_LOOP", "asyncio"))
-    socket.socket.bind = bind  # type: ignore[method-assign,assignment]
-    socket.socket.listen = listen  # type: ignore[method-assign,assignment]
+    socket.socket.bind = bind  # type: ignore[method-assign,assignment]  # replacing them is the point
+    socket.socket.listen = listen  # type: ignore[method-assign,assignment]  # likewise
     sys.argv = sys.argv[1:]
     sys.path.insert(0, os.path.dirname(os.path.realpath(sys.argv[0])))
     try:

@@ -54,7 +54,7 @@ class CaresResolver(Resolver):
 
     def _keep_time(self) -> None:
         if self._timer is None and self.fds:
-            self._timer = self.io_loop.call_later(max(self.channel.timeout(), _SHORTEST_TICK), self._tick)  # type: ignore[no-untyped-call]
+            self._timer = self.io_loop.call_later(max(self.channel.timeout(), _SHORTEST_TICK), self._tick)  # type: ignore[no-untyped-call]  # pycares says no type
 
     def _tick(self) -> None:
         self._timer = None

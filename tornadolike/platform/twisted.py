@@ -33,7 +33,7 @@ def _convert_deferred(deferred: Deferred) -> "Future[Any]":  # type: ignore[type
         # Returning None tells the Deferred that its failure has been taken care of.
         error = failure.value
         assert error is not None
-        future_set_exception_unless_cancelled(future, error.with_traceback(failure.getTracebackObject()))  # type: ignore[no-untyped-call]
+        future_set_exception_unless_cancelled(future, error.with_traceback(failure.getTracebackObject()))  # type: ignore[no-untyped-call]  # Twisted says no type
 
     deferred.addCallbacks(succeed, fail)
     return future

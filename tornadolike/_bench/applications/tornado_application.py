@@ -92,7 +92,7 @@ class Flushes(tornado.web.RequestHandler):
 class Upload(tornado.web.RequestHandler):
     def prepare(self) -> None:
         self.received = 0
-        self.request.connection.set_max_body_size(1 << 40)  # type: ignore[union-attr]
+        self.request.connection.set_max_body_size(1 << 40)  # type: ignore[union-attr]  # there is a connection
 
     def data_received(self, chunk: bytes) -> None:
         self.received += len(chunk)
