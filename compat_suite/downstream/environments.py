@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,15 +27,21 @@ class Package:
     seconds: int
     source: str = ""
     within: str = ""
+    environment: str = ""
 
     @property
     def home(self) -> Path:
-        text = repr((self.requires, self.source, sys.version_info[:2], _BASE))
-        return cache() / f"{self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+        """The directory of its environment, which packages with the same ``environment`` share."""
+        text = repr((self.requires, sys.version_info[:2], _BASE))
+        return cache() / f"{self.environment or self.name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
     @property
     def python(self) -> Path:
         return self.home / "venv" / "bin" / "python"
+
+    @property
+    def unpacked(self) -> Path:
+        return self.home / f"source-{self.source}"
 
 
 def cache() -> Path:
@@ -49,24 +56,28 @@ def prepare(package: Package) -> None:
         package.home.mkdir(parents=True)
         _quiet([sys.executable, "-m", "venv", str(package.home / "venv")])
         _pip(package, "install", *_BASE, *package.requires)
-        if package.source:
-            _unpack(package)
         ready.touch()
+    if package.source and not package.unpacked.exists():
+        _unpack(package)
     _put_tornadolike_in(package)
 
 
 def directory(package: Package) -> Path:
-    """Where the package's tests lie, or our programs."""
-    if not package.source:
-        return Path(__file__).with_name("programs")
-    return next(path for path in (package.home / "source").iterdir() if path.is_dir()) / package.within
+    """Where the run takes place: among the package's own tests, or our programs."""
+    return source(package) if package.source and package.kind == "pytest" else Path(__file__).with_name("programs")
+
+
+def source(package: Package) -> Path:
+    """The unpacked source distribution, or what lies ``within`` it."""
+    return next(path for path in package.unpacked.iterdir() if path.is_dir()) / package.within
 
 
 def _unpack(package: Package) -> None:
-    target = package.home / "source"
-    _pip(package, "download", "--no-deps", "--no-binary", ":all:", "--dest", str(package.home), package.source)
-    with tarfile.open(next(package.home.glob("*.tar.gz"))) as archive:
-        archive.extractall(target, filter="data")
+    with tempfile.TemporaryDirectory(dir=package.home) as directory:
+        _pip(package, "download", "--no-deps", "--no-binary", package.source, "--dest", directory, package.source)
+        with tarfile.open(next(Path(directory).glob("*.tar.gz"))) as archive:
+            archive.extractall(Path(directory, "source"), filter="data")
+        Path(directory, "source").rename(package.unpacked)
 
 
 def _put_tornadolike_in(package: Package) -> None:

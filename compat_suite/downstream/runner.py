@@ -74,7 +74,9 @@ def kinds(outcomes: dict[str, str]) -> list[str]:
 
 
 def packages(path: Path = LIST) -> list[Package]:
-    return [Package(**entry) for entry in tomllib.loads(path.read_text(encoding="utf-8"))["package"]]
+    content = tomllib.loads(path.read_text(encoding="utf-8"))
+    shared = content["environments"]
+    return [Package(**{"requires": shared.get(entry.get("environment")), **entry}) for entry in content["package"]]
 
 
 def measure(package: Package, loop: str, engine: str) -> Result:
@@ -113,7 +115,7 @@ def differences(tornado: dict[str, str], ours: dict[str, str]) -> dict[str, str]
 def run(package: Package, *, alias: bool, loop: str, engine: str) -> dict[str, str]:
     with tempfile.TemporaryDirectory(prefix="compat_downstream") as directory:
         report = Path(directory, "report.xml")
-        extra = [f"--junitxml={report}"] if package.kind == "pytest" else [directory]
+        extra = [f"--junitxml={report}"] if package.kind == "pytest" else [directory, *map(str, given(package))]
         command = [str(package.python), *package.run, *extra]
         status, output = upstream.run_child(
             command, variables(alias=alias, loop=loop, engine=engine), str(environments.directory(package)), package.seconds
@@ -121,6 +123,11 @@ def run(package: Package, *, alias: bool, loop: str, engine: str) -> dict[str, s
         if package.kind == "program":
             return from_program(status, output)
         return from_junit(report) if report.exists() else {"run": f"exit status {status}: {last_line(output)}"}
+
+
+def given(package: Package) -> list[Path]:
+    """What a program is told beside the directory that it may fill: where the source distribution lies, if it wants one."""
+    return [environments.source(package)] if package.source else []
 
 
 def variables(*, alias: bool, loop: str, engine: str) -> dict[str, str]:

@@ -1,4 +1,7 @@
-"""One whole Jupyter server session, over the wire: start, contents, a kernel, a cell, shutdown. Prints what was seen."""
+"""One whole session of a Jupyter server, over the wire: start, pages, contents, a kernel, a cell, shutdown. Prints what was seen.
+
+``jupyter_session.py MODULE DIRECTORY``: the module to start, ``jupyter_server`` or ``notebook``.
+"""
 
 import asyncio
 import json
@@ -15,7 +18,7 @@ _TOKEN = "of-the-suite"
 
 
 def main() -> None:
-    directory = Path(sys.argv[1])
+    module, directory = sys.argv[1], Path(sys.argv[2])
     (directory / "root").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -23,7 +26,7 @@ def main() -> None:
     command = [
         sys.executable,
         "-m",
-        "jupyter_server",
+        module,
         f"--port={port}",
         "--ip=127.0.0.1",
         f"--IdentityProvider.token={_TOKEN}",
@@ -75,6 +78,8 @@ async def session(port: int) -> dict[str, Any]:
         except OSError:
             await asyncio.sleep(0.1)
     await ask("GET", "/api/status")
+    for page in ("/", "/tree", "/notebooks/none.ipynb", "/static/favicon.ico", "/login"):
+        await ask("GET", page)
     await ask("PUT", "/api/contents/note.txt", {"type": "file", "format": "text", "content": "text \u00e9"})
     seen["content"] = (await ask("GET", "/api/contents/note.txt"))["content"]
     seen["listing"] = [one["name"] for one in (await ask("GET", "/api/contents/"))["content"]]
