@@ -66,7 +66,7 @@ def test_supported_names(tmp_path: Path, source: str, name: str) -> None:
         ("from tornado.process import Subprocess\nSubprocess.initialize()", "tornado.process.Subprocess.initialize", "differs"),
         (
             "from tornado import web\nclass H(web.ErrorHandler):\n def set_header(self, n, v): ...",
-            "RequestHandler.set_header, overridden",
+            "tornado.web.RequestHandler.set_header, overridden",
             "differs",
         ),
     ],
@@ -93,6 +93,43 @@ def test_names_of_the_program_itself_are_left_alone(tmp_path: Path) -> None:
     body = "self._mine(); self.other; H._mine; H.constant"
     source = f"from tornado.web import RequestHandler\nclass H(RequestHandler):\n def _mine(self): {body}\n"
     assert uses(tmp_path, source) == {"tornado.web.RequestHandler": "supported"}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "self.request.headers.get('X'); self.request.body.strip(); self.application.mine.too",
+        "self.log.warning('x'); self.app.icon; self._handle(1)",
+        "self.current_user.name; self.settings['x'].y; self.path_args[0].z",
+    ],
+)
+def test_what_lies_behind_an_attribute_is_not_followed(tmp_path: Path, body: str) -> None:
+    """Nor is the program's own `log` taken for a part of `log_exception`."""
+    found = uses(tmp_path, f"from tornado.web import RequestHandler\nclass H(RequestHandler):\n def get(self): {body}\n")
+    assert set(found.values()) == {"supported"}
+    assert not [name for name in found if name.count(".") > 3]
+
+
+def test_what_needs_no_change_is_told_name_by_name() -> None:
+    uses = [check.Use("a.py", line, "tornado.testing.gen_test", "differs", "awaits") for line in range(1, 6)]
+    uses += [
+        check.Use("a.py", 7, "tornado.web.RequestHandler._execute", "private, kept"),
+        check.Use("b.py", 1, "tornado.x", "unknown", "gone"),
+    ]
+    assert check.summary(uses, 2, everything=False) == [
+        "b.py:1: tornado.x: unknown (gone)",
+        "",
+        "works, with a difference (docs/differences.md):",
+        "  tornado.testing.gen_test: awaits",
+        "      a.py:1, a.py:2, a.py:3 and 2 more",
+        "",
+        "private names, kept for programs that use them:",
+        "  tornado.web.RequestHandler._execute",
+        "      a.py:7",
+        "",
+        "2 files use 3 of Tornado's names in 7 places: 0 supported, 5 differs, 1 private, kept, 1 unknown",
+        "see the lines above for what has to be changed",
+    ]
 
 
 def test_a_file_that_is_no_python(tmp_path: Path) -> None:

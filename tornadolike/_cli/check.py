@@ -9,7 +9,9 @@ import ast
 import importlib
 import inspect
 import os
+import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -27,18 +29,12 @@ _SUPPORTED, _DIFFERS, _KEPT, _ABSENT, _UNKNOWN, _UNREADABLE = (
 )
 _FAILING = (_ABSENT, _UNKNOWN, _UNREADABLE)
 
-# What works, but not exactly as in Tornado: entries of docs/differences.md that show in a program's source, in a few words.
-DIFFERENCES = {
-    "tornado.speedups": "does not exist; tornado.util._websocket_mask is what used it",
-    "tornado.test": "comes from the real distribution, and is absent where that is not installed",
-    "tornado.process.Subprocess.initialize": "does nothing: child processes are watched without SIGCHLD",
-    "tornado.process.Subprocess.uninitialize": "does nothing: child processes are watched without SIGCHLD",
-}
-_OVERRIDDEN = {
-    ("RequestHandler", "set_header"): "Content-Length, and the Etag of an untouched response, do not go through it",
-    ("RequestHandler", "_cross_origin_protection"): "not called for GET, HEAD and OPTIONS",
-    ("HTTPServerConnectionDelegate", "start_request"): "called when the head of a request is complete, not when the connection is accepted",
-}
+_DIFFERENCES = tomllib.loads(Path(__file__).with_name("differences.toml").read_text(encoding="utf-8"))["difference"]
+# What works, but not exactly as in Tornado: by the name that is used, or by the method that a program replaces.
+_USED = {name: entry["what"] for entry in _DIFFERENCES for name in entry.get("names", ())}
+_OVERRIDDEN = {name: entry["what"] for entry in _DIFFERENCES for name in entry.get("overridden", ())}
+_OF_AN_INSTANCE = object()  # an attribute that is there; what lies behind it is not followed
+_SHOWN_PLACES = 3  # of a name that needs no change
 
 
 @dataclass(frozen=True, order=True)
@@ -144,8 +140,9 @@ class _Reader(ast.NodeVisitor):
         """A method of Tornado's which the program replaces, where that matters; one that Tornado does not have is the program's own."""
         name = function.name
         for owner in lookup(base).__mro__:
-            if (owner.__name__, name) in _OVERRIDDEN:
-                self.found.add((function.lineno, f"{owner.__name__}.{name}, overridden"))
+            full = f"{owner.__module__.replace('tornadolike', 'tornado', 1)}.{owner.__qualname__}.{name}"
+            if full in _OVERRIDDEN:
+                self.found.add((function.lineno, f"{full}, overridden"))
                 return
         if name.startswith("_") and not name.startswith("__") and _exists(f"{base}.{name}"):
             self.found.add((function.lineno, f"{base}.{name}"))
@@ -236,10 +233,15 @@ def _instance_attribute(value: Any, name: str) -> Any:
         return None
     for one in value.__mro__:
         if one.__module__.startswith("tornadolike") and (
-            name in getattr(one, "__annotations__", {}) or f"self.{name}" in inspect.getsource(one)
+            name in getattr(one, "__annotations__", {}) or re.search(rf"\bself\.{name}\b", _source(one))
         ):
-            return one
+            return _OF_AN_INSTANCE
     return None
+
+
+@cache
+def _source(cls: type[Any]) -> str:
+    return inspect.getsource(cls)
 
 
 def _public(module: str) -> list[str]:
@@ -250,11 +252,9 @@ def _public(module: str) -> list[str]:
 def verdict(name: str) -> tuple[str, str]:
     """What becomes of a name, and a remark."""
     if name.endswith(", overridden"):
-        owner, _, method = name.removesuffix(", overridden").partition(".")
-        return _DIFFERS, _OVERRIDDEN[owner, method]
-    for known, remark in DIFFERENCES.items():
-        if name == known or name.startswith(f"{known}."):
-            return _DIFFERS, remark
+        return _DIFFERS, _OVERRIDDEN[name.removesuffix(", overridden")]
+    if remark := _USED.get(name) or _USED.get(".".join(name.split(".")[:2])):  # of the name itself, or of its whole module
+        return _DIFFERS, remark
     private = any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
     if _exists(name):
         return (_KEPT, "kept for programs that use it, but no API") if private else (_SUPPORTED, "")
@@ -269,15 +269,14 @@ def _exists(name: str) -> bool:
 
 
 def summary(uses: list[Use], files: int, *, everything: bool) -> list[str]:
-    """What is printed: the lines that stand out, then the sums."""
-    lines = [
-        f"{use.path}:{use.line}: {use.name or 'file'}: {use.verdict}{f' ({use.remark})' if use.remark else ''}"
-        for use in uses
-        if everything or use.verdict != _SUPPORTED
-    ]
+    """What is printed: what has to be changed, line by line; what works but is not quite the same, name by name; the sums."""
+    lines = [_line(use) for use in uses if everything or use.verdict in _FAILING]
+    lines += [""] if lines else []
+    if not everything:
+        lines += _by_name("works, with a difference (docs/differences.md)", [use for use in uses if use.verdict == _DIFFERS])
+        lines += _by_name("private names, kept for programs that use them", [use for use in uses if use.verdict == _KEPT])
     counts = {kind: sum(1 for use in uses if use.verdict == kind) for kind in (_SUPPORTED, _DIFFERS, _KEPT, _ABSENT, _UNKNOWN, _UNREADABLE)}
     names = len({use.name for use in uses if use.name})
-    lines += [""] if lines else []
     lines.append(
         f"{files} files use {names} of Tornado's names in {sum(counts.values())} places: "
         + ", ".join(f"{count} {kind}" for kind, count in counts.items() if count or kind == _SUPPORTED)
@@ -286,3 +285,21 @@ def summary(uses: list[Use], files: int, *, everything: bool) -> list[str]:
         "nothing stands in the way" if not any(counts[kind] for kind in _FAILING) else "see the lines above for what has to be changed"
     )
     return lines
+
+
+def _line(use: Use) -> str:
+    return f"{use.path}:{use.line}: {use.name or 'file'}: {use.verdict}{f' ({use.remark})' if use.remark else ''}"
+
+
+def _by_name(title: str, uses: list[Use]) -> list[str]:
+    """A line for each name, with what is to be known of it and its first places."""
+    places: dict[str, list[Use]] = {}
+    for use in uses:
+        places.setdefault(use.name, []).append(use)
+    lines = [f"{title}:"] if places else []
+    for name, found in sorted(places.items()):
+        remark = f": {found[0].remark}" if found[0].verdict == _DIFFERS else ""
+        shown = ", ".join(f"{use.path}:{use.line}" for use in found[:_SHOWN_PLACES])
+        more = f" and {len(found) - _SHOWN_PLACES} more" if len(found) > _SHOWN_PLACES else ""
+        lines += [f"  {name}{remark}", f"      {shown}{more}"]
+    return [*lines, ""] if lines else []
