@@ -281,6 +281,22 @@ async def test_chunked_response_of_unknown_length() -> None:
     assert server.stream.take() == b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nhel\r\n2\r\nlo\r\n0\r\n\r\n"
 
 
+@pytest.mark.parametrize("length", [None, "5"])
+async def test_a_body_that_broke_off_does_not_look_complete(length: str | None) -> None:
+    """RFC 9112 §8. With a length its end speaks for itself."""
+    server = Server()
+    server.stream.receive(GET + GET)
+    connection = server.delegates[0].connection
+    headers = httputil.HTTPHeaders() if length is None else httputil.HTTPHeaders({"Content-Length": length})
+    connection.write_headers(httputil.ResponseStartLine("", 200, "OK"), headers, b"hello")
+    connection._break_off()
+    connection.finish()
+    await asyncio.sleep(0)
+    assert server.stream.take().endswith(b"\r\n5\r\nhello\r\n" if length is None else b"\r\n\r\nhello")
+    assert server.stream.closed() is (length is None)
+    assert len(server.delegates) == (1 if length is None else 2)
+
+
 async def test_body_and_limits(logs: Any) -> None:
     server = Server(max_body_size=5)
     server.stream.receive(post(b"hello"))

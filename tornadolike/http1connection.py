@@ -694,6 +694,9 @@ class HTTP1Connection(httputil.HTTPConnection):
             else:
                 self._last_write.add_done_callback(self._abandon)
 
+    def _break_off(self) -> None:
+        self._engine.break_off()
+
     def _abandon(self, _: "Future[None] | None" = None) -> None:
         if not self._over:
             self._give_up()

@@ -618,6 +618,9 @@ class HTTPConnection:
         """Say that the body is complete."""
         raise NotImplementedError
 
+    def _break_off(self) -> None:
+        """Say that the body will not be complete when `finish` is called."""
+
 
 def url_concat(url: str, args: dict[str, str] | list[tuple[str, str]] | tuple[tuple[str, str], ...] | None) -> str:
     """``url`` with ``args`` appended to its query string, before the fragment; None appends nothing.

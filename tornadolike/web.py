@@ -861,7 +861,8 @@ class RequestHandler:
         :arg kwargs: ``reason`` for the status line; ``exc_info`` of the exception, if one is the cause; all go to
             `write_error`, which makes the page.
 
-        Nothing can be changed once the headers are out: then this logs an error, and ends the response as it is.
+        Nothing can be changed once the headers are out: then this logs an error, and ends the response as it is. Where its length was
+        not announced, the connection is closed without the mark of a complete body.
         """
         if self._headers_written:
             gen_log.error("Cannot send error response after headers written")
@@ -881,6 +882,10 @@ class RequestHandler:
             self.finish()
 
     def __end_broken_response(self) -> None:
+        connection = self.request.connection
+        if isinstance(connection, httputil.HTTPConnection):
+            # The client shall see that something is missing.
+            connection._break_off()
         try:
             self.finish()
         except Exception:

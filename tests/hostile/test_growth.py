@@ -1,14 +1,24 @@
-"""Twice the input costs about twice the time, for every parser that reads what strangers send."""
+"""Twice the input costs about twice the time, and memory stays within bounds, for every parser that reads what strangers send."""
 
+import gc
+import gzip
 import time
+import tracemalloc
+import zlib
 from collections.abc import Callable
 
 import pytest
 
-from tornadolike import httputil
-from tornadolike._http import cookies, header_values, multipart, ranges
+from tornadolike import httputil, options, template
+from tornadolike._http import content_coding, cookies, header_values, multipart, ranges
 from tornadolike._http1 import select
+from tornadolike._http1.body import ChunkedReader
 from tornadolike._http1.engine import ServerEngine
+from tornadolike._http1.errors import PeerError
+from tornadolike._websocket import errors as websocket_errors
+from tornadolike._websocket.deflate import Inflater
+from tornadolike._websocket.frames import frame
+from tornadolike._websocket.wsproto_engine import WsprotoEngine
 
 
 def _fields(parser: str) -> Callable[[int], object]:
@@ -33,6 +43,38 @@ def _urlencoded(n: int) -> None:
     httputil.parse_body_arguments("application/x-www-form-urlencoded", b"a=%41&" * n, {}, {}, config=config)
 
 
+def _request(target: str = "/", cookie: str = "") -> httputil.HTTPServerRequest:
+    headers = httputil.HTTPHeaders({"Host": "a", "Cookie": cookie})
+    return httputil.HTTPServerRequest(start_line=httputil.RequestStartLine("GET", target, "HTTP/1.1"), headers=headers)
+
+
+def _query(n: int) -> None:
+    """At the limit of a thousand, with longer and longer values."""
+    _ = _request("/?" + "&".join(f"a{index}={'%41' * (n // 1000)}" for index in range(1000))).arguments
+
+
+def _dechunked(n: int) -> None:
+    reader, wire = ChunkedReader(10**9), b"1\r\nx\r\n" * n
+    position = 0
+    while position < len(wire):
+        position += reader.read(wire[position : position + 4096])[1]
+
+
+def _frames(n: int) -> None:
+    engine = WsprotoEngine(False, 10**9)
+    wire = frame(0x02, b"x", True) + frame(0x00, b"x", True) * (n // 10)
+    for start in range(0, len(wire), 4096):
+        engine.feed(wire[start : start + 4096])
+        while engine.has_more:
+            engine.feed()
+
+
+def _options(n: int) -> None:
+    parser = options.OptionParser()
+    parser.define("names", multiple=True)
+    parser.parse_command_line(["", "--names=" + "a," * n])
+
+
 PARSERS: dict[str, Callable[[int], object]] = {
     "head, h11": _fields("h11"),
     "head, httptools": _fields("httptools"),
@@ -45,6 +87,15 @@ PARSERS: dict[str, Callable[[int], object]] = {
     "CVE-2025-62727 ranges": lambda n: ranges.parse_range("bytes=" + "0-0," * n),
     "urlencoded": _urlencoded,
     "multipart": lambda n: list(multipart.split_parts(b"b", b"--b\r\nX: y\r\n\r\nz\r\n" * n + b"--b--\r\n", 10**9, 10240)),
+    "CVE-2026-40347 multipart epilogue": lambda n: list(
+        multipart.split_parts(b"b", b"--b\r\nX: y\r\n\r\nz\r\n--b--\r\n" + b"\r\n--" * n, 9, 10240)
+    ),
+    "query": _query,
+    "chunks": _dechunked,
+    "WebSocket fragments": _frames,
+    "gzip members": lambda n: list(content_coding.GzipInflater(65536, 10**9).feed(gzip.compress(b"x", mtime=0) * (n // 100))),
+    "options": _options,
+    "template": lambda n: template.Template("{{ a }}" * (n // 100)),
     "multipart near delimiters": lambda n: list(
         multipart.split_parts(b"b", b"--b\r\nX: y\r\n\r\n" + b"\r\n--" * n + b"\r\n--b--\r\n", 9, 10240)
     ),
@@ -69,3 +120,147 @@ def test_twice_the_input(name: str) -> None:
         if ratios[-1] < 2.5:
             return
     raise AssertionError(ratios)
+
+
+LIMIT = 65_536
+MESSAGE_LIMIT = 1_000_000
+HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
+PART = b"--b\r\nContent-Disposition: form-data; name=a\r\n\r\n"
+
+
+def _numbered(form: str, size: int = LIMIT) -> str:
+    """Pieces that are all different, of ``size`` characters together."""
+    pieces: list[str] = []
+    left = size
+    while left >= (width := len(form % len(pieces))):
+        pieces.append(form % len(pieces))
+        left -= width
+    return "".join(pieces)
+
+
+def _head(parser: str, fields: bytes) -> None:
+    ServerEngine(select.parser(parser), LIMIT).feed(HEAD + fields[: LIMIT - len(HEAD) - 2].rpartition(b"\r\n")[0] + b"\r\n\r\n")
+
+
+def _form(kind: str, body: bytes) -> None:
+    httputil.parse_body_arguments(kind, body, {}, {})
+
+
+def _fed(engine: WsprotoEngine, first: bytes, then: bytes = b"", times: int = 0) -> None:
+    for wire in [first] + [then] * times:
+        for start in range(0, len(wire), 65536):
+            engine.feed(wire[start : start + 65536])
+            while engine.has_more:
+                engine.feed()
+
+
+def _inflating() -> WsprotoEngine:
+    engine = WsprotoEngine(False, MESSAGE_LIMIT)
+    engine.use_deflate(None, Inflater(True, zlib.MAX_WBITS, MESSAGE_LIMIT))  # type: ignore[arg-type]  # nothing is sent
+    return engine
+
+
+def _bomb() -> bytes:
+    stream = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return (stream.compress(bytes(20_000_000)) + stream.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def _gunzip(wire: bytes) -> None:
+    for _ in content_coding.GzipInflater(65536, MESSAGE_LIMIT).feed(wire):
+        pass
+
+
+def _chunks(wire: bytes) -> None:
+    """The buffer of the connection counts as well."""
+    engine = ServerEngine(select.parser("h11"), LIMIT)
+    engine.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    for start in range(0, len(wire), 65536):
+        engine.feed(wire[start : start + 65536])
+        while engine.has_more:
+            engine.feed()
+
+
+Made = tuple[Callable[[], object], int, float]
+"""What is done, the limit in bytes that holds for it, and how many times the limit its memory may be at most."""
+
+
+def _memory_cases() -> dict[str, Made]:
+    urlencoded, multipart_kind = "application/x-www-form-urlencoded", "multipart/form-data; boundary=b"
+    most_fields = b"&".join(b"%d=%b" % (index, b"%41" * 300) for index in range(1000))
+    too_many_fields = b"a=b&" * 200_000
+    most_parts = (PART + b"x" * 9000 + b"\r\n") * 99 + b"--b--\r\n"
+    too_many_parts = (PART + b"x\r\n") * 20_000 + b"--b--\r\n"
+    fields, cookie, query = _numbered("%x:\r\n").encode(), _numbered("%x=;"), _numbered("%x=&")
+    parameters, fragments = "form-data" + _numbered(";%x="), frame(0x00, b"x", True) * 200
+    bomb, gzip_bomb = _bomb(), gzip.compress(bytes(20_000_000))
+    whole, empty = frame(0x82, bytes(MESSAGE_LIMIT), True), frame(0x00, b"", True) * 200
+    tiny_chunks, one_chunk, trailers = b"1\r\nx\r\n" * 5000, b"f0000\r\n" + b"x" * 0xF0000, b"0\r\n" + b"X: y\r\n" * 1000
+    return {
+        **{
+            f"head of one field, {name}": (lambda name=name: _head(name, b"X: " + b"y" * LIMIT + b"\r\n"), LIMIT, 8)
+            for name in ("h11", "httptools")
+        },
+        # Python objects for fields of four bytes.
+        **{f"head of tiny fields, {name}": (lambda name=name: _head(name, b"a:\r\n" * LIMIT), LIMIT, 80) for name in ("h11", "httptools")},
+        **{f"head of many names, {name}": (lambda name=name: _head(name, fields), LIMIT, 60) for name in ("h11", "httptools")},
+        "cookies": (lambda: cookies.parse_cookie_pairs(cookie), LIMIT, 40),
+        "query, refused": (lambda: _request("/?" + query), LIMIT, 6),
+        "query": (lambda: _query(20_000), 65_000, 12),
+        "urlencoded": (lambda: _form(urlencoded, most_fields), len(most_fields), 3),
+        "urlencoded, refused": (lambda: _form(urlencoded, too_many_fields), len(too_many_fields), 0.1),
+        "multipart": (lambda: _form(multipart_kind, most_parts), len(most_parts), 2),
+        "multipart, refused": (lambda: _form(multipart_kind, too_many_parts), len(too_many_parts), 0.1),
+        "multipart headers": (lambda: _form(multipart_kind, PART[:-2] + b"X:\r\n" * 2500 + b"\r\nx\r\n--b--\r\n"), 10_240, 80),
+        "parameters": (lambda: header_values.parse_parameters(parameters), LIMIT, 45),
+        "tiny chunks": (lambda: _chunks(tiny_chunks), LIMIT, 6),
+        "one large chunk": (lambda: _chunks(one_chunk), LIMIT, 4),
+        "trailers": (lambda: _chunks(trailers), LIMIT, 2),
+        "WebSocket message": (lambda: _fed(WsprotoEngine(False, MESSAGE_LIMIT), whole), MESSAGE_LIMIT, 7),
+        "WebSocket bomb": (lambda: _fed(_inflating(), frame(0xC2, bomb, True)), MESSAGE_LIMIT, 4),
+        "WebSocket bomb in fragments": (
+            lambda: _fed(_inflating(), frame(0x42, bomb[:100], True) + frame(0x80, bomb[100:], True)),
+            MESSAGE_LIMIT,
+            4,
+        ),
+        "WebSocket tiny fragments": (
+            lambda: _fed(WsprotoEngine(False, 2000), frame(0x02, b"", True), fragments, 11),
+            2000,
+            4,
+        ),
+        "WebSocket empty fragments": (
+            lambda: _fed(WsprotoEngine(False, 2000), frame(0x02, b"", True), empty, 10),
+            2000,
+            4,
+        ),
+        "gzip bomb": (lambda: _gunzip(gzip_bomb), MESSAGE_LIMIT, 1),
+    }
+
+
+MEMORY = _memory_cases()
+REFUSED = (PeerError, httputil.HTTPInputError, websocket_errors.PeerError, content_coding.InflatedTooLarge)
+
+
+def peak_bytes(parse: Callable[[], object]) -> int:
+    """The most memory that was in use at once; the same in every run, however busy the machine."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        parse()
+    except REFUSED:
+        pass
+    finally:
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize("name", MEMORY)
+def test_memory_within_a_multiple_of_the_limit(name: str) -> None:
+    parse, limit, multiple = MEMORY[name]
+    assert peak_bytes(parse) < multiple * limit
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_twice_the_input_takes_twice_the_memory(name: str) -> None:
+    parse = PARSERS[name]
+    assert peak_bytes(lambda: parse(4000)) < 2.5 * max(peak_bytes(lambda: parse(2000)), 50_000)

@@ -75,6 +75,7 @@ class Engine:
     """What both sides share: buffering, bodies in both directions, the states of the exchange."""
 
     __slots__ = (
+        "_broken_off",
         "_chunked_output",
         "_parser",
         "_reader",
@@ -104,6 +105,7 @@ class Engine:
         # Body pieces smaller than max_chunk_bytes which wait for more of the same input.
         self._stash: list[bytes] = []
         self._chunked_output = False
+        self._broken_off = False
         self._unsent_bytes: int | None = None
 
     # -- receiving
@@ -258,7 +260,13 @@ class Engine:
         if self._unsent_bytes:
             raise BodyTooShort(self._unsent_bytes)
         self.own = DONE
-        return b"0\r\n\r\n" if self._chunked_output else b""
+        return b"0\r\n\r\n" if self._chunked_output and not self._broken_off else b""
+
+    def break_off(self) -> None:
+        """What is sent now ends too early: a chunked body gets no last chunk, and the connection is over with it (RFC 9112 §8)."""
+        if self._chunked_output:
+            self._broken_off = True
+            self.keep_alive = False
 
     def next_exchange(self) -> bool:
         """Both messages are done: back to the beginning. False: this connection must be closed instead."""
