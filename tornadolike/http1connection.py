@@ -196,11 +196,11 @@ class HTTP1Connection(httputil.HTTPConnection):
         headers = httputil.HTTPHeaders._from_wire(head.headers)
         headers._host_checked = True
         headers._bare = head.bare
-        start_line = httputil.RequestStartLine(head.method, head.target, head.version)
-        request = httputil.HTTPServerRequest(None, None, "", headers, None, None, None, self, start_line, session.server)
-        delegate = take(request)
+        line = cast(httputil.RequestStartLine, (head.method, head.target, head.version))  # only taken to pieces
+        delegate = take(httputil.HTTPServerRequest(None, None, "", headers, None, None, None, self, line, session.server))
         if delegate is None:
             return
+        start_line = httputil.RequestStartLine(head.method, head.target, head.version)
         self._delegate = delegate
         self._delegate_open = True
         wanted = delegate.headers_received(start_line, headers)
@@ -593,7 +593,11 @@ class HTTP1Connection(httputil.HTTPConnection):
             return None
         self._close_callback = None
         future = self._send(engine.send_whole(_STATUS_LINES[status], lines, body))
-        self._maybe_done()
+        if future.done() and self._owner is not None:
+            self._over = True
+            self._owner.exchange_done(self)
+        else:
+            self._maybe_done()
         return future
 
     def _checked_head(self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders) -> bytes:

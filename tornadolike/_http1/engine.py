@@ -316,7 +316,7 @@ class ServerEngine(Engine):
         self.keep_alive = keep_alive
         self._version = version
         self._head_only = method == "HEAD"
-        self._answers_keep_alive = keep_alive and version == "HTTP/1.0"
+        self._answers_keep_alive = keep_alive
         event = RequestHead(method, target, version, pairs, keep_alive, expects_continue, framed is framing.BARE)
         if body == 0:
             self.peer = DONE

@@ -59,9 +59,14 @@ def find_head_end(data: bytes | bytearray, start: int) -> int:
     return match.end() if match else -1
 
 
+def has_allowed_bytes(head: bytes) -> bool:
+    """Whether there is nothing in a head but text and white space."""
+    return not head.translate(None, _ALLOWED_BYTES)
+
+
 def check_head(head: bytes) -> None:
     """Refuse what no header section may hold: control characters, a CR that ends no line, folded lines."""
-    if head.translate(None, _ALLOWED_BYTES) or head.count(b"\r") != head.count(b"\r\n") or b"\n " in head or b"\n\t" in head:
+    if not has_allowed_bytes(head) or head.count(b"\r") != head.count(b"\r\n") or b"\n " in head or b"\n\t" in head:
         raise PeerError(fault_in_head(head) or "Malformed HTTP header section")
 
 

@@ -7,7 +7,7 @@ limits), and costs twice as much as the reading; the readers are private there, 
 import re
 
 import h11
-from h11._readers import maybe_read_from_IDLE_client, maybe_read_from_SEND_RESPONSE_server
+from h11._readers import header_field_re, maybe_read_from_IDLE_client, maybe_read_from_SEND_RESPONSE_server, request_line_re
 from h11._receivebuffer import ReceiveBuffer
 
 from tornadolike._http1 import framing
@@ -25,10 +25,18 @@ class H11HeadParser:
     name = "h11"
 
     def plain_request(self, head: bytes) -> tuple[str, str, str, Pairs] | None:
-        return None
+        first, pairs = _plain(head)
+        line = request_line_re.fullmatch(first)
+        if line is None or pairs is None:
+            return None
+        method, target, version = line.group("method", "target", "http_version")
+        if version not in (b"1.1", b"1.0"):
+            return None
+        return method.decode("ascii"), target.decode("ascii"), "HTTP/1.1" if version == b"1.1" else "HTTP/1.0", pairs
 
     def plain_response(self, head: bytes) -> tuple[str, int, str, Pairs] | None:
-        return None
+        first, pairs = _plain(head)
+        return None if pairs is None or b"\n" in first else (*framing.status_line(head), pairs)
 
     def request(self, head: bytes) -> tuple[str, str, str, Pairs]:
         try:
@@ -59,6 +67,25 @@ class H11HeadParser:
             raise _refusal(head, error) from error
         assert event is not None
         return version, status, reason, _pairs(head, event)
+
+
+def _plain(head: bytes) -> tuple[bytes, Pairs | None]:
+    """The start line, unread, and the fields by h11's own grammar; None for those where a line does not fit.
+
+    A fifth of what h11's events cost: they look at each field twice, and decide about the framing, which is ours. Where something does
+    not fit, h11 tells what is wrong, or has a way.
+    """
+    first, *lines = head[:-4].split(b"\r\n")
+    if head[-4:] != b"\r\n\r\n" or not framing.has_allowed_bytes(head):
+        return first, None
+    match = header_field_re.fullmatch
+    pairs: Pairs = []
+    for line in lines:
+        field = match(line)
+        if field is None:
+            return first, None
+        pairs.append(field.group("field_name", "field_value"))  # type: ignore[arg-type]  # where the line matches, both do
+    return first, pairs
 
 
 def _buffer(head: bytes) -> ReceiveBuffer:
