@@ -68,7 +68,7 @@ def _handler(notes: list[Any], members: dict[str, Any]) -> type[websocket.WebSoc
     return type("Handler", (websocket.WebSocketHandler,), basic | members)
 
 
-async def _talk(pieces: tuple[bytes, ...], members: dict[str, Any], settings: dict[str, Any], *, eof: bool, idle: float) -> Any:
+async def talk(pieces: tuple[bytes, ...], members: dict[str, Any], settings: dict[str, Any], *, eof: bool, idle: float) -> Any:
     notes: list[Any] = []
     with Logs() as logs:
         server, port = await serve(application((r"/ws", _handler(notes, members)), **settings))
@@ -101,7 +101,7 @@ def ws(
     eof: bool = False,
     idle: float = 0.0,
 ) -> None:
-    add(f"websocket/{name}", lambda: _talk(pieces, members or {}, settings or {}, eof=eof, idle=idle))
+    add(f"websocket/{name}", lambda: talk(pieces, members or {}, settings or {}, eof=eof, idle=idle))
 
 
 # Handshakes

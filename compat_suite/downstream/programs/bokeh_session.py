@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def await_start(port: int) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while True:
         try:
             return socket.create_connection(("127.0.0.1", port)).close()

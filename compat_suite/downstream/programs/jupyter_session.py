@@ -10,11 +10,13 @@ import re
 import socket
 import subprocess
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import Any
 
 _TOKEN = "of-the-suite"
+_STARTING_SECONDS = 90
 
 
 def main() -> None:
@@ -71,11 +73,14 @@ async def session(port: int) -> dict[str, Any]:
         seen[label] = [status, re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "<id>", json.dumps(kept))]
         return json.loads(content) if content.startswith((b"{", b"[")) else content
 
-    for _ in range(200):
+    deadline = time.monotonic() + _STARTING_SECONDS
+    while True:
         try:
             await ask("GET", "/api")
             break
         except OSError:
+            if time.monotonic() > deadline:
+                raise
             await asyncio.sleep(0.1)
     await ask("GET", "/api/status")
     for page in ("/", "/tree", "/notebooks/none.ipynb", "/static/favicon.ico", "/login"):

@@ -21,7 +21,7 @@ def main() -> None:
     seen: dict[str, Any] = {}
     loop = ioloop.IOLoop.current()
     for part in (tutorial, application, lambda uri: example(uri, examples), nobody):
-        seen |= loop.run_sync(lambda part=part: part(address), timeout=40)  # type: ignore[misc]
+        seen |= loop.run_sync(lambda part=part: part(address), timeout=90)  # type: ignore[misc]
     print(json.dumps(seen))
 
 
@@ -102,7 +102,7 @@ async def example(address: str, examples: Path) -> dict[str, Any]:
 
 
 async def _connect(url: str) -> websocket.WebSocketClientConnection:
-    for _ in range(100):
+    for _ in range(600):
         try:
             return await websocket.websocket_connect(url)
         except ConnectionRefusedError:
