@@ -28,6 +28,7 @@ class MemoryStream:
 
     max_buffer_size = 1000
     socket = None
+    _sends_at_once = False
 
     def __init__(self) -> None:
         self.written = b""

@@ -345,3 +345,14 @@ def test_forked_processes_share_the_socket() -> None:
     environ = {**os.environ, "PYTHONPATH": str(HERE.parent)}
     done = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, env=environ, timeout=30, check=False)
     assert (sorted(done.stdout), done.stderr) == (["0", "1"], "")
+
+
+async def test_what_is_known_of_a_connection_without_asking_it_is_true() -> None:
+    server = Greeter()
+    server.listen(0, "127.0.0.1")
+    async with connected(server):
+        stream = await server.streams.get()
+        assert stream._family == stream.socket.family == socket.AF_INET
+        sends_at_once = bool(stream.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        assert sends_at_once or not stream._sends_at_once
+        stream.close()

@@ -440,7 +440,7 @@ class _HTTPRequestContext:
         self, stream: iostream.IOStream, address: tuple[Any, ...], protocol: str | None, trusted_downstream: list[str] | None = None
     ) -> None:
         self.address = address
-        self.address_family = None if stream.socket is None else stream.socket.family
+        self.address_family = None if stream.socket is None else getattr(stream, "_family", None) or stream.socket.family
         # A Unix socket's peer has no address worth the name.
         self.remote_ip = address[0] if self.address_family in _INTERNET and address is not None else "0.0.0.0"
         self.protocol = protocol or ("https" if isinstance(stream, iostream.SSLIOStream) else "http")

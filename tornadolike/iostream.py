@@ -115,6 +115,7 @@ class BaseIOStream:
     _request: read_buffer.ReadRequest | None = None
     _read_future: "Future[Any] | None" = None
     _read_buffer: bytearray | None = None
+    _expects_bytes = False  # the other end has to speak first, and probably has: a consumer's source looks before it waits
     _listening = False  # somebody has been waiting for bytes, so that an end of stream is news
     _eof = False  # the end has come, and bytes before it are still to be read
     _write_queue: WriteBuffer | None = None
@@ -673,7 +674,7 @@ class BaseIOStream:
         """The source; a stream on a file descriptor gets one when it first needs it."""
         if self._source is None:
             io_loop = cast("BaseAsyncIOLoop", self.io_loop)
-            self._source = FdSource(io_loop.selector_loop, io_loop.handlers, self, self._plain_socket())
+            self._source = FdSource(io_loop.selector_loop, io_loop.handlers, self, self._plain_socket(), self._expects_bytes)
             self._open_direct()
         return self._source
 
@@ -775,6 +776,10 @@ class IOStream(BaseIOStream):
     once the stream is closed. Streams that a server hands out may be on an asyncio transport instead: their ``stream.socket`` can be
     asked (``getpeername()``, ``getsockopt()``, ``fileno()`` ...) and have its options set, but not be read, written or detached.
     """
+
+    # What a server knows of the connections that it accepts: the address family, and whether TCP_NODELAY is set.
+    _family: int | None = None
+    _sends_at_once = False
 
     def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
         self.socket = socket
@@ -904,7 +909,7 @@ class IOStream(BaseIOStream):
         return sock
 
     def set_nodelay(self, value: bool) -> None:
-        if self.socket is None or self.socket.family not in (socket.AF_INET, socket.AF_INET6):
+        if self.socket is None or (self._family or self.socket.family) not in (socket.AF_INET, socket.AF_INET6):
             return
         try:
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1 if value else 0)

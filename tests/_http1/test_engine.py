@@ -367,3 +367,9 @@ def test_what_is_no_whole_response(parser: HeadParser) -> None:
     assert engine.whole_response(whole.replace(b"OK", b"OK" * 20), 3) is None
     engine.feed(whole[:10])
     assert engine.whole_response(whole, 3) is None
+
+
+def test_a_request_that_ends_its_connection_does_not_spoil_the_parser() -> None:
+    parser = select.parser("httptools")
+    for head in (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n") * 2:
+        assert parser.plain_request(head) is not None

@@ -74,6 +74,7 @@ def _choose(loop: str | None, engine: str | None) -> tuple[str, str]:
         os.environ[factory.ENVIRONMENT_VARIABLE] = loop
     if engine is not None:
         os.environ["TORNADOLIKE_HTTP"] = engine
+    select.set_default(None)  # the environment has the last word, also where somebody has looked before
     loop = os.environ.get(factory.ENVIRONMENT_VARIABLE) or factory.BUILT_IN
     factory.set_default(loop)
     return loop, select.resolve()

@@ -43,7 +43,7 @@ class _ResponseCallbacks:
 class HttptoolsHeadParser:
     """`engine.HeadParser` on httptools, with h11 behind it. For one thread."""
 
-    __slots__ = ("_callbacks", "_feed", "_fields", "_thorough", "_unfinished")
+    __slots__ = ("_callbacks", "_feed", "_fields", "_goes_on", "_thorough", "_unfinished")
     name = "httptools"
 
     def __init__(self) -> None:
@@ -54,10 +54,11 @@ class HttptoolsHeadParser:
         self._renew()
 
     def _renew(self) -> None:
-        """A parser that remembers nothing of the head before, which has failed, or goes on with a body: not its business."""
+        """A parser that remembers nothing of the head before, which has failed, ends its connection, or goes on with a body."""
         self._fields.clear()
         self._unfinished.clear()
-        self._feed = httptools.HttpRequestParser(self._callbacks).feed_data
+        parser = httptools.HttpRequestParser(self._callbacks)
+        self._feed, self._goes_on = parser.feed_data, parser.should_keep_alive
 
     def plain_request(self, head: bytes) -> tuple[str, str, str, Pairs] | None:
         unfinished, fields = self._unfinished, self._fields
@@ -69,7 +70,8 @@ class HttptoolsHeadParser:
             self._renew()
             return None
         pairs = list(fields.items())
-        if unfinished:
+        if unfinished or not self._goes_on():
+            # What comes next is not behind this head, but of another request. It would be refused, and be parsed twice.
             self._renew()
         else:
             fields.clear()

@@ -35,7 +35,20 @@ class FdSource:
     and passed on: straight from the socket when there is one, otherwise with the owner's ``read_from_fd``.
     """
 
-    __slots__ = ("_fd", "_loop", "_owner", "_receiver", "_registry", "_socket", "_watches_reading", "_watches_writing", "blocked", "write")
+    __slots__ = (
+        "_expects_bytes",
+        "_fd",
+        "_loop",
+        "_owner",
+        "_receiver",
+        "_registered",
+        "_registry",
+        "_socket",
+        "_watches_reading",
+        "_watches_writing",
+        "blocked",
+        "write",
+    )
 
     def __init__(
         self,
@@ -43,6 +56,7 @@ class FdSource:
         registry: dict[int, tuple[Any, Callable[..., Any]]],
         owner: FdOwner,
         sock: socket.socket | None,
+        expects_bytes: bool = False,
     ) -> None:
         self._loop = loop
         self._registry = registry  # the IOLoop's handlers: it closes what stands there in close(all_fds=True)
@@ -50,7 +64,9 @@ class FdSource:
         self._socket = sock  # only when the owner's hooks do nothing but read and write it
         self._fd = -1
         self._receiver: Callable[[bytes], None] | None = None
-        self._watches_reading = self._watches_writing = False
+        # That reading is watched may be true before the loop knows of it.
+        self._watches_reading = self._registered = self._watches_writing = False
+        self._expects_bytes = expects_bytes
         self.blocked = False
         self.write: Callable[[bytes], None] | None = None if sock is None else self._write
 
@@ -65,10 +81,10 @@ class FdSource:
     def deliver(self, receiver: Callable[[bytes], None] | None) -> None:
         """Pass arriving bytes to ``receiver``; None: the owner reads by itself."""
         self._receiver = receiver
-        if self._watches_reading:
+        if self._registered:
             # The loop replaces the callback in place: no system call, as leaving and coming back would need.
-            self._watches_reading = False
-            self.resume()
+            self._registered = False
+            self._register()
 
     def unsent(self) -> int:
         return 0
@@ -76,12 +92,35 @@ class FdSource:
     def pause(self) -> None:
         if self._watches_reading:
             self._watches_reading = False
-            self._loop.remove_reader(self._fd)
+            if self._registered:
+                self._registered = False
+                self._loop.remove_reader(self._fd)
 
     def resume(self) -> None:
         if self._watches_reading:
             return
         self._watches_reading = True
+        if self._expects_bytes and self._receiver is not None and self._socket is not None:
+            # A connection that is answered and closed within a turn or two is never registered, which would be a tenth of its cost.
+            self._expects_bytes = False
+            self._descriptor()
+            self._loop.call_soon(self._receive_expected)
+        else:
+            self._register()
+
+    def _receive_expected(self) -> None:
+        if self._registered or not self._watches_reading or self._receiver is None:
+            self._register()
+            return
+        try:
+            self._receive()
+        finally:
+            self._loop.call_soon(self._register)  # behind what this made the loop do, such as running a handler
+
+    def _register(self) -> None:
+        if self._registered or not self._watches_reading:
+            return
+        self._registered = True
         if self._receiver is None:
             callback = self._owner._on_readable
         elif self._socket is not None:

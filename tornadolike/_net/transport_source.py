@@ -24,6 +24,14 @@ def suits(loop: asyncio.AbstractEventLoop) -> bool:
     return not isinstance(loop, selector_events.BaseSelectorEventLoop)
 
 
+def sends_at_once(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether TCP connections of ``loop`` are known to have ``TCP_NODELAY`` from the beginning.
+
+    All loops should (it is in asyncio's documentation); of libuv's it is known.
+    """
+    return type(loop).__module__.partition(".")[0] in ("uvloop", "winloop")
+
+
 def protocol_factory(on_connection: Callable[["TransportSource"], None]) -> Callable[[], "TransportSource"]:
     """What ``loop.create_server`` and ``loop.create_connection`` want.
 

@@ -1,0 +1,139 @@
+"""FdSource where the first bytes are expected: it looks for them before the loop is told to watch."""
+
+import asyncio
+import socket
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from tornadolike._net.fd_source import FdSource
+
+
+class Owner:
+    read_chunk_size = 65536
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.sock = sock
+        self.ended = False
+        self.errors: list[BaseException] = []
+
+    def fileno(self) -> Any:
+        return self.sock
+
+    def _on_eof(self) -> None:
+        self.ended = True
+
+    def _on_read_error(self, error: BaseException) -> None:
+        self.errors.append(error)
+
+    def _on_readable(self) -> None: ...
+
+
+class Watching:
+    """A loop, and whether it was told to watch."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.call_soon = self.loop.call_soon
+        self.watched: list[Callable[[], None]] = []
+        self.removals = 0
+
+    def add_reader(self, fd: int, callback: Callable[[], None]) -> None:
+        self.watched.append(callback)
+
+    def remove_reader(self, fd: int) -> None:
+        self.removals += 1
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)
+    with ours, theirs:
+        yield ours, theirs
+
+
+class Case:
+    def __init__(self, ours: socket.socket) -> None:
+        self.loop, self.owner, self.received = Watching(), Owner(ours), b""
+        self.source = FdSource(self.loop, {}, self.owner, ours, True)  # type: ignore[arg-type]  # as much of them as is used
+        self.source.deliver(self.take)
+
+    def take(self, data: bytes) -> None:
+        self.received += data
+        self.loop.call_soon(self.after)
+
+    def after(self) -> None: ...
+
+
+async def turns() -> None:
+    for _ in range(4):
+        await asyncio.sleep(0)
+
+
+async def test_what_is_closed_at_once_is_never_watched(pair: tuple[socket.socket, socket.socket]) -> None:
+    case = Case(pair[0])
+    case.after = case.source.close  # type: ignore[method-assign]
+    pair[1].send(b"request")
+    case.source.resume()
+    assert case.received == b""  # not inside the call
+    await turns()
+    assert case.received == b"request"
+    assert (case.loop.watched, case.loop.removals) == ([], 0)
+
+
+async def test_what_stays_open_is_watched_once(pair: tuple[socket.socket, socket.socket]) -> None:
+    case = Case(pair[0])
+    pair[1].send(b"request")
+    case.source.resume()
+    case.source.resume()
+    await turns()
+    assert case.received == b"request"
+    assert case.loop.watched == [case.source._receive]
+    case.source.close()
+    assert case.loop.removals == 1
+
+
+async def test_nothing_there_yet(pair: tuple[socket.socket, socket.socket]) -> None:
+    case = Case(pair[0])
+    case.source.resume()
+    await turns()
+    assert case.loop.watched == [case.source._receive]
+    pair[1].send(b"late")
+    case.loop.watched[0]()
+    assert case.received == b"late"
+
+
+async def test_pausing_before_the_look(pair: tuple[socket.socket, socket.socket]) -> None:
+    case = Case(pair[0])
+    pair[1].send(b"request")
+    case.source.resume()
+    case.source.pause()
+    await turns()
+    assert (case.received, case.loop.watched, case.loop.removals) == (b"", [], 0)
+    case.source.resume()
+    assert case.loop.watched == [case.source._receive]
+
+
+async def test_a_reader_that_is_gone_before_the_look(pair: tuple[socket.socket, socket.socket]) -> None:
+    case = Case(pair[0])
+    pair[1].send(b"request")
+    case.source.resume()
+    case.source.deliver(None)
+    await turns()
+    assert (case.received, case.loop.watched) == (b"", [case.owner._on_readable])
+
+
+async def test_an_end_or_an_error_at_the_look(pair: tuple[socket.socket, socket.socket]) -> None:
+    case = Case(pair[0])
+    pair[1].close()
+    case.source.resume()
+    await turns()
+    assert case.owner.ended
+    pair[0].close()
+    other = Case(pair[0])
+    other.source._fd = 9999
+    other.source.resume()
+    await turns()
+    assert [type(error) for error in other.owner.errors] == [OSError]
