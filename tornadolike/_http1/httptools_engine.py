@@ -17,7 +17,6 @@ from tornadolike._http1.h11_engine import H11HeadParser
 
 # llhttp lets control characters pass here (RFC 9112 §4).
 _REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
-_VERSIONS = ("HTTP/1.1", "HTTP/1.0")
 
 
 class _Callbacks:
@@ -43,7 +42,7 @@ class _ResponseCallbacks:
 class HttptoolsHeadParser:
     """`engine.HeadParser` on httptools, with h11 behind it. For one thread."""
 
-    __slots__ = ("_callbacks", "_feed", "_fields", "_goes_on", "_thorough", "_unfinished")
+    __slots__ = ("_callbacks", "_feed", "_fields", "_thorough", "_unfinished")
     name = "httptools"
 
     def __init__(self) -> None:
@@ -57,8 +56,7 @@ class HttptoolsHeadParser:
         """A parser that remembers nothing of the head before, which has failed, ends its connection, or goes on with a body."""
         self._fields.clear()
         self._unfinished.clear()
-        parser = httptools.HttpRequestParser(self._callbacks)
-        self._feed, self._goes_on = parser.feed_data, parser.should_keep_alive
+        self._feed = httptools.HttpRequestParser(self._callbacks).feed_data
 
     def plain_request(self, head: bytes) -> tuple[str, str, str, Pairs] | None:
         unfinished, fields = self._unfinished, self._fields
@@ -70,8 +68,8 @@ class HttptoolsHeadParser:
             self._renew()
             return None
         pairs = list(fields.items())
-        if unfinished or not self._goes_on():
-            # What comes next is not behind this head, but of another request. It would be refused, and be parsed twice.
+        if unfinished or fields.get(b"Connection") == b"close":
+            # The next head is of another connection, not behind this one. llhttp would refuse it, and it would have to be parsed twice.
             self._renew()
         else:
             fields.clear()
@@ -79,7 +77,10 @@ class HttptoolsHeadParser:
         if len(line) != 3 or head.count(b"\n") != len(pairs) + 2:
             return None
         method, target, version = line
-        return (method, target, version, pairs) if version in _VERSIONS else None
+        if version == "HTTP/1.1":
+            return method, target, version, pairs
+        self._renew()  # as above
+        return (method, target, version, pairs) if version == "HTTP/1.0" else None
 
     def plain_response(self, head: bytes) -> tuple[str, int, str, Pairs] | None:
         fields: dict[bytes, bytes] = {}
