@@ -169,6 +169,18 @@ class _HandlerUI:
         return ui
 
 
+# Names of headers that handlers have set, each found to be a token. Programs use few; those that make names up fill it once.
+_checked_names: set[str] = set()
+_MAX_CHECKED_NAMES = 1000
+
+
+def _check_header_name(name: str) -> None:
+    if not _ABNF.field_name.fullmatch(name):
+        raise ValueError(f"Unsafe header name {name!r}")
+    if len(_checked_names) < _MAX_CHECKED_NAMES:
+        _checked_names.add(name)
+
+
 class RequestHandler:
     """Answers HTTP requests; one instance for each request.
 
@@ -332,8 +344,8 @@ class RequestHandler:
         :arg value: text, bytes (Latin-1), an integer, or a `datetime.datetime` which is sent as an HTTP date (naive
             ones are taken as UTC).
 
-        Raises `ValueError` for control characters (line ends above all) and text outside Latin-1, `TypeError` for
-        other types.
+        Raises `ValueError` for control characters (line ends above all) and text outside Latin-1, and for a name that is no token
+        (RFC 9110 §5.1); `TypeError` for other types.
         """
         # The first test is the usual case of _convert_header_value, without the call.
         text = value if type(value) is str and value.isascii() and value.isprintable() else self._convert_header_value(value)
@@ -341,6 +353,8 @@ class RequestHandler:
             # Often the only header that a handler sets: there are initial headers for that.
             self.__initial_headers = _initial_headers_now(text)
         else:
+            if name not in _checked_names:
+                _check_header_name(name)
             self._headers[name] = text
 
     def add_header(self, name: str, value: _HeaderTypes) -> None:

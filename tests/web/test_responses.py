@@ -221,6 +221,30 @@ async def test_cve_2012_2374_header_values_with_line_ends_are_refused(ask, logs)
     logs.records.clear()
 
 
+@pytest.mark.parametrize("name", ["", "a b", "a:", "a\r\nb", "a\nb", "a\x00b", "a\x7f", "caf\xe9", "a/b", " a", "a;"])
+async def test_header_names_are_tokens(ask, name):
+    """RFC 9110 §5.1."""
+    tried = []
+
+    class Page(web.RequestHandler):
+        def get(self):
+            with pytest.raises(ValueError, match="Unsafe header name"):
+                self.set_header(name, "x")
+            with pytest.raises(httputil.HTTPInputError, match="Invalid header name"):
+                self.add_header(name, "x")
+            tried.append(name)
+
+    assert (await ask(Page)).status == 200
+    assert tried == [name]
+
+
+def test_made_up_header_names_do_not_fill_the_memory(monkeypatch):
+    monkeypatch.setattr(web, "_checked_names", set())
+    for number in range(1500):
+        web._check_header_name(f"X-{number}")
+    assert len(web._checked_names) == 1000
+
+
 async def test_header_values_of_all_kinds(ask):
     class Page(web.RequestHandler):
         def get(self):
