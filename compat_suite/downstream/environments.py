@@ -84,9 +84,11 @@ def _put_tornadolike_in(package: Package) -> None:
     """The checkout itself, by a link: nothing has to be installed anew when it changes."""
     answer = _quiet([str(package.python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"])
     site = Path(answer.strip())
-    link = site / "tornadolike"
+    link, package_here = site / "tornadolike", environment.ROOT / "tornadolike"
+    if link.is_symlink() and link.readlink() != package_here:
+        link.unlink()  # the environment was used from another checkout
     if not link.is_symlink():
-        link.symlink_to(environment.ROOT / "tornadolike")
+        link.symlink_to(package_here)
     shutil.copy(environment.ROOT / "tornadolike" / "tornadolike_alias.pth", site)
 
 

@@ -57,6 +57,24 @@ def test_what_cannot_be_installed_is_a_difference(tmp_path: Path, monkeypatch: p
     assert package.home.is_relative_to(tmp_path)
 
 
+def test_an_environment_that_another_checkout_made_is_pointed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environments, "_quiet", lambda command: f"{tmp_path}\n")
+    package = environments.Package("p", "", [], "program", ["x.py"], 1)
+    (tmp_path / "tornadolike").symlink_to("/elsewhere/tornadolike")
+    for _ in range(2):
+        environments._put_tornadolike_in(package)
+        assert (tmp_path / "tornadolike").readlink() == environments.environment.ROOT / "tornadolike"
+    assert (tmp_path / "tornadolike_alias.pth").exists()
+
+
+def test_packages_may_share_an_environment_but_not_their_sources() -> None:
+    one = environments.Package("a", "", ["x"], "program", ["x.py"], 1, environment="e")
+    other = environments.Package("b", "", ["x"], "pytest", ["x.py"], 1, source="b", environment="e")
+    assert one.home == other.home
+    assert one.home != environments.Package("a", "", ["y"], "program", ["x.py"], 1, environment="e").home
+    assert other.unpacked.name == "source-b"
+
+
 def test_the_list_in_the_repository_is_well_formed() -> None:
     listed = runner.packages()
     assert len({one.name for one in listed}) == len(listed)
