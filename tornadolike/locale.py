@@ -19,7 +19,6 @@ import glob
 import os
 import re
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 from tornadolike._locale_data import LOCALE_NAMES
@@ -120,7 +119,7 @@ def load_gettext_translations(directory: str, domain: str) -> None:
     global _translations, _use_gettext
     _translations = {}
     for path in glob.glob(os.path.join(glob.escape(directory), "*", "LC_MESSAGES", f"{domain}.mo")):
-        code = Path(path).parts[-3]
+        code = os.path.basename(os.path.dirname(os.path.dirname(path)))
         try:
             _translations[code] = gettext.translation(domain, directory, languages=[code])
         except Exception as e:
