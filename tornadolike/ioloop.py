@@ -459,8 +459,11 @@ class PeriodicCallback:
         if self._running:
             if self._timeout is not None:  # started again meanwhile: one series is enough
                 self.io_loop.remove_timeout(self._timeout)
-            self._update_next(self.io_loop.time())
-            self._timeout = self.io_loop.add_timeout(self._next_timeout, self._run)
+            now = self.io_loop.time()
+            self._update_next(now)
+            # A clock that was set back by an hour must not make it wait for an hour.
+            latest = now + self.callback_time / 1000 * (1 + self.jitter)
+            self._timeout = self.io_loop.add_timeout(min(self._next_timeout, latest), self._run)
 
     def _update_next(self, current_time: float) -> None:
         period = self.callback_time / 1000

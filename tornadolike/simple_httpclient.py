@@ -214,7 +214,7 @@ class _KeptConnections:
         if self._closed:
             kept.stream.close()
             return
-        for evicted in self._pool.put(key, kept, self._io_loop.time()):
+        for evicted in self._pool.put(key, kept, time.monotonic()):
             evicted.stream.close()
         if self._timer is None:
             self._schedule()
@@ -230,11 +230,11 @@ class _KeptConnections:
     def _schedule(self) -> None:
         deadline = self._pool.next_deadline()
         if deadline is not None:
-            self._timer = self._io_loop.call_at(deadline, self._expire)
+            self._timer = self._io_loop.call_later(max(deadline - time.monotonic(), 0), self._expire)
 
     def _expire(self) -> None:
         self._timer = None
-        for kept in self._pool.expire(self._io_loop.time()):
+        for kept in self._pool.expire(time.monotonic()):
             kept.stream.close()
         self._schedule()
 
@@ -329,12 +329,12 @@ class _Timeouts:
         self._next = math.inf
 
     def watch(self, connection: "_HTTPConnection", deadline: float) -> None:
-        """Have ``connection._on_timeout`` called at ``deadline``, unless it is forgotten before."""
+        """Have ``connection._on_timeout`` called at ``deadline`` (of `time.monotonic`), unless it is forgotten before."""
         self._deadlines[connection] = deadline
         if deadline < self._next:
             self._stop()
             self._next = deadline
-            self._timer = self._io_loop.call_at(deadline, self._look)
+            self._timer = self._io_loop.call_later(max(deadline - time.monotonic(), 0), self._look)
 
     def forget(self, connection: "_HTTPConnection") -> None:
         self._deadlines.pop(connection, None)
@@ -350,14 +350,14 @@ class _Timeouts:
             self._timer = None
 
     def _look(self) -> None:
-        now = self._io_loop.time()
+        now = time.monotonic()
         due = [connection for connection, deadline in self._deadlines.items() if deadline <= now]
         for connection in due:
             del self._deadlines[connection]
         self._timer = None
         self._next = min(self._deadlines.values(), default=math.inf)
         if self._deadlines:
-            self._timer = self._io_loop.call_at(self._next, self._look)
+            self._timer = self._io_loop.call_later(max(self._next - now, 0), self._look)
         for connection in due:
             connection._on_timeout("during request")
 
@@ -416,7 +416,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         self.chunks: bytes | bytearray = b""
         self.io_loop = IOLoop.current() if client is None else client.io_loop
         self.start_wall_time = time.time()
-        self.start_time = self.io_loop.time()
+        self.start_time = time.monotonic()  # not the clock on the wall, which may be set meanwhile
         if type(self) is not _HTTPConnection or client is None or client._kept is None or not self._sent_at_once(client._kept):
             gen.convert_yielded(self.run()).add_done_callback(_log_failure)
 
@@ -609,7 +609,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
 
     def _connect_seconds(self) -> float | None:
         seconds = _sooner(self.request.connect_timeout, self.request.request_timeout)
-        return self.start_time + seconds - self.io_loop.time() if seconds else None
+        return self.start_time + seconds - time.monotonic() if seconds else None
 
     def _create_connection(self, stream: IOStream) -> HTTP1Connection:
         parameters = HTTP1ConnectionParameters(
@@ -632,7 +632,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         if not seconds or self._timeout is not None:
             return
         if self.client is None:
-            self._timeout = self.io_loop.call_at(self.start_time + seconds, self._on_timeout, "during request")
+            self._timeout = self.io_loop.call_later(self.start_time + seconds - time.monotonic(), self._on_timeout, "during request")
         else:
             self._timeout = self.client._timeouts
             self.client._timeouts.watch(self, self.start_time + seconds)
@@ -713,7 +713,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         return True
 
     def _failure(self, error: BaseException | None) -> HTTPResponse:
-        elapsed = self.io_loop.time() - self.start_time
+        elapsed = time.monotonic() - self.start_time
         return HTTPResponse(self.request, 599, error=error, request_time=elapsed, start_time=self.start_wall_time)
 
     # Reading
@@ -822,7 +822,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             self.code,
             reason=self.reason,
             headers=self.headers,
-            request_time=self.io_loop.time() - self.start_time,
+            request_time=time.monotonic() - self.start_time,
             start_time=self.start_wall_time,
             buffer=BytesIO(self.chunks),
             effective_url=self.request.url,

@@ -5,6 +5,7 @@ import functools
 import numbers
 import socket
 import ssl
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
@@ -134,12 +135,12 @@ class _Connector:
 
 
 async def _within(deadline: float | None, awaitable: Awaitable[_T], late: Callable[[], str]) -> _T:
-    """Await something until ``deadline`` (a time of the IOLoop, or None); after that raise ``TimeoutError(late())``."""
+    """Await something until ``deadline`` (a time of `time.monotonic`, or None); after that raise ``TimeoutError(late())``."""
     if deadline is None:
         return await awaitable
     if isinstance(awaitable, asyncio.Future):
         awaitable = asyncio.shield(awaitable)  # somebody else may be waiting for the same future
-    limit = asyncio.timeout(deadline - IOLoop.current().time())
+    limit = asyncio.timeout(deadline - time.monotonic())
     try:
         async with limit:
             return await awaitable
@@ -155,7 +156,7 @@ def _deadline(timeout: float | timedelta | None) -> float | None:
     seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else timeout
     if not isinstance(seconds, numbers.Real):
         raise TypeError(f"Unsupported timeout {timeout!r}")
-    return IOLoop.current().time() + float(seconds)
+    return time.monotonic() + float(seconds)
 
 
 class TCPClient:
@@ -201,7 +202,8 @@ class TCPClient:
         deadline = _deadline(timeout)
         addrinfo = await _within(deadline, self.resolver.resolve(host, port, af), lambda: f"Timeout while resolving {host}")
         begin = functools.partial(self._create_stream, max_buffer_size, source_ip=source_ip, source_port=source_port)
-        _, addr, stream = await _Connector(addrinfo, begin).start(connect_timeout=deadline)
+        left = None if deadline is None else timedelta(seconds=max(deadline - time.monotonic(), 0))
+        _, addr, stream = await _Connector(addrinfo, begin).start(connect_timeout=left)
         if ssl_options is None:
             return stream
         handshake = stream.start_tls(False, ssl_options=ssl_options, server_hostname=host)

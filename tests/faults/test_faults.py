@@ -1,13 +1,14 @@
 """Peers that vanish, hooks that raise, descriptors that run out: the next client is served all the same."""
 
 import asyncio
+import contextlib
 import errno
 import tracemalloc
 from typing import Any
 
 import pytest
 
-from tornadolike import web
+from tornadolike import web, websocket
 from tornadolike._net import listening
 from tornadolike.iostream import StreamClosedError
 
@@ -87,7 +88,25 @@ class Failing(web.RequestHandler):
         super().write_error(status_code, **kwargs)
 
 
-ROUTES = [("/", Hello), ("/wait", Waiting), ("/large", Large), ("/failing", Failing), ("/cancelled", Cancelled)]
+class Echo(websocket.WebSocketHandler):
+    opened, closed = 0, 0
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        Echo.opened += 1
+
+    async def on_message(self, message: str | bytes) -> None:
+        with contextlib.suppress(websocket.WebSocketClosedError):
+            await self.write_message(message)
+
+    def on_close(self) -> None:
+        Echo.closed += 1
+
+
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n"
+)
+ROUTES = [("/ws", Echo), ("/", Hello), ("/wait", Waiting), ("/large", Large), ("/failing", Failing), ("/cancelled", Cancelled)]
 
 
 async def served(site: Any) -> None:
@@ -107,6 +126,11 @@ async def served(site: Any) -> None:
         b"GET / HTTP/1.1\r\nHost: a\r\n\r\n" * 50,
         b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n",
         b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n",
+        UPGRADE[:60],
+        UPGRADE,
+        UPGRADE + b"\x81\x82\0\0",
+        UPGRADE + b"\x81\x82\0\0\0\0hi" * 100,
+        UPGRADE + b"\x88\x80\0\0\0\0",
     ],
 )
 async def test_a_reset_at_any_stage(serve: Any, sent: bytes) -> None:
@@ -117,7 +141,18 @@ async def test_a_reset_at_any_stage(serve: Any, sent: bytes) -> None:
     if b"/wait" in sent:
         await site.until(lambda: Waiting.inside)
     client.reset()
-    await site.until(lambda: not site.server._connections and not Waiting.inside)
+    await site.until(lambda: not site.server._connections and not Waiting.inside and Echo.opened == Echo.closed)
+    await served(site)
+
+
+@pytest.mark.parametrize("sent", [b"GET", b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nabc", UPGRADE, UPGRADE + b"\x81"])
+async def test_half_closed_in_the_middle(serve: Any, sent: bytes) -> None:
+    site = serve(ROUTES)
+    client = await site.client()
+    client.send(sent)
+    client.writer.write_eof()
+    await client.rest()
+    await site.until(lambda: not site.server._connections and Echo.opened == Echo.closed)
     await served(site)
 
 

@@ -191,3 +191,31 @@ def test_a_killed_worker_is_replaced_and_the_others_lose_nothing(run: Any) -> No
         reader.join(20)
     if answers[0]:  # the survivor had it
         assert answers[0].endswith(f"answered by {next(iter(workers - {victim}))}".encode())
+
+
+def test_a_connection_to_the_survivor_outlives_kill_9(run: Any) -> None:
+    program = run(workers=2, flight=1, seconds=0.5)
+    workers = {int(program.expect(r"worker (\d+)")[1]) for _ in range(2)}
+    pinned: dict[int, socket.socket] = {}
+    while len(pinned) < 2:  # whichever worker is faster gets a connection: until each has one
+        client = socket.create_connection(("127.0.0.1", program.port), timeout=20)
+        owner = ask_on(client, "/")
+        if owner in pinned:
+            client.close()
+        pinned.setdefault(owner, client)
+    victim, survivor = workers
+    pinned[survivor].sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+    program.expect("all inside")
+    os.kill(victim, signal.SIGKILL)
+    assert pinned[victim].recv(1) == b""
+    assert pinned[survivor].recv(65536).endswith(f"answered by {survivor}".encode())
+    assert int(program.expect(r"worker (\d+)")[1]) not in workers
+    assert {ask_on(pinned[survivor], "/") for _ in range(50)} == {survivor}
+    for client in pinned.values():
+        client.close()
+
+
+def ask_on(client: socket.socket, path: str) -> int:
+    """The worker that answers on a connection which is kept."""
+    client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    return int(client.recv(65536).rpartition(b"\r\n\r\n")[2])
