@@ -84,6 +84,7 @@ def _upstream(result: list[dict[str, Any]]) -> list[str]:
     return [
         table(("module", "passed", "on Tornado", "excluded", ""), rows),
         "<h3>Excluded</h3>",
+        "<p>To be done: nothing, unless your program does what such a test does; the reason says what to expect then.</p>",
         table(("test", "kind", "reason"), left_out),
     ]
 
@@ -104,6 +105,8 @@ def _differential(result: list[dict[str, Any]]) -> list[str]:
         table(("group", "equal", "different on purpose", ""), rows),
         *details,
         "<h3>Different on purpose</h3>",
+        "<p>To be done: docs/differences.md has them in a few words, each with its reason; <code>tornadolike check PATH</code> says which of "
+        "them your own sources touch.</p>",
         table(("scenarios", "why", "times"), reasons),
     ]
 
@@ -120,7 +123,8 @@ def _downstream(result: list[dict[str, Any]]) -> list[str]:
                 "; ".join(f"DIFFERS: {name}: {why}" for name, why in one["different"].items()),
             )
         )
-    return [table(("package", "what is run", "result", ""), rows)]
+    advice = "<p>To be done about one that DIFFERS: run it alone with <code>--package NAME</code>; if it differs again, report it.</p>"
+    return [table(("package", "what is run", "result", ""), rows), *([advice] if any(one["different"] for one in result) else [])]
 
 
 _SECTIONS = {"surface": _surface, "upstream": _upstream, "differential": _differential, "downstream": _downstream}
