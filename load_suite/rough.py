@@ -42,7 +42,7 @@ class Rough:
         found += [f"{count} times {what}" for what, count in self.happened.items() if "wrong" in what or "error" in what or "cut" in what]
         if self.ratio > P99_RATIO:
             found.append(f"p99 is {self.ratio:.2f} times that of the quiet rounds")
-        return found + leftovers(self.before, self.after)
+        return found + leftovers(self.before, self.during, self.after)
 
 
 def run(subject: Subject, websockets: int, slow: int, rate: float, seconds: float, rounds: int) -> Rough:

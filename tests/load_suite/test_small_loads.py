@@ -50,9 +50,9 @@ def test_a_server_that_leaks_is_found_out() -> None:
         return steady.State(descriptors, mebibytes << 20, blocks)
 
     before = state(9, 30, 100_000)
-    assert steady.leftovers(before, [state(9, 50, 100_900), state(9, 50, 100_900)]) == []
-    problems = steady.leftovers(before, [state(9, 50, 100_000), state(11, 53, 102_000)])
-    assert [problem.split(" ")[0] for problem in problems] == ["2", "2000", "memory"]
+    assert steady.leftovers(before, state(99, 50, 200_000), [state(9, 45, 100_900), state(9, 50, 100_900)]) == []
+    problems = steady.leftovers(before, state(99, 50, 200_000), [state(9, 50, 100_000), state(11, 53, 103_000)])
+    assert [problem.split(" ")[0] for problem in problems] == ["2", "3000", "memory"]
     soaked = soak.Soak("requests", 10, [before, before, *[state(9, 30 + n, 100_000 + 1000 * n) for n in range(8)]])
     assert len(soaked.problems()) == 2
 
