@@ -105,8 +105,7 @@ def _differential(result: list[dict[str, Any]]) -> list[str]:
         table(("group", "equal", "different on purpose", ""), rows),
         *details,
         "<h3>Different on purpose</h3>",
-        "<p>To be done: docs/differences.md has them in a few words, each with its reason; <code>tornadolike check PATH</code> says which of "
-        "them your own sources touch.</p>",
+        "<p>docs/differences.md tells of them in a few words; <code>tornadolike check PATH</code> says which your own sources touch.</p>",
         table(("scenarios", "why", "times"), reasons),
     ]
 
