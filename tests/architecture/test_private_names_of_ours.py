@@ -8,6 +8,7 @@ import ast
 import importlib
 import inspect
 import itertools
+import re
 import textwrap
 from typing import Any
 
@@ -39,6 +40,8 @@ _DERIVED_FROM = {
 }
 # Needed by other modules of ours, and named so that nobody else is likely to hit on the same.
 _SHARED = {"_admission", "_listen_to", "_listening_loop", "_own_headers", "_request_taker", "_start_request_handler"}
+# What Python makes of two underscores, whichever class of ours they stand in.
+_KEPT_APART = re.compile("__|_[A-Z][A-Za-z0-9]*__")
 _SHARED_PREFIXES = ("_oauth_", "_xsrf_")
 
 
@@ -50,7 +53,7 @@ def private_names(cls: type[Any]) -> set[str]:
         for node in ast.walk(tree)
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
     }
-    return {name for name in on_self | set(vars(cls)) if name.startswith("_") and not name.startswith(("__", f"_{cls.__name__}__"))}
+    return {name for name in on_self | set(vars(cls)) if name.startswith("_") and not _KEPT_APART.match(name)}
 
 
 @pytest.mark.parametrize(("module", "name"), [(module, name) for module, names in _DERIVED_FROM.items() for name in names])
