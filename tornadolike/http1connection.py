@@ -74,8 +74,9 @@ class HTTP1ConnectionParameters:
         self.decompress = decompress
 
 
-_TakeRequest = Callable[[httputil.HTTPServerRequest], httputil.HTTPMessageDelegate | None]
-"""Takes a request that is complete and has no body; returns who answers it, or None where that is under way already."""
+_TakeRequest = Callable[[httputil.HTTPServerRequest, Callable[[], bytes] | None], httputil.HTTPMessageDelegate | None]
+"""Takes a request that is complete, and what gives its body, if it has one; returns who wants to be given it piece by piece as
+usual, or None where the answer is under way already."""
 
 
 class _Owner(Protocol):
@@ -180,9 +181,12 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     def _first_input(self, data: bytes, session: "_ServerSession", take: "_TakeRequest") -> None:
         """The first bytes of a request which, when it is all there, can go past the delegates: a fifth cheaper as a whole."""
+        engine = cast(ServerEngine, self._engine)
         try:
-            events = self._engine.feed(data)
-            if len(events) == 2 and type(head := events[0]) is RequestHead:
+            events = engine.feed(data)
+            head = events[0] if events else None
+            whole = len(events) == 2 or (head is not None and engine.whole_body_waits(self._body_limit()))
+            if type(head) is RequestHead and whole and not head.expects_continue:
                 self._on_whole_request(head, session, take)
             else:
                 self._begin(session.delegate.start_request(session.server, self))
@@ -191,21 +195,27 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._failed(error)
 
     def _on_whole_request(self, head: RequestHead, session: "_ServerSession", take: "_TakeRequest") -> None:
+        engine = cast(ServerEngine, self._engine)
         if self.no_keep_alive:
-            self._engine.keep_alive = False
+            engine.keep_alive = False
         headers = httputil.HTTPHeaders._from_wire(head.headers)
         headers._host_checked = True
         headers._bare = head.bare
         line = cast(httputil.RequestStartLine, (head.method, head.target, head.version))  # only taken to pieces
-        delegate = take(httputil.HTTPServerRequest(None, None, "", headers, None, None, None, self, line, session.server))
+        request = httputil.HTTPServerRequest(None, None, "", headers, None, None, None, self, line, session.server)
+        delegate = take(request, None if engine.peer is DONE else engine.take_whole_body)
         if delegate is None:
             return
-        start_line = httputil.RequestStartLine(head.method, head.target, head.version)
         self._delegate = delegate
         self._delegate_open = True
+        rest: tuple[Event, ...] = (END,)
+        if engine.peer is not DONE:
+            self._head_settled = False
+            rest = ()
+        start_line = httputil.RequestStartLine(head.method, head.target, head.version)
         wanted = delegate.headers_received(start_line, headers)
-        if (wanted is None or not self._must_wait(wanted, iter((END,)))) and not self._over:
-            self._on_end()
+        if (wanted is None or not self._must_wait(wanted, iter(rest))) and not self._over:
+            self._proceed(iter(rest), b"")
 
     def _input(self, data: bytes) -> None:
         """Bytes from the stream."""

@@ -15,7 +15,7 @@ from tornadolike import httputil, iostream, netutil
 from tornadolike._http1.engine import DONE, IDLE
 from tornadolike._net.admission import Admission
 from tornadolike.escape import native_str
-from tornadolike.http1connection import HTTP1Connection, HTTP1ConnectionParameters, HTTP1ServerConnection
+from tornadolike.http1connection import HTTP1Connection, HTTP1ConnectionParameters, HTTP1ServerConnection, _TakeRequest
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import gen_log
 from tornadolike.tcpserver import TCPServer
@@ -272,7 +272,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         if self.__deadlines is not None:
             self.__deadlines.watch(connection)
 
-    def _request_taker(self) -> Callable[[httputil.HTTPServerRequest], httputil.HTTPMessageDelegate | None] | None:
+    def _request_taker(self) -> _TakeRequest | None:
         """What takes complete requests in place of `start_request`, where that would come out the same."""
         if self.xheaders or type(self).start_request is not HTTPServer.start_request:
             return None

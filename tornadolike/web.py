@@ -66,7 +66,7 @@ from tornadolike._web import (
 )
 from tornadolike.concurrent import future_set_result_unless_cancelled
 from tornadolike.escape import _unicode, utf8
-from tornadolike.http1connection import HTTP1Connection
+from tornadolike.http1connection import HTTP1Connection, _TakeRequest
 from tornadolike.httpserver import HTTPServer
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import access_log, app_log, gen_log
@@ -1534,7 +1534,7 @@ class Application(ReversibleRouter):
         """Answer a request that is complete, body included."""
         return self.find_handler(request).execute()
 
-    def _request_taker(self) -> Callable[[httputil.HTTPServerRequest], httputil.HTTPMessageDelegate | None] | None:
+    def _request_taker(self) -> _TakeRequest | None:
         """`__take`, unless a step of the ordinary way was overridden or replaced: then none may be left out."""
         if "find_handler" in self.__dict__ or "get_handler_delegate" in self.__dict__:
             return None
@@ -1542,11 +1542,13 @@ class Application(ReversibleRouter):
         steps = (cls.start_request, cls.find_handler, cls.get_handler_delegate, *map(_step, _ORDINARY_STEPS))
         return self.__take if steps == _ORDINARY_WAY else None
 
-    def __take(self, request: httputil.HTTPServerRequest) -> httputil.HTTPMessageDelegate | None:
+    def __take(self, request: httputil.HTTPServerRequest, take_body: Callable[[], bytes] | None) -> httputil.HTTPMessageDelegate | None:
         """Start the handler of a complete request, or return the delegate that knows how."""
         route = self.__main_router().find_route(request)
         if route is None or route[0]._stream_request_body:
             return self.find_handler(request)
+        if take_body is not None:
+            request.body = take_body()
         target, kwargs, params = route
         if params:
             self._start_request_handler(target, request, kwargs, params["path_args"], params["path_kwargs"])

@@ -120,7 +120,17 @@ requests = st.builds(
     st.sampled_from(HOWS),
     st.lists(
         st.sampled_from(
-            ["If-None-Match: *", "Connection: keep-alive", "Connection: close", "Cookie: a=b", "Content-Type: text/plain", "X: y", "x: z"]
+            [
+                "Expect: 100-continue",
+                "Content-Type: application/x-www-form-urlencoded",
+                "If-None-Match: *",
+                "Connection: keep-alive",
+                "Connection: close",
+                "Cookie: a=b",
+                "Content-Type: text/plain",
+                "X: y",
+                "x: z",
+            ]
         ),
         max_size=3,
         unique=True,
@@ -254,6 +264,31 @@ async def test_rules_may_change_between_requests() -> None:
     assert b"tagged" in await conversation(application, asked)
     application.add_handlers(r"a", [(r"/new", Page, {"greeting": "host a"})])
     assert b"host a" in await conversation(application, asked)
+
+
+async def test_a_body_that_is_there_is_taken_at_once_unless_it_is_too_long(logs: Any) -> None:
+    post = b"POST %b HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=1"
+    application = web.Application(RULES, log_function=quiet)
+    answer = await conversation(application, [post % b"/page" + post % b"/upload" + LAST], max_body_size=3)
+    assert answer.count(b"HTTP/1.1 200 OK") == 3
+    for path in (b"/page", b"/upload"):
+        answer = await conversation(application, [post % path, LAST], max_body_size=2)
+        assert answer.startswith(b"HTTP/1.1 400 Bad Request\r\n\r\n"), path
+        logs.take("tornado.general", "Content-Length too long")
+
+
+async def test_a_streaming_handler_may_lower_the_limit_for_a_body_that_is_there(logs: Any) -> None:
+    @web.stream_request_body
+    class Small(Upload):
+        def prepare(self) -> None:
+            super().prepare()
+            self.request.connection.set_max_body_size(2)  # type: ignore[union-attr]
+
+    post = b"POST /small HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\na=1"
+    for application in (web.Application([("/small", Small)]), Ordinary([("/small", Small)])):
+        answer = await conversation(application, [post, LAST])
+        assert answer == b"HTTP/1.1 400 Bad Request\r\n\r\n"
+        logs.take("tornado.general", "Content-Length too long")
 
 
 async def test_the_headers_of_an_answer_are_there_afterwards() -> None:

@@ -324,6 +324,20 @@ class ServerEngine(Engine):
         self._start_body(body)
         return [event]
 
+    def whole_body_waits(self, max_body_bytes: int) -> bool:
+        """After a head: whether all of its body is there already, of a length that was given and that is allowed."""
+        reader = self._reader
+        return type(reader) is FixedReader and reader.remaining <= len(self._tail) and reader.remaining <= max_body_bytes
+
+    def take_whole_body(self) -> bytes:
+        """The body of which `whole_body_waits` told; the request is complete with it."""
+        reader, tail = self._reader, self._tail
+        assert isinstance(reader, FixedReader)
+        body, self._tail = bytes(tail[: reader.remaining]), tail[reader.remaining :]
+        self._reader = None
+        self.peer = DONE
+        return body
+
     def connection_field(self) -> str | None:
         """The Connection field that the response must have: "close" (1.1), "Keep-Alive" (1.0) or none (RFC 9112 §9.3)."""
         if self._version == "HTTP/1.1":
