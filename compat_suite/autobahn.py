@@ -170,15 +170,21 @@ class Process:
 
 
 def examine_all(sides: list[str], suite: Suite, arguments: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Piece by piece; what the suite says about each case, in the order of their numbers."""
+    """Piece by piece; what the suite says about each case, in the order of their numbers. Raises `Incomplete`, when all are through."""
     pieces = [(side, pattern) for pattern in reversed(arguments.case or PIECES) for side in sides]
     found: dict[str, dict[str, Any]] = {side: {} for side in sides}
+    problems: list[str] = []
     with ThreadPoolExecutor(arguments.jobs) as pool:
         pending = {pool.submit(examine, side, pattern, suite, arguments): side for side, pattern in pieces}
         for done in as_completed(pending):
-            found[pending[done]] |= done.result()
+            try:
+                found[pending[done]] |= done.result()
+            except Incomplete as problem:
+                problems.append(str(problem))
             if arguments.json:  # whatever happens to the others
                 Path(arguments.json).write_text(json.dumps(found, indent=1), encoding="utf-8")
+    if problems:
+        raise Incomplete("\n".join(problems))
     return {side: {number: cases[number] for number in sorted(cases, key=order)} for side, cases in found.items()}
 
 
@@ -273,7 +279,9 @@ def print_report(side: str, cases: dict[str, Any]) -> None:
     print(f"{'all':36}" + "".join(f"{sum(count[kind] for count in groups.values()):15}" for kind in KINDS))
     for number, case in cases.items():
         if verdict(case) != "OK":
-            print(f"{number}: messages {case['behavior']}, closing {case['behaviorClose']}, close code {case['remoteCloseCode']}")
+            seconds = case["duration"] / 1000  # the suite has time limits of 100 to 480 seconds, which a busy machine may not meet
+            words = f"messages {case['behavior']}, closing {case['behaviorClose']}, close code {case['remoteCloseCode']}"
+            print(f"{number}: {words}, {seconds:.1f} s")
 
 
 def table(results: dict[str, dict[str, Any]]) -> str:
