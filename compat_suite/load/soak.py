@@ -5,7 +5,7 @@ import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from load_suite.subject import State, Subject
+from compat_suite.load.subject import State, Subject
 from tornadolike._bench import generator, websocket_load
 from tornadolike._bench.errors import WrongAnswer
 from tornadolike._bench.exchanges import Answer, HTTPExchange, Request

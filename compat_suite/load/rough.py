@@ -6,9 +6,9 @@ import sys
 from dataclasses import dataclass
 from statistics import median
 
-from load_suite.steady import leftovers
-from load_suite.subject import State, Subject
-from load_suite.traffic import Outcome, Traffic
+from compat_suite.load.steady import leftovers
+from compat_suite.load.subject import State, Subject
+from compat_suite.load.traffic import Outcome, Traffic
 from tornadolike._bench.many_connections import raise_file_limit
 
 P99_RATIO = 2.0
@@ -64,7 +64,16 @@ def run(subject: Subject, websockets: int, slow: int, rate: float, seconds: floa
 
 def _round(subject: Subject, websockets: int, slow: int, rate: float, seconds: float) -> tuple[Outcome, dict[str, int], State]:
     """One round; the other process is there in the quiet ones too, and sleeps."""
-    command = [sys.executable, "-m", "load_suite.disturbers", subject.host, str(subject.port), str(seconds), str(websockets), str(slow)]
+    command = [
+        sys.executable,
+        "-m",
+        "compat_suite.load.disturbers",
+        subject.host,
+        str(subject.port),
+        str(seconds),
+        str(websockets),
+        str(slow),
+    ]
     traffic = Traffic(subject.host, subject.port, _NORMAL_CONNECTIONS, "/hello", b"Hello, world")
     with subprocess.Popen(command, stdout=subprocess.PIPE) as others:
         try:

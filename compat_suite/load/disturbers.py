@@ -1,4 +1,4 @@
-"""Clients that misbehave, in a process of their own: ``python -m load_suite.disturbers HOST PORT SECONDS WEBSOCKETS SLOW``.
+"""Clients that misbehave, in a process of their own: ``python -m compat_suite.load.disturbers HOST PORT SECONDS WEBSOCKETS SLOW``.
 
 Slow clients come in three kinds, a third each: heads and bodies that arrive byte by byte, one a second, and readers that take 2 KiB a
 second of 4 MiB. A head or body that is through is followed by the next. WebSockets are aborted in one of four ways. Everything begins

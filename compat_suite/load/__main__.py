@@ -1,4 +1,4 @@
-"""``python -m load_suite [steady|rough|soak|all]``."""
+"""``python -m compat_suite.load [steady|rough|soak|all]``."""
 
 import argparse
 import sys
@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from load_suite import report, rough, soak, steady
-from load_suite.subject import Subject, found
+from compat_suite.load import report, rough, soak, steady
+from compat_suite.load.subject import Subject, found
 from tornadolike._bench.candidates import Candidate
 from tornadolike._bench.errors import BenchError
 
@@ -20,7 +20,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         chosen = found(arguments.candidate)
     except LookupError as error:
-        print(f"load_suite: {error}", file=sys.stderr)
+        print(f"load: {error}", file=sys.stderr)
         return 2
     status = 0
     for name in PARTS if arguments.part == "all" else [arguments.part]:
@@ -38,7 +38,7 @@ def execute(name: str, chosen: list[Candidate], arguments: argparse.Namespace) -
                 print("  ".join(row), *(f"\n  PROBLEM: {one}" for one in problems), flush=True)
                 wrong += len(problems)
         except (BenchError, OSError) as error:
-            print(f"load_suite: {candidate.name}: {error}", file=sys.stderr)
+            print(f"load: {candidate.name}: {error}", file=sys.stderr)
             return 2
     if arguments.page is not None:
         report.put_into(arguments.page, name, report.markdown(name, rows))
@@ -71,7 +71,7 @@ PARTS: dict[str, Callable[[Candidate, argparse.Namespace], Rows]] = {"steady": _
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    whole: Any = argparse.ArgumentParser(prog="python -m load_suite", description=sys.modules["load_suite"].__doc__)
+    whole: Any = argparse.ArgumentParser(prog="python -m compat_suite.load", description=sys.modules["compat_suite.load"].__doc__)
     whole.add_argument("part", choices=[*PARTS, "all"])
     whole.add_argument("--candidate", metavar="TEXT", action="append", default=[], help="servers whose name contains TEXT; may be repeated")
     whole.add_argument("--connections", type=int, default=10_000, help="steady: connections at once (10,000)")

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from pathlib import Path
 
-from load_suite.rough import Rough
-from load_suite.soak import Soak
-from load_suite.steady import Steady
+from compat_suite.load.rough import Rough
+from compat_suite.load.soak import Soak
+from compat_suite.load.steady import Steady
 
-BEGIN, END = "<!-- load_suite {}: begin -->", "<!-- load_suite {}: end -->"
+BEGIN, END = "<!-- load {}: begin -->", "<!-- load {}: end -->"
 
 Row = tuple[str, ...]
 _HELD = ("memory before / during / after", "blocks before / after", "descriptors before / during / after")

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from load_suite.subject import State, Subject
-from load_suite.traffic import Outcome, Traffic
+from compat_suite.load.subject import State, Subject
+from compat_suite.load.traffic import Outcome, Traffic
 from tornadolike._bench.many_connections import raise_file_limit
 
 _MORE_ROUNDS = 3

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from load_suite import __main__ as command
-from load_suite import report, rough, soak, steady
-from load_suite.subject import Subject, found
-from load_suite.traffic import Outcome, Traffic
+from compat_suite.load import __main__ as command
+from compat_suite.load import report, rough, soak, steady
+from compat_suite.load.subject import Subject, found
+from compat_suite.load.traffic import Outcome, Traffic
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +67,7 @@ def test_failures_are_counted(subject: Subject) -> None:
 
 def test_a_page_gets_the_table(tmp_path: Any) -> None:
     page = tmp_path / "page.md"
-    page.write_text("before <!-- load_suite soak: begin -->\nold\n<!-- load_suite soak: end --> after", encoding="utf-8")
+    page.write_text("before <!-- load soak: begin -->\nold\n<!-- load soak: end --> after", encoding="utf-8")
     report.put_into(page, "soak", report.markdown("soak", [("a", "b", "c", "d", "e")]))
     text = page.read_text(encoding="utf-8")
     assert "old" not in text
