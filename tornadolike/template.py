@@ -49,10 +49,13 @@ import posixpath
 import threading
 from collections.abc import Callable
 from types import CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornadolike import escape
-from tornadolike._template import compiler, nodes, parser, scanner, whitespace
+from tornadolike._template import whitespace
+
+if TYPE_CHECKING:
+    from tornadolike._template import nodes
 from tornadolike.log import app_log
 
 _UNSET: Any = object()
@@ -148,13 +151,13 @@ class Template:
         mode = _whitespace_mode(whitespace, compress_whitespace, loader, self.name)
         self.file = _parsed(escape.native_str(template_string), self.name, autoescape, mode)
         self.autoescape: str | None = self.file.autoescape
-        self.code = compiler.compile_to_python(self.file, self._load)
+        self.code = _python_of(self.file, self._load)
         self.compiled = self._compile()
         self._function_code = next(constant for constant in self.compiled.co_consts if isinstance(constant, CodeType))
         # Tracebacks find the source by the name of the module and its loader.
         self._own_names = {**_standard_names(), "__name__": self.name.replace(".", "_"), "__loader__": _SourceText(self.code)}
 
-    def _load(self, path: str, parent_name: str) -> nodes.File:
+    def _load(self, path: str, parent_name: str) -> "nodes.File":
         if self.loader is None:
             raise ParseError(f"no template loader to load {path} from", parent_name)
         return self.loader.load(path, parent_name).file
@@ -200,11 +203,23 @@ def _whitespace_mode(mode: str | None, compress: bool, loader: "BaseLoader | Non
     return mode or (loader and loader.whitespace) or whitespace.default_mode(name)
 
 
-def _parsed(source: str, name: str, autoescape: str | None, mode: str) -> nodes.File:
+# Parser and compiler are imported when there is a template: they are a sixth of what importing `tornadolike.web` takes, and most programs
+# that do it have none.
+
+
+def _parsed(source: str, name: str, autoescape: str | None, mode: str) -> "nodes.File":
+    from tornadolike._template import parser, scanner
+
     try:
         return parser.parse(source, name, autoescape, mode)
     except scanner.SyntaxProblem as e:
         raise ParseError(e.message, name, e.line) from None
+
+
+def _python_of(file: "nodes.File", load: "Callable[[str, str], nodes.File]") -> str:
+    from tornadolike._template import compiler
+
+    return compiler.compile_to_python(file, load)
 
 
 class BaseLoader:
