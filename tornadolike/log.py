@@ -8,7 +8,6 @@ They are ordinary loggers of `logging`, so each can be given its own level and h
 """
 
 import logging
-import logging.handlers
 import sys
 from typing import Any
 
@@ -137,6 +136,8 @@ def _attach(logger: logging.Logger, handler: logging.Handler, color: bool) -> No
 
 
 def _rotating_handler(options: Any) -> logging.Handler:
+    import logging.handlers  # a thirtieth of what importing this package takes; few programs log to files
+
     path, kept, mode = options.log_file_prefix, options.log_file_num_backups, options.log_rotate_mode
     if mode == "size":
         size = options.log_file_max_size
