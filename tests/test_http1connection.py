@@ -190,6 +190,23 @@ async def test_a_request_is_answered_and_the_next_one_read() -> None:
     assert not server.stream.closed()
 
 
+async def test_a_long_response_that_the_kernel_takes_at_once_lets_others_have_their_turn() -> None:
+    server = Server()
+    server.stream.receive(GET)
+    connection = server.delegates[0].connection
+    connection.write_headers(httputil.ResponseStartLine("", 200, "OK"), httputil.HTTPHeaders({"Content-Length": str(64 << 14)}))
+    turns: list[int] = []
+    asyncio.get_running_loop().call_soon(turns.append, 0)
+    for number in range(64):
+        written = connection.write(b"x" * (1 << 14))
+        if not turns:
+            assert written.done() == (number < 7), "128 KiB are taken without a pause"
+        await written
+    assert turns == [0]
+    connection.finish()
+    assert len(server.stream.take()) > 1 << 20
+
+
 async def test_requests_sent_ahead_are_answered_in_order_one_at_a_time() -> None:
     server = Server()
     server.stream.receive(GET * 3)

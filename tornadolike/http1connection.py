@@ -31,6 +31,9 @@ HEXDIGITS = re.compile(r"[0-9a-fA-F]+")
 """ASCII hexadecimal digits only, as in the size of a chunk."""
 
 _MAX_1XX_RESPONSES = 10
+# What a response may write, while the kernel takes it all, before awaiting the write lets the loop go on to others. Sockets have
+# megabytes of buffer: a handler that sends a stream in small pieces would fill it in one turn of several milliseconds.
+_BURST_BYTES = 128 * 1024
 
 # What a server answers before it closes, by the status of the error. Bare, as Tornado's: no date, no body, nothing to parse.
 _REFUSALS = {
@@ -116,6 +119,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     _expects_continue = False
     _stream_lost = False
     _interim_responses = 0
+    _burst_bytes = 0
 
     def __init__(
         self,
@@ -664,7 +668,19 @@ class HTTP1Connection(httputil.HTTPConnection):
 
         Raises `.HTTPOutputError`, and closes, when it is more than the announced Content-Length.
         """
-        return self._send(chunk if self.stream.closed() else self._body_bytes(chunk))
+        written = self._send(chunk if self.stream.closed() else self._body_bytes(chunk))
+        self._burst_bytes += len(chunk)
+        if self._burst_bytes >= _BURST_BYTES:
+            self._burst_bytes = 0
+            if written.done() and written.exception() is None:
+                return self._in_the_next_turn()
+        return written
+
+    def _in_the_next_turn(self) -> "Future[None]":
+        """A future for somebody who has written much, all of which the kernel took: others shall have their turn, too."""
+        turn: Future[None] = Future()
+        self.stream.io_loop.add_callback(future_set_result_unless_cancelled, turn, None)
+        return turn
 
     def _takes_file(self, count: int) -> bool:
         """Whether `_write_file` works: the head is out, with a Content-Length of at least ``count``, and the stream is one for it."""
