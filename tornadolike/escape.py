@@ -71,7 +71,8 @@ def xhtml_escape(value: str | bytes) -> str:
     '&lt;a title=&#x27;1 &amp; 2&#x27;&gt;'
     """
     text = value if isinstance(value, str) else to_unicode(value)
-    if len(text) < _SHORT and _SPECIAL_IN_XHTML.search(text) is None:
+    # None shall fail at replace(), with the message that it has in Tornado.
+    if text is not None and len(text) < _SHORT and _SPECIAL_IN_XHTML.search(text) is None:
         return text
     # The ampersand comes first: it is part of what the others become.
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
