@@ -1263,7 +1263,7 @@ class RequestHandler:
             self.clear_header(name)
 
 
-# What a delegate may run without a task; a subclass or an instrumentation with its own _execute always gets one.
+# What is sure to return a coroutine; an override, or an instrumentation around it, may return anything that can be awaited.
 _EXECUTE = RequestHandler._execute
 _FLUSH = RequestHandler.flush
 _COMPUTE_ETAG = RequestHandler.compute_etag
