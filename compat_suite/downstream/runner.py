@@ -39,6 +39,8 @@ def execute(arguments: argparse.Namespace) -> int:
         results.append(measure(package, arguments.loop, arguments.http))
         print(results[-1].line(), flush=True)
     for one in results:
+        for name in one.once:
+            print(f"{one.package}: {name}: was equal at the second try only")
         for name, text in one.different.items():
             print(f"DIFFERS  {one.package}: {name}: {text}")
     print(f"{sum(1 for one in results if not one.different)} of {len(results)} packages do what they do on Tornado")
@@ -57,6 +59,7 @@ class Result:
     ours: dict[str, str] = field(default_factory=dict)
     different: dict[str, str] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    once: list[str] = field(default_factory=list)  # what differed at the first try alone
 
     def line(self) -> str:
         counts = [
@@ -87,16 +90,23 @@ def measure(package: Package, loop: str, engine: str) -> Result:
         details = str(getattr(error, "stderr", "") or error).strip().splitlines()
         result.different = {"environment": f"could not be set up: {details[-1] if details else error}"}
         return result
+    result.tornado, result.ours, result.different = compare(package, loop, engine, result.seconds)
+    if result.different:
+        # Some tests of others fail now and then, on Tornado as well. What differs has to differ twice.
+        _, _, again = compare(package, loop, engine, [])
+        result.once = sorted(result.different.keys() - again.keys())
+        result.different = {name: text for name, text in result.different.items() if name in again}
+    return result
+
+
+def compare(package: Package, loop: str, engine: str, seconds: list[float]) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Outcomes on Tornado, outcomes on tornadolike, and what differs; ``seconds`` gets the time that each side took."""
+    sides = []
     for alias in (False, True):
         started = time.monotonic()
-        outcomes = run(package, alias=alias, loop=loop, engine=engine)
-        result.seconds.append(round(time.monotonic() - started, 1))
-        if alias:
-            result.ours = outcomes
-        else:
-            result.tornado = outcomes
-    result.different = differences(result.tornado, result.ours)
-    return result
+        sides.append(run(package, alias=alias, loop=loop, engine=engine))
+        seconds.append(round(time.monotonic() - started, 1))
+    return *sides, differences(*sides)
 
 
 def differences(tornado: dict[str, str], ours: dict[str, str]) -> dict[str, str]:

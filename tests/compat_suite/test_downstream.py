@@ -57,6 +57,17 @@ def test_what_cannot_be_installed_is_a_difference(tmp_path: Path, monkeypatch: p
     assert package.home.is_relative_to(tmp_path)
 
 
+@pytest.mark.parametrize(("second", "different", "once"), [("passed", [], ["a"]), ("failed", ["a"], [])])
+def test_what_differs_has_to_differ_twice(monkeypatch: pytest.MonkeyPatch, second: str, different: list[str], once: list[str]) -> None:
+    outcomes = iter([{"a": "passed"}, {"a": "failed"}, {"a": "passed"}, {"a": second}])
+    monkeypatch.setattr(environments, "prepare", lambda package: None)
+    monkeypatch.setattr(runner, "run", lambda package, **_: next(outcomes))
+    result = runner.measure(environments.Package("p", "", [], "pytest", ["x"], 1), "asyncio", "auto")
+    assert (list(result.different), result.once) == (different, once)
+    assert result.ours == {"a": "failed"}
+    assert len(result.seconds) == 2
+
+
 def test_an_environment_that_another_checkout_made_is_pointed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environments, "_quiet", lambda command: f"{tmp_path}\n")
     package = environments.Package("p", "", [], "program", ["x.py"], 1)
