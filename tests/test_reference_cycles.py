@@ -203,6 +203,7 @@ REQUESTS = {
     "file": (get("/static/file.txt"), b"200"),
     "part of a file": (get("/static/file.txt", "Range: bytes=5-9\r\n"), b"206"),
     "file not modified": (get("/static/file.txt", "If-Modified-Since: Fri, 31 Dec 2100 23:59:59 GMT\r\n"), b"304"),
+    "chunked form": (get("/plain", FORM + "Transfer-Encoding: chunked\r\n", "POST") + b"3\r\na=5\r\n0\r\n\r\n", b"200"),
     "last one": (get("/plain", "Connection: close\r\n"), b"200"),
 }
 

@@ -395,6 +395,9 @@ class HTTP1Connection(httputil.HTTPConnection):
         if last is not None and not last.done():
             last.add_done_callback(self._flushed)
             return
+        self._complete()
+
+    def _complete(self) -> None:
         self._over = True
         self._delegate = self._close_callback = None
         assert self._owner is not None
@@ -574,12 +577,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         header text that would break out of its line.
         """
         ready = headers._ready
-        if (
-            ready is not None
-            and headers._pairs is not None
-            and not self.is_client
-            and start_line is httputil._STANDARD_START_LINES[ready[0]]
-        ):
+        if ready is not None and not self.is_client and start_line is httputil._STANDARD_START_LINES[ready[0]]:
             # What `web` answers with when no handler touched a header: about a third cheaper as a whole.
             head = self._ready_head(headers, *ready)
         else:
@@ -607,9 +605,8 @@ class HTTP1Connection(httputil.HTTPConnection):
             return None
         self._close_callback = None
         future = self._send(engine.send_whole(_STATUS_LINES[status], lines, body))
-        if future.done() and self._owner is not None:
-            self._over = True
-            self._owner.exchange_done(self)
+        if future.done() and not self._over:
+            self._complete()
         else:
             self._maybe_done()
         return future

@@ -116,11 +116,11 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     _index: dict[str, bytes] | None = None
     _joined: dict[str, str]
     # The status they were made for, the lines of `_pairs` as bytes, and the Content-Length among them: where they are known beforehand
-    # and there is no Connection field. Only true as long as `_pairs` is.
+    # and there is no Connection field. Gone with `_pairs`.
     _ready: tuple[int, bytes, int] | None = None
     # The framing has looked at Host already, so that a request need not.
     _host_checked = False
-    # The framing has seen that there is neither Content-Type nor If-None-Match. Only true as long as `_pairs` is there.
+    # The framing has seen that there is neither Content-Type nor If-None-Match. No longer said once `_pairs` is gone.
     _bare = False
 
     @typing.overload
@@ -171,7 +171,8 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
         lists: dict[str, list[str]] = {}
         for raw_name, raw_value in self._pairs or ():
             lists.setdefault(_WIRE_SPELLINGS[raw_name], []).append(raw_value.decode("latin-1").strip(HTTP_WHITESPACE))
-        self._pairs = self._index = None
+        self._pairs = self._index = self._ready = None
+        self._bare = False
         return lists
 
     def _names(self) -> Mapping[str, object]:
@@ -541,7 +542,7 @@ class HTTPServerRequest:
     def _parse_body(self) -> None:
         """Read a form body into ``body_arguments``, ``arguments`` and ``files``; called when the body is complete."""
         headers = self.headers
-        if headers._bare and headers._pairs is not None:
+        if headers._bare:
             return
         content_type = headers._get("Content-Type")
         if content_type is None:

@@ -824,7 +824,7 @@ class RequestHandler:
                 cls.compute_etag is not _COMPUTE_ETAG
                 or cls.set_etag_header is not _SET_ETAG_HEADER
                 or cls.check_etag_header is not _CHECK_ETAG_HEADER
-                or not ((headers._bare and headers._pairs is not None) or "If-None-Match" not in headers)
+                or not (headers._bare or "If-None-Match" not in headers)
             ):
                 return False
             etag = f'"{hashlib.sha1(body).hexdigest()}"'

@@ -52,3 +52,11 @@ def test_large_messages_are_not_kept(size: int, kept: bool) -> None:
     entry = latest.replace(bytes(size), True)
     assert entry[2:] == (size, frame(0x82, bytes(size)))
     assert (latest.entry is entry) is kept
+
+
+def test_nothing_is_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also before there was any message: it must not be taken for the one that was sent last."""
+    monkeypatch.setattr(wsproto_engine, "_latest", LatestFrame())
+    with pytest.raises(TypeError):
+        WsprotoEngine(False, 1000).send_message(None, False)  # type: ignore[arg-type]
+    assert WsprotoEngine(False, 1000).send_message("", False) == frame(0x81, b"")

@@ -11,7 +11,7 @@ from tornadolike._websocket import frames
 # with 16 KiB that made an echo an eighth dearer.
 MAX_KEPT_BYTES = 4096
 
-Entry = tuple[str | bytes | None, bool, int, bytes]
+Entry = tuple[str | bytes, bool, int, bytes]
 
 
 class LatestFrame:
@@ -20,7 +20,7 @@ class LatestFrame:
     __slots__ = ("entry",)
 
     def __init__(self) -> None:
-        self.entry: Entry = (None, False, 0, b"")
+        self.entry: Entry = self.replace("", False)
 
     def replace(self, message: str | bytes, binary: bool) -> Entry:
         """The entry of this message, to be found by others if it is not too large."""
