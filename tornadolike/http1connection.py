@@ -17,7 +17,7 @@ from typing import Protocol, cast
 from tornadolike import gen, httputil, iostream
 from tornadolike._http.content_coding import GzipInflater, InflatedTooLarge, InflateError
 from tornadolike._http1 import select
-from tornadolike._http1.engine import DONE, IDLE, ClientEngine, HeadParser, ServerEngine
+from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, ServerEngine
 from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
 from tornadolike._http1.events import END, BodyChunk, Event, MessageEnd, RequestHead, ResponseHead
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
@@ -48,6 +48,10 @@ _STATUS_LINES = {code: f"HTTP/1.1 {code} {line.reason}\r\n".encode() for code, l
 
 class HTTP1ConnectionParameters:
     """Limits and options of a connection, shared by all that are made with it."""
+
+    # Not in Tornado, hence no arguments of the constructor: `HTTPServer.configure_limits` sets them.
+    _max_header_fields = MAX_FIELDS
+    _max_cookies = httputil._MAX_COOKIES
 
     def __init__(
         self,
@@ -744,7 +748,7 @@ def _new_engine(is_client: bool, params: HTTP1ConnectionParameters) -> ServerEng
     parser = _parsers.by_choice.get(choice)
     if parser is None:
         parser = _parsers.by_choice[choice] = select.parser(choice)
-    return (ClientEngine if is_client else ServerEngine)(parser, params.max_header_size, params.chunk_size)
+    return (ClientEngine if is_client else ServerEngine)(parser, params.max_header_size, params.chunk_size, params._max_header_fields)
 
 
 class _GzipMessageDelegate(httputil.HTTPMessageDelegate):

@@ -39,6 +39,8 @@ _HARDENED_IDLE_SECONDS = 75.0
 _HARDENED_BODY_SECONDS = 60.0
 _HARDENED_HANDLER_SECONDS = 60.0
 _HARDENED_HEAD_BYTES = 16 * 1024
+_HARDENED_HEADER_FIELDS = 100
+_HARDENED_COOKIES = 200
 _HARDENED_BODY_BYTES = 10 * 1024 * 1024
 _DEFAULT_HEAD_BYTES = 65536
 _DEFAULT_IDLE_SECONDS = 3600
@@ -152,11 +154,13 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         max_connections_per_address: int | None = None,
         head_timeout: float | None = None,
         handler_timeout: float | None = None,
+        max_header_fields: int | None = None,
+        max_cookies: int | None = None,
     ) -> None:
-        """Limit connections and the time that they may take. Not in Tornado; call it before the server listens.
+        """Limit connections, the time that they may take, and what a head may hold. Not in Tornado; call it before the server listens.
 
-        Each call sets all four anew; None is no limit. Connections beyond a limit are closed as soon as they are accepted, with one
-        line in the log for a second of them. WebSockets count as long as they are open.
+        Each call sets the first four anew; for them None is no limit. Connections beyond a limit are closed as soon as they are
+        accepted, with one line in the log for a second of them. WebSockets count as long as they are open.
 
         :arg max_connections: connections at once.
         :arg max_connections_per_address: connections at once from one IPv4 address or one IPv6 /64 network. Behind a proxy all
@@ -165,11 +169,13 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             complete; then the connection is closed. ``idle_connection_timeout`` goes on counting besides.
         :arg handler_timeout: seconds from the end of a request until the end of its response. Then 503 is answered, where nothing was
             sent yet, and the connection is closed. The handler hears of it by ``on_connection_close``; it is not cancelled.
+        :arg max_header_fields: fields in the head of a request (1000 unless set); more are answered 431.
+        :arg max_cookies: cookies in a request (500 unless set); of more the request shows none.
 
         Time is looked at four times in each of the shorter timeouts; a connection may live that much longer. Raises ValueError for a
         number that is not positive.
         """
-        for value in (max_connections, max_connections_per_address, head_timeout, handler_timeout):
+        for value in (max_connections, max_connections_per_address, head_timeout, handler_timeout, max_header_fields, max_cookies):
             if value is not None and value <= 0:
                 raise ValueError(f"a limit must be positive, not {value!r}")
         self._admission = self.__deadlines = None
@@ -177,14 +183,18 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             self._admission = Admission(max_connections, max_connections_per_address, iostream.IOStream.closed)
         if head_timeout is not None or handler_timeout is not None:
             self.__deadlines = _Deadlines(self, head_timeout, handler_timeout)
+        if max_header_fields is not None:
+            self.conn_params._max_header_fields = max_header_fields
+        if max_cookies is not None:
+            self.conn_params._max_cookies = max_cookies
 
     @_beyond_tornado
     def harden(self) -> None:
         """Turn on safe values for a server that faces the internet. Not in Tornado; call it before the server listens.
 
         At once 10,000 connections, 100 from one address (not with ``xheaders``: behind a proxy); 10 seconds for a head, 75 between
-        requests, 60 for a body, 60 for a handler; heads of 16 KiB, bodies of 10 MiB. What was given to the constructor stays. Call
-        `configure_limits` afterwards to choose other limits for connections, heads and handlers.
+        requests, 60 for a body, 60 for a handler; heads of 16 KiB with 100 fields and 200 cookies, bodies of 10 MiB. What was given to
+        the constructor stays. Call `configure_limits` afterwards to choose other limits for connections, heads and handlers.
         """
         params = self.conn_params
         if params.header_timeout == _DEFAULT_IDLE_SECONDS:
@@ -200,6 +210,8 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             max_connections_per_address=None if self.xheaders else _HARDENED_CONNECTIONS_PER_ADDRESS,
             head_timeout=_HARDENED_HEAD_SECONDS,
             handler_timeout=_HARDENED_HANDLER_SECONDS,
+            max_header_fields=_HARDENED_HEADER_FIELDS,
+            max_cookies=_HARDENED_COOKIES,
         )
 
     @_beyond_tornado

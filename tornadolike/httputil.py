@@ -27,6 +27,7 @@ from tornadolike._http import grammar as _ABNF  # noqa: N812 - Tornado's name fo
 from tornadolike._http import header_values, multipart, ranges
 from tornadolike._http.dates import http_date
 from tornadolike.escape import native_str, parse_qs_bytes, to_unicode, utf8
+from tornadolike.log import gen_log
 from tornadolike.util import ObjectDict
 
 if typing.TYPE_CHECKING:
@@ -332,6 +333,10 @@ def _may_name_cookie(name: str) -> bool:
     return True
 
 
+# How many cookies a request may bring, unless its server says otherwise. Browsers keep fewer than 200 for one site.
+_MAX_COOKIES = 500
+
+
 class HTTPServerRequest:
     """One HTTP request, as handlers see it in ``self.request``.
 
@@ -495,7 +500,15 @@ class HTTPServerRequest:
 
     @_Lazy
     def _cookie_texts(self: HTTPServerRequest) -> dict[str, str]:
-        return parse_cookie(self.headers["Cookie"]) if "Cookie" in self.headers else {}
+        text = self.headers._get("Cookie")
+        if text is None:
+            return {}
+        limit: int = getattr(getattr(self.connection, "params", None), "_max_cookies", _MAX_COOKIES)
+        if text.count(";") >= limit:
+            # As objects of `http.cookies` they would take a hundred times their bytes (CVE-2025-58186).
+            gen_log.info("Too many cookies from %s, reading none of them", self.remote_ip)
+            return {}
+        return parse_cookie(text)
 
     def _cookie_value(self, name: str) -> str | None:
         """The value of one cookie, without making the `http.cookies.Morsel` objects of all of them."""

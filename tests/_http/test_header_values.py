@@ -36,6 +36,12 @@ def test_parse(text: str, value: str, parameters: dict[str, str]) -> None:
     assert parse_parameters(text) == (value, parameters)
 
 
+def test_of_more_than_200_parameters_the_first_count() -> None:
+    value, parameters = parse_parameters("a" + "".join(f";n{index}=v" for index in range(1000)))
+    assert (value, list(parameters)) == ("a", [f"n{index}" for index in range(200)])
+    assert parse_parameters('a; n="' + ";" * 1000 + '"; m=1') == ("a", {"n": ";" * 1000, "m": "1"})
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.text(alphabet="ab;=\"\\*'0% ", max_size=40))
 def test_parse_never_raises_and_loses_no_text(text: str) -> None:

@@ -62,6 +62,15 @@ def test_cve_2026_31958_part_heads_are_limited() -> None:
         split(build(b"v"), max_head_bytes=len(HEAD) - 1)
 
 
+def test_fields_of_a_part_are_limited() -> None:
+    def body(fields: int) -> bytes:
+        return b"--B\r\n" + b"\r\n".join([b"a:"] * fields) + b"\r\n\r\nv\r\n--B--"
+
+    assert split(body(100)) == [(b"\r\n".join([b"a:"] * 100), b"v")]
+    with pytest.raises(MultipartError, match="too many header fields"):
+        split(body(101))
+
+
 def test_ghsa_8423_8fgw_73vq_refused_before_anything_is_copied() -> None:
     """GHSA-8423-8fgw-73vq, GHSA-5w76-955r-9v8r: a body with too many parts was split into all of them first."""
     body = b"--B\r\n" * 200_000 + b"--B--"

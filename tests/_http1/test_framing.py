@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests._http1.smuggling_corpus import REFUSED, SERVED, request
 from tornadolike._http1 import select
 from tornadolike._http1.engine import ClientEngine, HeadParser, ServerEngine
-from tornadolike._http1.errors import HeadTooLarge, PeerError
+from tornadolike._http1.errors import HeadTooLarge, PeerError, TooManyFields
 from tornadolike._http1.events import BodyChunk, MessageEnd, RequestHead, ResponseHead
 from tornadolike._http1.h11_engine import H11HeadParser
 
@@ -99,6 +99,50 @@ def test_a_head_of_exactly_the_limit_is_served(parser: HeadParser) -> None:
     assert ServerEngine(parser, len(wire)).feed(wire)
     with pytest.raises(HeadTooLarge):
         ServerEngine(parser, len(wire) - 1).feed(wire)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(["h11", "httptools"]),
+    st.lists(st.sampled_from([b"a:", b"b: c", b"Long-Name: " + b"v" * 30, b"", b" folded", b"bad name: x"]), max_size=12),
+    st.sampled_from([b"\r\n", b"\n"]),
+    st.integers(1, 12),
+    st.integers(0, 400),
+)
+def test_9110_5_4_fields_are_counted_before_they_are_read(name: str, fields: list[bytes], line_end: bytes, limit: int, cut: int) -> None:
+    """One field beyond the limit is 431, by either parser, however it is spelled and cut; up to the limit it is as without one."""
+    lines = [line for line in fields if line]  # an empty line would end the head
+    wire = line_end.join([b"GET / HTTP/1.1", b"Host: a", *lines, b"", b""])
+    verdicts = []
+    for engine in (ServerEngine(select.parser(name), max_fields=limit), ServerEngine(select.parser(name))):
+        try:
+            events = engine.feed(wire[:cut]) + (engine.feed(wire[cut:]) if cut < len(wire) else [])
+            verdicts.append(repr(events))
+        except PeerError as error:
+            verdicts.append(f"{error.status} {error}")
+    expected = f"431 more than {limit} header fields" if len(lines) + 1 > limit else verdicts[1]
+    assert verdicts[0] == expected
+
+
+def test_a_thousand_fields_unless_told_otherwise(parser: HeadParser) -> None:
+    allowed = request(*[b"X-%d: y" % index for index in range(999)])
+    assert isinstance(ServerEngine(parser).feed(allowed)[0], RequestHead)
+    with pytest.raises(TooManyFields):
+        ServerEngine(parser).feed(allowed[:-2] + b"a:\r\n\r\n")
+
+
+def test_a_response_with_too_many_fields(parser: HeadParser) -> None:
+    wire = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\na:\r\na:\r\n\r\nb"
+    for limit, served in ((3, True), (2, False)):
+        short, ordinary = (ClientEngine(parser, max_fields=limit) for _ in range(2))
+        for engine in (short, ordinary):
+            engine.send_whole("GET")
+        assert (short.whole_response(wire, 10) is not None) is served
+        if served:
+            assert isinstance(ordinary.feed(wire)[0], ResponseHead)
+        else:
+            with pytest.raises(TooManyFields):
+                ordinary.feed(wire)
 
 
 def test_expect_continue_counts_for_http_1_1_alone(parser: HeadParser) -> None:

@@ -28,7 +28,21 @@ class Stuck(web.RequestHandler):
         Stuck.left.set()
 
 
-ROUTES = [("/", Hello), ("/stuck", Stuck)]
+class Cookies(web.RequestHandler):
+    def get(self) -> None:
+        first = self.get_cookie("c0")
+        self.finish(f"{len(self.cookies)} {first}")
+
+
+ROUTES = [("/", Hello), ("/stuck", Stuck), ("/cookies", Cookies)]
+
+
+def _of_three_fields(server: HTTPServer) -> None:
+    server.configure_limits(max_header_fields=3)
+
+
+def _of_three_cookies(server: HTTPServer) -> None:
+    server.configure_limits(max_cookies=3)
 
 
 async def test_connections_beyond_the_limit_are_closed_and_room_comes_back(serve: Any, logs: Any) -> None:
@@ -149,7 +163,8 @@ async def test_many_requests_on_one_connection_do_not_add_up(serve: Any) -> None
 
 def test_limits_are_positive() -> None:
     server = HTTPServer(web.Application())
-    for name in ("max_connections", "max_connections_per_address", "head_timeout", "handler_timeout"):
+    times_and_connections = ("max_connections", "max_connections_per_address", "head_timeout", "handler_timeout")
+    for name in (*times_and_connections, "max_header_fields", "max_cookies"):
         with pytest.raises(ValueError, match="must be positive"):
             server.configure_limits(**{name: 0})
 
@@ -161,12 +176,39 @@ def test_hardened_values_fill_what_was_not_chosen() -> None:
     assert (params.header_timeout, params.body_timeout, params.max_header_size, params.max_body_size) == (75, 60, 16384, 10 * 1024 * 1024)
     assert server._admission is not None
     assert server._admission.max_per_address == 100
+    assert (params._max_header_fields, params._max_cookies) == (100, 200)
+    server.configure_limits(max_cookies=300)
+    assert (params._max_header_fields, params._max_cookies) == (100, 300)
     chosen = HTTPServer(web.Application(), idle_connection_timeout=5, body_timeout=6, max_header_size=777, max_body_size=8, xheaders=True)
     chosen.harden()
     params = chosen.conn_params
     assert (params.header_timeout, params.body_timeout, params.max_header_size, params.max_body_size) == (5, 6, 777, 8)
     assert chosen._admission is not None
     assert chosen._admission.max_per_address is None
+
+
+@pytest.mark.parametrize(("prepare", "limit"), [(None, 1000), (HTTPServer.harden, 100), (_of_three_fields, 3)])
+async def test_too_many_header_fields_are_431(serve: Any, logs: Any, prepare: Any, limit: int) -> None:
+    site = serve(ROUTES, prepare)
+    for fields in (limit, limit + 1):
+        client = await site.client()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\n" + b"a:\r\n" * (fields - 1) + b"\r\n")
+        line = (await client.reader.readline()).decode()
+        assert line.startswith("HTTP/1.1 200" if fields == limit else "HTTP/1.1 431")
+        client.writer.close()
+    logs.take("tornado.general", f"Malformed HTTP message.*more than {limit} header fields")
+
+
+@pytest.mark.parametrize(("prepare", "limit"), [(None, 500), (HTTPServer.harden, 200), (_of_three_cookies, 3)])
+async def test_cve_2025_58186_of_too_many_cookies_none_is_read(serve: Any, logs: Any, prepare: Any, limit: int) -> None:
+    """CVE-2025-58186, of Go: thousands of tiny cookies became thousands of large objects."""
+    site = serve(ROUTES, prepare)
+    client = await site.client()
+    for count, shown in ((limit, limit), (limit + 1, 0)):
+        cookies = "; ".join(f"c{index}={index}" for index in range(count))
+        client.send(f"GET /cookies HTTP/1.1\r\nHost: a\r\nCookie: {cookies}\r\n\r\n".encode())
+        assert (await client.response())[1] == f"{shown} {'0' if shown else None}".encode()
+    logs.take("tornado.general", "Too many cookies from 127.0.0.1")
 
 
 async def test_a_hardened_server_serves(serve: Any) -> None:

@@ -3,11 +3,14 @@
 import codecs
 import re
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from urllib.parse import unquote
 
 # Decoders whose time grows faster than their input; no sender has a use for them here.
 _COSTLY_CHARSETS = frozenset({"idna", "punycode"})
 _STARRED_NAME = re.compile(r"(?P<name>[\w.-]+)\*(?:(?P<number>[0-9]{1,4})(?P<extended>\*)?)?")
+# As many as a sender likes would take thirty times their bytes.
+_MAX_PARAMETERS = 200
 _QUOTED_PAIR = re.compile(r'\\([\\"])')
 
 
@@ -17,28 +20,26 @@ def split_parameters(text: str) -> Iterator[str]:
     A backslash takes the meaning from the quotation mark right behind it. A quotation which is never closed reaches
     to the end. Each character is looked at a fixed number of times, whatever the quotes (CVE-2025-67726).
     """
-    held: list[str] = []
-    quoted = 0
-    for piece in text.split(";"):
-        held.append(piece)
-        quoted ^= (piece.count('"') - piece.count('\\"')) & 1
+    begin = start = quoted = 0
+    while (end := text.find(";", start)) >= 0:
+        quoted ^= (text.count('"', start, end) - text.count('\\"', start, end)) & 1
+        start = end + 1
         if not quoted:
-            yield ";".join(held).strip()
-            held.clear()
-    if held:
-        yield ";".join(held).strip()
+            yield text[begin:end].strip()
+            begin = start
+    yield text[begin:].strip()
 
 
 def parse_parameters(text: str) -> tuple[str, dict[str, str]]:
     """The value before the first semicolon and its parameters, names in lower case.
 
-    Parameters without ``=`` are left out; of two with one name the last counts. Never raises.
+    Parameters without ``=`` are left out; of two with one name the last counts; of more than 200 the first. Never raises.
     """
     pieces = split_parameters(text)
     value = next(pieces)
     parameters: dict[str, str] = {}
     starred: list[tuple[re.Match[str], str]] = []
-    for piece in pieces:
+    for piece in islice(pieces, _MAX_PARAMETERS):
         name, equals, content = piece.partition("=")
         if not equals:
             continue

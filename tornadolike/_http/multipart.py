@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 
 _HEAD_END = b"\r\n\r\n"
+# Forms send two or three for a part.
+MAX_PART_FIELDS = 100
 
 
 class MultipartError(ValueError):
@@ -40,6 +42,8 @@ def _split_part(body: bytes, start: int, end: int, max_head_bytes: int) -> tuple
         raise MultipartError("multipart/form-data missing headers")
     if head_end - start > max_head_bytes:
         raise MultipartError("multipart/form-data part header too large")
+    if body.count(b"\n", start, head_end) >= MAX_PART_FIELDS:
+        raise MultipartError("multipart/form-data part has too many header fields")
     if not body.endswith(b"\r\n", start, end):
         raise MultipartError("Invalid multipart/form-data")
     return body[start:head_end], body[head_end + len(_HEAD_END) : end - 2]

@@ -16,6 +16,13 @@ class HeadTooLarge(PeerError):
         super().__init__(f"header section larger than {max_head_bytes} bytes", 431)
 
 
+class TooManyFields(PeerError):
+    """More header fields than allowed (RFC 6585 §5)."""
+
+    def __init__(self, max_fields: int) -> None:
+        super().__init__(f"more than {max_fields} header fields", 431)
+
+
 class UnsupportedVersion(PeerError):
     """A request in an HTTP version of another major number (RFC 9110 §15.6.6)."""
 
