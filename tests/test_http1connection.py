@@ -29,6 +29,7 @@ class MemoryStream:
     max_buffer_size = 1000
     socket = None
     _sends_at_once = False
+    _collected: list[bytes] | None = None
 
     def __init__(self) -> None:
         self.written = b""
@@ -59,6 +60,12 @@ class MemoryStream:
     def _write_now(self, data: bytes) -> bool:
         self.written += data
         return True
+
+    def _send_collected(self) -> None:
+        """There never is anything."""
+
+    def _collect(self) -> None:
+        """Here everything goes out at once."""
 
     def write(self, data: bytes) -> "asyncio.Future[None]":
         if self._closed:

@@ -41,6 +41,7 @@ _MAX_SEND = 128 * 1024 if sys.platform == "win32" else 1 << 30
 
 _MAX_BUFFER = 100 << 20
 _READ_CHUNK = 64 << 10
+_SMALL_WRITE = 16 << 10  # up to here a copy costs less than a send of its own
 
 _StreamBuffer = WriteBuffer
 
@@ -122,6 +123,7 @@ class BaseIOStream:
     _write_queue_shared = False
     _write_futures: "deque[tuple[int, Future[None]]] | None" = None
     _file_part: _FilePart | None = None  # goes before what is in the write queue
+    _collected: list[bytes] | None = None  # goes out with the next write, or at the end of the loop's turn; then there is no _direct
     _finished: "Future[None] | None" = None
     _total_write_index = 0
     _connecting = False
@@ -437,7 +439,40 @@ class BaseIOStream:
                 direct(data)
             failing = self._failing
             return self._direct is not None and (failing is None or not failing())
+        if self._collected is not None:
+            return self._write_behind_collected(self._collected, data)
         return self._write_through_queue(data)
+
+    def _collect(self) -> list[bytes] | None:
+        """A list for small pieces: what is put into it now goes out, in one write, at the end of the loop's turn, or ahead of whatever
+        is written or done before that. `_finished` is there for those who wait.
+
+        None where a write does not go straight to the kernel: where one would have to wait, or where a subclass wants to see it.
+        """
+        failing = self._failing
+        if self._direct is None or (failing is not None and failing()) or type(self).write is not BaseIOStream.write:
+            return None
+        if self._finished is None:
+            self._finished = Future()
+            self._finished.set_result(None)
+        self._direct = None
+        pieces: list[bytes] = []
+        self._collected = pieces
+        cast("BaseAsyncIOLoop", self.io_loop).asyncio_loop.call_soon(self._send_collected)
+        return pieces
+
+    def _send_collected(self) -> None:
+        if self._collected is not None:
+            self._write_behind_collected(self._collected, b"")
+
+    def _write_behind_collected(self, pieces: list[bytes], data: bytes | memoryview) -> bool:
+        self._collected = None
+        if not self._connected_source().blocked:
+            self._open_direct()
+        if len(data) > _SMALL_WRITE:
+            self._write_now(b"".join(pieces))
+            return self._write_now(data)
+        return self._write_now(b"".join((*pieces, data)))
 
     def _write_through_queue(self, data: bytes | bytearray | memoryview) -> bool:
         self._check_closed()
@@ -467,8 +502,9 @@ class BaseIOStream:
             raise StreamBufferFullError("Reached maximum write buffer size")
 
     def _unwritten(self) -> int:
-        source, file = self._source, self._file_part
-        return len(self._write_queue or b"") + (0 if source is None else source.unsent()) + (0 if file is None else file.left)
+        source, file, collected = self._source, self._file_part, self._collected
+        waiting = len(self._write_queue or b"") + (0 if source is None else source.unsent()) + (0 if file is None else file.left)
+        return waiting if collected is None else waiting + sum(map(len, collected))
 
     def _takes_files(self) -> bool:
         """Whether `_send_file` works on this stream: on plain TCP, unless a subclass has a way of its own to write."""
@@ -553,7 +589,9 @@ class BaseIOStream:
             self._open_direct()
 
     def _open_direct(self) -> None:
-        if self._write_queue is None and self.max_write_buffer_size is None and self._source is not None and not self._connecting:
+        if self._write_queue is not None or self._collected is not None or self.max_write_buffer_size is not None:
+            return
+        if self._source is not None and not self._connecting:
             self._direct = self._source.write
 
     @property
@@ -562,6 +600,7 @@ class BaseIOStream:
 
         Dask's `distributed` appends its frames here, raises ``_total_write_index`` by their length and then calls ``write(b"")``.
         """
+        self._send_collected()
         if self._closed:
             return None
         if self._write_queue is None:
@@ -585,6 +624,8 @@ class BaseIOStream:
 
         :arg exc_info: the reason, for ``error``: an exception, a ``sys.exc_info()`` tuple, or True for the exception being handled.
         """
+        if self._collected is not None:
+            self._send_collected()
         if not self._closed:
             self._note_error(exc_info)
             self._finish_read_at_close()
@@ -603,6 +644,7 @@ class BaseIOStream:
     def _close_broken(self, error: BaseException) -> None:
         if self._is_connreset(error):
             error.__traceback__ = None  # it tells nothing, and keeps the stream alive in a reference cycle
+            self._collected = None  # as far as anybody can tell, it was under way
         self.close(exc_info=error)
 
     def _note_error(self, exc_info: "bool | BaseException | _ExcInfo | None") -> None:
@@ -739,6 +781,7 @@ class BaseIOStream:
         self._close_broken(error)
 
     def _on_lost(self, error: BaseException | None) -> None:
+        self._collected = None  # there is nothing left that would take it
         if error is None:
             self.close()
         else:

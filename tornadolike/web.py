@@ -618,17 +618,17 @@ class RequestHandler:
             raise RuntimeError("Cannot write() after finish()")
         if isinstance(chunk, str):
             chunk = chunk.encode()
-        elif isinstance(chunk, dict):
+        elif not isinstance(chunk, bytes):
+            if not isinstance(chunk, dict):
+                message = "write() only accepts bytes, unicode, and dict objects"
+                if isinstance(chunk, list):
+                    message += (
+                        ". Lists not accepted for security reasons; see "
+                        "http://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.write"
+                    )
+                raise TypeError(message)
             self.set_header("Content-Type", _JSON)
             chunk = utf8(escape.json_encode(chunk))
-        elif not isinstance(chunk, bytes):
-            message = "write() only accepts bytes, unicode, and dict objects"
-            if isinstance(chunk, list):
-                message += (
-                    ". Lists not accepted for security reasons; see "
-                    "http://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.write"
-                )
-            raise TypeError(message)
         self._write_buffer.append(chunk)
 
     def render(self, template_name: str, **kwargs: Any) -> Future[None]:
@@ -731,8 +731,7 @@ class RequestHandler:
         chunk = written[0] if len(written) == 1 else b"".join(written)
         self._write_buffer = []
         request = self.request
-        connection = request.connection
-        assert connection is not None
+        connection: httputil.HTTPConnection = request.connection  # type: ignore[assignment]  # there is one until it is detached
         if not self._headers_written:
             self._headers_written = True
             for transform in self._transforms:

@@ -378,6 +378,136 @@ async def test_a_small_write_is_done_at_once(pair: Pair) -> None:
     assert await soon(pair.reader.readexactly(2)) == b"ab"
 
 
+@pytest.fixture(params=["fd", "transport", "socket-tls", "transport-tls"])
+async def direct(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+    """Those whose writes go straight to the source, not through hooks."""
+    made = Pair(request.param)
+    yield made
+    await made.close()
+
+
+def collecting(pair: Pair) -> list[bytes]:
+    pair.stream.write(b"")
+    pieces = pair.stream._collect()
+    assert pieces is not None
+    return pieces
+
+
+async def test_pieces_are_collected_until_the_end_of_the_turn(direct: Pair) -> None:
+    await direct.open()
+    stream = direct.stream
+    assert stream.write(b"now ").done()
+    pieces = collecting(direct)
+    assert stream._collected is pieces
+    pieces += [b"small ", b"pieces "]
+    assert stream._finished is not None
+    assert stream._finished.done()
+    assert stream._unwritten() == 13
+    assert stream._collect() is None, "it would be a second one"
+    assert await soon(direct.reader.readuntil(b"pieces ")) == b"now small pieces "
+    assert stream._collected is None
+    assert not stream.writing()
+    assert stream._write_now(b"after") is True
+    assert await soon(direct.reader.readexactly(5)) == b"after"
+
+
+@pytest.mark.parametrize("data", [b"", b"behind", bytearray(b"behind"), memoryview(b"behind"), b"x" * 100_000, memoryview(b"x" * 100_000)])
+async def test_whatever_is_written_goes_behind_what_is_collected(direct: Pair, data: bytes) -> None:
+    await direct.open()
+    expected = b""
+    for write in (direct.stream.write, direct.stream._write_now):
+        collecting(direct).append(b"collected ")
+        write(data)
+        assert direct.stream._collected is None
+        expected += b"collected " + bytes(data)
+    assert await soon(direct.reader.readexactly(len(expected))) == expected
+
+
+async def test_the_shared_write_queue_is_behind_what_is_collected(direct: Pair) -> None:
+    await direct.open()
+    collecting(direct).append(b"collected ")
+    queue = direct.stream._write_buffer
+    assert queue is not None
+    queue.append(b"queued")
+    direct.stream._total_write_index += len(b"queued")
+    assert direct.stream._collect() is None
+    await direct.stream.write(b"")
+    assert await soon(direct.reader.readexactly(16)) == b"collected queued"
+
+
+async def test_a_file_does_not_overtake_what_is_collected(plain: Pair) -> None:
+    await plain.open()
+    fd = temporary_file(b"content")
+    collecting(plain).append(b"collected ")
+    plain.stream._send_collected()
+    await plain.stream._send_file(fd, 0, 7)
+    assert await soon(plain.reader.readexactly(17)) == b"collected content"
+    os.close(fd)
+
+
+async def test_closing_sends_what_is_collected(direct: Pair) -> None:
+    await direct.open()
+    collecting(direct).append(b"collected")
+    direct.stream.close()
+    assert await soon(direct.reader.read()) == b"collected"
+    assert direct.stream._collect() is None
+    with pytest.raises(StreamClosedError):
+        await direct.stream.write(b"")
+
+
+async def test_nothing_is_collected_while_the_kernel_takes_no_more(pair: Pair) -> None:
+    await pair.open()
+    pair.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    await pair.fill()
+    assert pair.stream._collect() is None
+
+
+async def test_what_is_collected_when_the_kernel_takes_no_more_waits(direct: Pair) -> None:
+    await direct.open()
+    direct.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    pieces = collecting(direct)
+    pieces += [b"x" * MEGABYTE] * 20
+    last = direct.stream.write(b"end")
+    assert not last.done()
+    assert direct.stream._collect() is None
+    direct.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert len(await soon(direct.reader.readuntil(b"end"))) == 20 * MEGABYTE + 3
+    await soon(last)
+
+
+@pytest.mark.parametrize("waits", [True, False])
+async def test_what_is_collected_for_somebody_who_has_left(direct: Pair, waits: bool) -> None:
+    await direct.open()
+    closed = asyncio.Event()
+    direct.stream.set_close_callback(closed.set)
+    if waits:
+        collecting(direct).append(b"collected")
+    direct.reset()
+    while not direct.stream.closed():
+        if (pieces := direct.stream._collect()) is not None:
+            pieces.append(b"x")
+        await asyncio.sleep(0)
+    await soon(closed.wait())
+    assert direct.stream._collected is None
+
+
+async def test_streams_with_a_limit_or_a_way_of_their_own_collect_nothing(pair: Pair) -> None:
+    await pair.open(max_write_buffer_size=1000)
+    assert pair.stream.write(b"x").done()
+    assert pair.stream._collect() is None
+
+    class Counting(IOStream):
+        def write(self, data: bytes | memoryview) -> "asyncio.Future[None]":
+            return super().write(data)
+
+    ours, theirs = socket.socketpair()
+    with theirs:
+        stream = Counting(ours)
+        await stream.write(b"x")
+        assert stream._collect() is None
+        stream.close()
+
+
 async def test_a_large_write_is_done_when_the_kernel_has_it(pair: Pair) -> None:
     await pair.open()
     stream = pair.stream
