@@ -725,7 +725,8 @@ class RequestHandler:
         """Send what has been written so far; the first time together with status and headers.
 
         Returns a future that resolves when the bytes have reached the kernel: awaiting it keeps a long response from
-        piling up in memory. It fails with `.StreamClosedError` when the client has gone.
+        piling up in memory. It fails with `.StreamClosedError` when the client has gone. Small pieces flushed within a
+        millisecond of one another are sent together, at the latest at the end of the loop's turn.
         """
         written = self._write_buffer
         chunk = written[0] if len(written) == 1 else b"".join(written)

@@ -113,7 +113,7 @@ async def connect(sends: Sends) -> AsyncIterator[Callable[[Do], Client]]:
 # -- what is sent together, and when
 
 
-async def test_a_burst_is_three_sends(connect: Callable[[Do], Client], sends: Sends) -> None:
+async def test_a_burst_is_two_sends(connect: Callable[[Do], Client], sends: Sends) -> None:
     async def burst(handler: web.RequestHandler) -> None:
         for _ in range(50):
             await piece(handler, b"x")
@@ -164,6 +164,19 @@ async def test_a_piece_is_sent_when_its_handler_waits(connect: Callable[[Do], Cl
     await client.read_until(b"0\r\n\r\n")
 
 
+async def test_code_that_blocks_the_loop_holds_a_piece_up(connect: Callable[[Do], Client], sends: Sends) -> None:
+    """The price of it; the first piece, or one that comes later than a millisecond after another, is not held up."""
+
+    async def blocking(handler: web.RequestHandler) -> None:
+        await two(handler)
+        sends.now += 10  # time.sleep(10)
+        assert sends.made[-1].endswith(b"\r\n3\r\none\r\n")
+        await asyncio.sleep(0)
+        assert sends.made[-1] == b"3\r\ntwo\r\n"
+
+    await connect(blocking).read_until(b"0\r\n\r\n")
+
+
 async def test_a_handler_that_flushes_in_each_turn_is_heard_in_each(connect: Callable[[Do], Client], sends: Sends) -> None:
     async def ticks(handler: web.RequestHandler) -> None:
         for number in range(5):
@@ -186,7 +199,7 @@ async def test_large_pieces_are_sent_at_once(connect: Callable[[Do], Client], se
 
 
 async def test_others_have_a_turn_and_memory_a_bound(connect: Callable[[Do], Client], sends: Sends) -> None:
-    others = []
+    others: list[str] = []
 
     async def much(handler: web.RequestHandler) -> None:
         asyncio.get_running_loop().call_soon(others.append, "turn")
