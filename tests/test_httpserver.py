@@ -153,6 +153,8 @@ async def test_unix_socket(serve: Any, tmp_path: Path) -> None:
         ({"X-Forwarded-For": "1.2.3.4"}, "1.2.3.4", "http"),
         ({"X-Forwarded-For": "9.9.9.9, 1.2.3.4"}, "1.2.3.4", "http"),
         ({"X-Forwarded-For": "1.2.3.4, 5.5.5.5"}, "1.2.3.4", "http"),
+        ({"X-Forwarded-For": "1.2.3.4" + ", 5.5.5.5" * 99}, "1.2.3.4", "http"),
+        ({"X-Forwarded-For": "1.2.3.4" + ", 5.5.5.5" * 101}, "10.0.0.1", "http"),
         ({"X-Forwarded-For": "1.2.3.4", "X-Real-Ip": "4.4.4.4"}, "4.4.4.4", "http"),
         ({"X-Real-Ip": "not an address"}, "10.0.0.1", "http"),
         ({"X-Real-Ip": "::1"}, "::1", "http"),

@@ -23,6 +23,8 @@ from tornadolike.util import Configurable
 
 HTTPRequest = httputil.HTTPServerRequest
 
+# Of so many proxies in a row, the nearest first, one is not to be trusted.
+_MAX_HOPS = 100
 _INTERNET = (socket.AF_INET, socket.AF_INET6)
 
 # Turns of the loop in which a drain still takes what has reached the kernel: accept, make the stream, read.
@@ -467,7 +469,7 @@ class _HTTPRequestContext:
     def _apply_xheaders(self, headers: httputil.HTTPHeaders) -> None:
         """Take address and scheme from what the proxy says about one request."""
         candidate = self.remote_ip
-        for hop in reversed(headers.get("X-Forwarded-For", candidate).split(",")):
+        for hop in reversed(headers.get("X-Forwarded-For", candidate).rsplit(",", _MAX_HOPS)):
             candidate = hop.strip()
             if candidate not in self.trusted_downstream:
                 break

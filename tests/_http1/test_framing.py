@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests._http1.smuggling_corpus import REFUSED, SERVED, request
-from tornadolike._http1 import select
+from tornadolike._http1 import framing, select
 from tornadolike._http1.engine import ClientEngine, HeadParser, ServerEngine
 from tornadolike._http1.errors import HeadTooLarge, PeerError, TooManyFields
 from tornadolike._http1.events import BodyChunk, MessageEnd, RequestHead, ResponseHead
@@ -122,6 +122,28 @@ def test_9110_5_4_fields_are_counted_before_they_are_read(name: str, fields: lis
             verdicts.append(f"{error.status} {error}")
     expected = f"431 more than {limit} header fields" if len(lines) + 1 > limit else verdicts[1]
     assert verdicts[0] == expected
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.sampled_from([b"close", b"Close ", b" keep-alive", b"keep-alive\t", b"xclose", b"close-x", b"", b" ", b"TE"]), max_size=5)
+)
+def test_connection_options_are_those_between_the_commas(options: list[bytes]) -> None:
+    stripped = [option.strip(b" \t").lower() for option in options]
+    pairs = [(b"Host", b"a"), (b"Connection", b",".join(options))]
+    assert framing.decide_request(pairs, "HTTP/1.1", "GET")[1] is (b"close" not in stripped)
+    assert framing.decide_request(pairs, "HTTP/1.0", "GET")[1] is (b"keep-alive" in stripped and b"close" not in stripped)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([b"5", b"5", b"5", b"05", b"6", b""]), min_size=2, max_size=4), st.sampled_from([b"", b" ", b" \t"]))
+def test_lengths_in_a_list_are_all_the_same(lengths: list[bytes], space: bytes) -> None:
+    value = (b"," + space).join(lengths)
+    if len(set(lengths)) == 1 and lengths[0]:
+        assert framing.content_length(value) == int(lengths[0])
+    else:
+        with pytest.raises(PeerError):
+            framing.content_length(value)
 
 
 def test_a_thousand_fields_unless_told_otherwise(parser: HeadParser) -> None:

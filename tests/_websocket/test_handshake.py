@@ -24,6 +24,7 @@ def test_keys(key: str, good: bool) -> None:
 def test_lists() -> None:
     assert handshake.split_list(None) == handshake.split_list("") == []
     assert handshake.split_list("a, b ,c") == ["a", "b", "c"]
+    assert handshake.split_list("," * 1000) == [""] * 100
 
 
 def test_extensions() -> None:

@@ -139,6 +139,23 @@ def test_the_second_signal_ends_at_once(run: Any) -> None:
     client.close()
 
 
+def test_the_second_signal_ends_workers_and_their_parent_at_once(run: Any) -> None:
+    program = run(workers=2, seconds=60)
+    for _ in range(2):
+        program.expect("worker")
+    pinned = pin(program)
+    client = program.ask("/slow")
+    program.expect("all inside")
+    program.process.terminate()
+    for idle in pinned.values():  # closed as soon as the draining has begun there
+        assert idle.recv(1) == b""
+        idle.close()
+    program.process.terminate()
+    assert program.process.wait(20) == -signal.SIGTERM
+    assert everything(client) == b""
+    assert "cleaned up" not in program.out.read()  # which ends only when the workers have ended too
+
+
 def test_drain_has_an_end(run: Any) -> None:
     program = run("--drain", "0.2", seconds=60)
     client = program.ask("/slow")
@@ -196,13 +213,7 @@ def test_a_killed_worker_is_replaced_and_the_others_lose_nothing(run: Any) -> No
 def test_a_connection_to_the_survivor_outlives_kill_9(run: Any) -> None:
     program = run(workers=2, flight=1, seconds=0.5)
     workers = {int(program.expect(r"worker (\d+)")[1]) for _ in range(2)}
-    pinned: dict[int, socket.socket] = {}
-    while len(pinned) < 2:  # whichever worker is faster gets a connection: until each has one
-        client = socket.create_connection(("127.0.0.1", program.port), timeout=20)
-        owner = ask_on(client, "/")
-        if owner in pinned:
-            client.close()
-        pinned.setdefault(owner, client)
+    pinned = pin(program)
     victim, survivor = workers
     pinned[survivor].sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
     program.expect("all inside")
@@ -219,3 +230,15 @@ def ask_on(client: socket.socket, path: str) -> int:
     """The worker that answers on a connection which is kept."""
     client.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
     return int(client.recv(65536).rpartition(b"\r\n\r\n")[2])
+
+
+def pin(program: Program) -> dict[int, socket.socket]:
+    """A kept connection to each of two workers."""
+    pinned: dict[int, socket.socket] = {}
+    while len(pinned) < 2:  # whichever worker is faster gets a connection: until each has one
+        client = socket.create_connection(("127.0.0.1", program.port), timeout=20)
+        owner = ask_on(client, "/")
+        if owner in pinned:
+            client.close()
+        pinned.setdefault(owner, client)
+    return pinned

@@ -6,21 +6,25 @@ import time
 import tracemalloc
 import zlib
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tornadolike import httputil, options, template
 from tornadolike._http import content_coding, cookies, header_values, multipart, ranges
-from tornadolike._http1 import select
+from tornadolike._http1 import framing, select
 from tornadolike._http1.body import ChunkedReader
 from tornadolike._http1.engine import ServerEngine
 from tornadolike._http1.errors import PeerError
 from tornadolike._http1.events import RequestHead
+from tornadolike._web import conditional, languages
 from tornadolike._websocket import errors as websocket_errors
+from tornadolike._websocket import handshake
 from tornadolike._websocket.deflate import Inflater
 from tornadolike._websocket.frames import frame
 from tornadolike._websocket.wsproto_engine import WsprotoEngine
+from tornadolike.httpserver import _HTTPRequestContext
 
 
 def _fields(parser: str) -> Callable[[int], object]:
@@ -153,6 +157,20 @@ def _head(parser: str, wire: bytes) -> None:
     list(httputil.HTTPHeaders._from_wire(events[0].headers).get_all())
 
 
+def _answered(name: str, value: str) -> None:
+    """What is done with the list that a header field holds."""
+    if name in ("Connection", "Content-Length"):
+        framing.decide_request([(b"Host", b"a"), (name.encode(), value.encode())], "HTTP/1.1", "GET")
+    elif name == "If-None-Match":
+        assert not conditional.none_match(value, '"none"')
+    elif name == "Accept-Language":
+        languages.preferred(value)
+    elif name == "X-Forwarded-For":
+        _HTTPRequestContext(SimpleNamespace(socket=None), ("10.0.0.1", 1), None)._apply_xheaders(httputil.HTTPHeaders({name: value}))
+    else:
+        handshake.parse_extensions(value)
+
+
 def _form(kind: str, body: bytes) -> None:
     httputil.parse_body_arguments(kind, body, {}, {})
 
@@ -203,7 +221,7 @@ def _memory_cases() -> dict[str, Made]:
     too_many_parts = (PART + b"x\r\n") * 20_000 + b"--b--\r\n"
     cookie, query = _numbered("%x=;"), _numbered("%x=&")
     heads = [
-        ("one field", _head_of(b"X: " + b"y" * LIMIT + b"\r\n"), 6),
+        ("one field", _head_of(b"X: " + b"y" * LIMIT + b"\r\n"), 8),
         ("most fields", _head_of(_numbered("%x: " + "y" * 59 + "\r\n").encode()), 12),
         ("most tiny fields", _head_of(b"a:\r\n" * 999), 7),
         # As Python objects the smallest fields and cookies take up to 65 and 140 times their bytes: they are counted before.
@@ -223,6 +241,17 @@ def _memory_cases() -> dict[str, Made]:
         },
         "cookies": (lambda: _request(cookie=most_cookies).cookies, LIMIT, 10),
         "cookies, refused": (lambda: _request(cookie=cookie).cookies, LIMIT, 5),
+        **{
+            f"list in {name}": (lambda name=name, value=value: _answered(name, value), LIMIT, 3)
+            for name, value in (
+                ("Connection", _numbered("%x,")),
+                ("Content-Length", ",".join(["12"] * (LIMIT // 3 - 1))),
+                ("If-None-Match", _numbered('"%x",')),
+                ("Accept-Language", _numbered("%x,")),
+                ("X-Forwarded-For", _numbered("%x,")),
+                ("Sec-WebSocket-Extensions", _numbered("%x,")),
+            )
+        },
         "query, refused": (lambda: _request("/?" + query), LIMIT, 6),
         "query": (lambda: _query(20_000), 65_000, 12),
         "urlencoded": (lambda: _form(urlencoded, most_fields), len(most_fields), 3),
@@ -231,7 +260,7 @@ def _memory_cases() -> dict[str, Made]:
         "multipart, refused": (lambda: _form(multipart_kind, too_many_parts), len(too_many_parts), 0.1),
         "multipart headers": (lambda: _form(multipart_kind, PART[:-2] + b"X:\r\n" * 98 + b"\r\nx\r\n--b--\r\n"), 10_240, 4),
         "multipart headers, refused": (lambda: _form(multipart_kind, PART[:-2] + b"X:\r\n" * 2500 + b"\r\nx\r\n--b--\r\n"), 10_240, 4),
-        "parameters": (lambda: header_values.parse_parameters(parameters), LIMIT, 6),
+        "parameters": (lambda: header_values.parse_parameters(parameters), LIMIT, 2),
         "tiny chunks": (lambda: _chunks(tiny_chunks), LIMIT, 6),
         "one large chunk": (lambda: _chunks(one_chunk), LIMIT, 4),
         "trailers": (lambda: _chunks(trailers), LIMIT, 2),

@@ -19,7 +19,9 @@ _STATUS_LINE = re.compile(rb"HTTP/([0-9])\.([0-9]) ([0-9]{3})(?: ([\t\x20-\x7e\x
 # uri-host [":" port] (RFC 9110 §7.2): an IP literal or a name, and a port in digits.
 _HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.vV]+\]|(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
 _DIGITS = re.compile(rb"[0-9]+")
-_LIST_COMMA = re.compile(rb",[ \t]*")
+# Lists are searched, not split: the pieces of a long one take dozens of times its bytes.
+_LISTED = re.compile(rb"(?:\A|,[ \t]*)([^,]*)")
+_CLOSE, _KEEP_ALIVE = (re.compile(rb"(?i)(?:\A|,)[ \t]*%b[ \t]*(?:,|\Z)" % token) for token in (b"close", b"keep-alive"))
 
 _OTHER, _LENGTH, _CODING, _CONNECTION, _EXPECT, _HOSTNAME, _NOTED = range(7)
 _FRAMING_FIELDS = {
@@ -211,13 +213,13 @@ def _decide(pairs: Pairs, found: dict[int, bytes], version: str, bodyless_method
         body = content_length(length)
         if b"," in length:
             _keep_one_length(pairs, b"%d" % body)
-    tokens = _tokens(found[_CONNECTION]) if _CONNECTION in found else ()
+    options = found.get(_CONNECTION, b"")
     if version == "HTTP/1.1":
-        keep_alive = b"close" not in tokens
+        keep_alive = _CLOSE.search(options) is None
     else:
         # A transfer coding in HTTP/1.0 is faulty framing: the message is served, and nothing behind it is read (RFC 9112 §6.1).
         framed = coding is None and (length is not None or bodyless_method)
-        keep_alive = framed and b"keep-alive" in tokens and b"close" not in tokens
+        keep_alive = framed and _KEEP_ALIVE.search(options) is not None and _CLOSE.search(options) is None
     expects = version == "HTTP/1.1" and found.get(_EXPECT, b"").lower() == b"100-continue"
     return body, keep_alive, expects
 
@@ -227,10 +229,6 @@ def _keep_one_length(pairs: Pairs, length: bytes) -> None:
     first = next(index for index, (name, _) in enumerate(pairs) if name.lower() == b"content-length")
     pairs[:] = [pair for index, pair in enumerate(pairs) if index == first or pair[0].lower() != b"content-length"]
     pairs[first] = (pairs[first][0], length)
-
-
-def _tokens(value: bytes) -> list[bytes]:
-    return [token.strip(b" \t") for token in value.lower().split(b",")]
 
 
 def _chunked(coding: bytes, length: bytes | None) -> int:
@@ -244,10 +242,10 @@ def _chunked(coding: bytes, length: bytes | None) -> int:
 def content_length(value: bytes) -> int:
     """One length from a Content-Length value, which may repeat itself as a list (RFC 9112 §6.3)."""
     if b"," in value:
-        pieces = _LIST_COMMA.split(value)
-        if any(piece != pieces[0] for piece in pieces):
+        first = value[: value.index(b",")]
+        if any(found[1] != first for found in _LISTED.finditer(value)):
             raise PeerError(f"Multiple unequal Content-Lengths: {value.decode('latin-1')!r}")
-        value = pieces[0]
+        value = first
     if _DIGITS.fullmatch(value) is None:
         raise PeerError(f"Only integer Content-Length is allowed: {value.decode('latin-1')}")
     if len(value) > 18:

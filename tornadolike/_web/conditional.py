@@ -12,11 +12,9 @@ def none_match(header: str, etag: str) -> bool:
     """True when ``If-None-Match: header`` names ``etag`` (weak comparison, RFC 9110 §8.8.3.2) or begins with ``*``."""
     if not header or not etag:
         return False
-    tags = _TAGS.findall(header)
-    if not tags:
-        return False
+    first = _TAGS.search(header)
     opaque = etag.removeprefix("W/")
-    return tags[0] == "*" or any(tag.removeprefix("W/") == opaque for tag in tags)
+    return first is not None and (first[0] == "*" or any(tag[0].removeprefix("W/") == opaque for tag in _TAGS.finditer(header)))
 
 
 def http_date(text: str) -> dt.datetime | None:

@@ -1,10 +1,16 @@
 """The ``Accept-Language`` header (RFC 9110 §12.5.4)."""
 
+# People know fewer. As many as a sender likes would take dozens of times their bytes.
+_MAX_LANGUAGES = 100
+
 
 def preferred(header: str) -> list[str]:
-    """Return the language tags of ``header``, best first, without those refused by ``q=0`` or a weight that is none."""
+    """Return the language tags of ``header``, best first, without those refused by ``q=0`` or a weight that is none.
+
+    Of more than a hundred the first hundred count.
+    """
     weighted = []
-    for entry in header.split(","):
+    for entry in header.split(",", _MAX_LANGUAGES)[:_MAX_LANGUAGES]:
         tag, *parameters = entry.strip().split(";")
         weight = _weight(parameters[0].strip()) if parameters else 1.0
         if weight > 0:

@@ -17,6 +17,8 @@ _FLAGS = ("server_no_context_takeover", "client_no_context_takeover")
 _WINDOWS = ("server_max_window_bits", "client_max_window_bits")
 # Raw deflate with a window of 2**8 is more than zlib can do.
 _MIN_SEND_BITS = 9
+# As many offers as a sender likes would take dozens of times their bytes.
+_MAX_ITEMS = 100
 
 Parameters = dict[str, str | None]
 
@@ -35,8 +37,8 @@ def is_key(key: str) -> bool:
 
 
 def split_list(value: str | None) -> list[str]:
-    """The items of a comma-separated field value, stripped; [] for none."""
-    return [item.strip() for item in value.split(",")] if value else []
+    """The items of a comma-separated field value, stripped; [] for none. Of more than a hundred the first hundred."""
+    return [item.strip() for item in value.split(",", _MAX_ITEMS)[:_MAX_ITEMS]] if value else []
 
 
 def parse_extensions(value: str | None) -> list[tuple[str, Parameters]]:
