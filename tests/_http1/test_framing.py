@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tests._http1.smuggling_corpus import REFUSED, SERVED, request
@@ -305,6 +305,7 @@ def verdict(parser: HeadParser, wire: bytes) -> object:
 
 @settings(max_examples=600, deadline=None)
 @given(HEADS)
+@example(b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n")
 def test_both_engines_give_the_same_verdict(wire: bytes) -> None:
     for whole in (wire, wire + b"\r\n\r\n"):
         assert verdict(select.parser("h11"), whole) == verdict(select.parser("httptools"), whole) == verdict(Thorough(), whole)

@@ -86,7 +86,8 @@ def fault_in_head(head: bytes) -> str:
         name, _, value = line.partition(b":")
         pairs.append((name, value.strip(b" \t")))
     try:
-        decide_response(pairs, "HTTP/1.1") if is_response else decide_request(pairs, "HTTP/1.1", "GET")
+        version = "HTTP/1.0" if first.endswith(b" HTTP/1.0") else "HTTP/1.1"
+        decide_response(pairs, "HTTP/1.1") if is_response else decide_request(pairs, version, "GET")
     except PeerError as error:
         return str(error)
     return ""
