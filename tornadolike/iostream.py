@@ -6,13 +6,14 @@ import os
 import socket
 import ssl
 import sys
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from tornadolike import ioloop
-from tornadolike._net import read_buffer, tls
+from tornadolike._net import read_buffer, tls, unsent
 from tornadolike._net.fd_source import FdSource
 from tornadolike._net.ports import ByteSource, FileTaker
 from tornadolike._net.socket_source import SocketSource
@@ -823,6 +824,7 @@ class IOStream(BaseIOStream):
     # What a server knows of the connections that it accepts: the address family, and whether TCP_NODELAY is set.
     _family: int | None = None
     _sends_at_once = False
+    _allowance: unsent.Allowance | None = None  # once the kernel has not taken everything
 
     def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
         self.socket = socket
@@ -846,6 +848,13 @@ class IOStream(BaseIOStream):
         stream._open_direct()
         source.adopt(stream)
         return stream
+
+    def _on_drained(self) -> None:
+        if not self._connecting and self.socket is not None:
+            if self._allowance is None:
+                self._allowance = unsent.Allowance(self.socket)
+            self._allowance.drained(self.socket, time.monotonic())
+        super()._on_drained()
 
     def fileno(self) -> "int | ioloop._Selectable":
         return self.socket
@@ -1139,14 +1148,13 @@ class SSLIOStream(IOStream):
             super()._on_readable()
 
     def _on_drained(self) -> None:
-        if self._connecting:
-            self._handle_connect()
-        if self._closed or self._connecting:
-            return
         if self._ssl_accepting:
-            self._do_handshake()
+            if self._connecting:
+                self._handle_connect()
+            if not self._closed and not self._connecting:
+                self._do_handshake()
         else:
-            self._flush()
+            super()._on_drained()
 
     def _on_lost(self, error: BaseException | None) -> None:
         if self._ssl_accepting and error is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary, WeakSet
 
 from tornadolike import gen, process
-from tornadolike._net import listening, tls_settings, transport_source
+from tornadolike._net import listening, tls_settings, transport_source, unsent
 from tornadolike.concurrent import Future
 from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import IOStream, SSLIOStream
@@ -126,6 +126,7 @@ class TCPServer:
 
     def add_socket(self, socket: socket.socket) -> None:
         """The same for a single socket."""
+        unsent.limit(socket)
         fd = socket.fileno()
         self._sockets[fd] = socket
         self._handlers[fd] = self._listen_to(socket)
