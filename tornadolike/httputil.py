@@ -121,7 +121,7 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     _ready: tuple[int, bytes, int] | None = None
     # The framing has looked at Host already, so that a request need not.
     _host_checked = False
-    # The framing has seen that there is neither Content-Type nor If-None-Match. No longer said once `_pairs` is gone.
+    # The framing has seen that there is no Content-Type, If-None-Match, If-Modified-Since or Range. No longer said once `_pairs` is gone.
     _bare = False
 
     @typing.overload

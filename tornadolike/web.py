@@ -30,6 +30,7 @@ import itertools
 import logging
 import mimetypes
 import numbers
+import operator
 import os
 import re
 import socket
@@ -56,6 +57,7 @@ from tornadolike._web import (
     conditional,
     cookie_attributes,
     error_pages,
+    kept_files,
     languages,
     origins,
     redirects,
@@ -790,8 +792,16 @@ class RequestHandler:
         self._break_cycles()
         return future
 
+    def _answer_with(self, head: _InitialHeaders, lines: bytes, body: bytes) -> None:
+        """Make this the response: status 200, the headers of ``head``, and Content-Length, which is the last of ``lines``."""
+        self.__initial_headers = head
+        self.__completed = 200, lines, len(body), None
+        self._write_buffer = [body]
+
     def __complete_headers(self) -> None:
         """Add what only the end of a body can tell: whether the client has it already, and its length."""
+        if self.__completed is not None:
+            return
         own = self._own_headers
         if (own is None or own._pairs is self.__initial_headers.pairs) and self.__complete_untouched_headers():
             return
@@ -1912,14 +1922,17 @@ class StaticFileHandler(RequestHandler):
 
     @classmethod
     def reset(cls) -> None:
-        """Forget the versions of all files."""
+        """Forget the versions of all files, and what was in them."""
         with cls._lock:
             cls._static_hashes = {}
+        _kept_files.clear()
 
     def head(self, path: str) -> Awaitable[None]:
         return self.get(path, include_body=False)
 
     async def get(self, path: str, include_body: bool = True) -> None:
+        if include_body and self.__answers_from_memory(path):
+            return
         self.path = self.parse_url_path(path)
         self.absolute_path = self.validate_absolute_path(self.root, self.get_absolute_path(self.root, self.path))
         if self.absolute_path is None:
@@ -1948,6 +1961,84 @@ class StaticFileHandler(RequestHandler):
         else:
             assert self.request.method == "HEAD"
 
+    def __answers_from_memory(self, path: str) -> bool:
+        """Answer with all of a file that is kept in memory, if nothing else was asked for and no hook has a part in it.
+
+        All that the operating system has to do is to look at the file once, and to send. Less than half the price of the ordinary way.
+        """
+        key = self.__key(path)
+        kept = None if key is None else _kept_files.get(key)
+        if kept is None or not self.__is_plain():
+            return False
+        if not kept.is_unchanged():
+            _kept_files.discard(key)
+            return False
+        self.path, self.absolute_path, self._stat_result = path, kept.target, kept.found
+        ready = self.__ready_head(kept)
+        self.modified = ready.modified
+        self._answer_with(ready.head, ready.lines, kept.content)
+        return True
+
+    def __key(self, path: str) -> tuple[str, str, str | None] | None:
+        """What a file is kept under: all that decides where a path leads, or None where more than that does."""
+        root, allowed = self.root, self.allowed_symlink_directory
+        if type(root) is not str or (allowed is not None and type(allowed) is not str):
+            return None
+        return root, path, allowed
+
+    def __is_plain(self) -> bool:
+        """Whether the answer is the file, and nothing but the file: neither request nor application say anything else."""
+        headers = self.request.headers
+        return (
+            self.request.method == "GET"
+            and (headers._bare or _CONDITIONS.isdisjoint(headers._names()))
+            and self._own_headers is None
+            and self._status_code == 200
+            and self._reason is _OK
+            and self._auto_finish
+            and not (self._transforms or self._write_buffer or self._headers_written or self._finished)
+            and _has_no_hooks(self)
+        )
+
+    def __ready_head(self, kept: kept_files.KeptFile) -> _ReadyHead:
+        """What `set_headers` would set, as it goes on the wire: the same for a second, unless a type of files gets another name."""
+        key = "v" in self.request.arguments, self.CACHE_MAX_AGE, self._get_cached_version(kept.target)
+        ready: _ReadyHead | None = kept.made.get(key)
+        if (
+            ready is None
+            or ready.initial is not _initial_headers_now(ready.content_type)
+            or ready.listed_type != mimetypes.types_map.get(ready.suffix)
+        ):
+            if len(kept.made) >= _MAX_READY_HEADS:
+                kept.made.clear()
+            ready = kept.made[key] = self.__make_head(kept, key[2])
+        return ready
+
+    def __make_head(self, kept: kept_files.KeptFile, version: str | None) -> _ReadyHead:
+        modified, content_type = self.get_modified_time(), self.get_content_type()
+        initial = _initial_headers_now(content_type)
+        fields = {
+            "Accept-Ranges": "bytes",
+            "Etag": version and f'"{version}"',
+            "Last-Modified": modified and httputil.format_timestamp(modified),
+        }
+        seconds = self.get_cache_time(self.path, modified, content_type)
+        if seconds > 0:
+            fields["Expires"] = httputil.format_timestamp(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds))
+            fields["Cache-Control"] = f"max-age={seconds}"
+        pairs = [(name.encode(), value.encode("latin-1")) for name, value in fields.items() if value]
+        head = _InitialHeaders([*initial.pairs, *pairs], initial.lines + b"".join([b"%b: %b\r\n" % pair for pair in pairs]))
+        suffix = os.path.splitext(kept.target)[1]
+        return _ReadyHead(
+            initial,
+            head,
+            b"%bContent-Length: %d\r\n" % (head.lines, len(kept.content)),
+            modified,
+            content_type,
+            suffix,
+            mimetypes.types_map.get(suffix),
+        )
+
     def __requested_span(self, size: int) -> static_files.Span | None:
         """The part of the content to send, all of it where no part is asked for; None for a part that is not there."""
         headers = self.request.headers
@@ -1962,7 +2053,12 @@ class StaticFileHandler(RequestHandler):
     async def __send_content(self, span: static_files.Span, size: int) -> None:
         assert self.absolute_path is not None
         if self.get_content.__func__ is _GET_CONTENT:  # type: ignore[attr-defined]  # it is a classmethod
-            await self.__send_file(span)
+            kept = self.__kept_content(span)
+            if kept is None:
+                await self.__send_file(span)
+            else:
+                self.write(kept)
+                await self.flush()
             return
         start, end = (None, None) if span.size == size else span
         content = self.get_content(self.absolute_path, start, end)
@@ -1970,28 +2066,53 @@ class StaticFileHandler(RequestHandler):
             self.write(chunk)
             await self.flush()
 
+    def __kept_content(self, span: static_files.Span) -> bytes | None:
+        """A part of the file, if the file that was looked at for this request is kept in memory."""
+        key = self.__key(self.path)
+        kept = None if key is None else _kept_files.get(key)
+        found: os.stat_result | None = getattr(self, "_stat_result", None)
+        if kept is None or found is None or not kept.is_of(cast(str, self.absolute_path), found) or span.end > len(kept.content):
+            return None
+        return kept.content[span.start : span.end]
+
     async def __send_file(self, span: static_files.Span) -> None:
         """What `get_content` and a loop over it would do, in fewer system calls, and for large files without reading them."""
-        file = self.__open_regular_file()
+        file, found = self.__open_regular_file()
         try:
-            if span.size < static_files.LEAST_FOR_KERNEL or not await self.__sent_by_kernel(file, span):
+            keeps = span.size == found.st_size and self.settings.get("static_hash_cache", True) and _kept_files.admits(found, time.time())
+            if keeps or span.size < static_files.LEAST_FOR_KERNEL or not await self.__sent_by_kernel(file, span):
+                chunk = b""
                 for chunk in static_files.chunks(file, span):
                     self.write(chunk)
                     await self.flush()
+                if keeps and len(chunk) == span.size:
+                    self.__keep(found, chunk)
         finally:
             os.close(file)
 
-    def __open_regular_file(self) -> int:
+    def __keep(self, found: os.stat_result, content: bytes) -> None:
+        """Keep a file in memory, if the path asked for leads there in the ordinary way, and was found to stay inside the root."""
+        key = self.__key(self.path)
+        if key is None or not static_files.is_plain_path(self.root, self.path):
+            return
+        root, path, allowed = static_files.absolute_directory(self.root), self.path, key[2] or ""
+        known = _targets.find(root + path, [allowed or root])
+        kept = kept_files.KeptFile(root + path, cast(str, self.absolute_path), found, content)
+        if known is not None and kept.is_of(*known) and (not allowed or allowed.startswith("/")):
+            _kept_files.keep(key, kept)
+
+    def __open_regular_file(self) -> tuple[int, os.stat_result]:
         path = cast(str, self.absolute_path)
         try:
             file = os.open(path, _FILE_FLAGS)
         except OSError:
             self._stat_regular_file(path, path)  # 404 if that is why
             raise
-        if not stat.S_ISREG(os.fstat(file).st_mode):
+        found = os.fstat(file)
+        if not stat.S_ISREG(found.st_mode):
             os.close(file)
             raise HTTPError(403, "%s is not a file", path)
-        return file
+        return file, found
 
     async def __sent_by_kernel(self, file: int, span: static_files.Span) -> bool:
         """Have the kernel send a part of an open file; False where it cannot, or where somebody wants to see the bytes."""
@@ -2213,6 +2334,45 @@ class StaticFileHandler(RequestHandler):
 
 
 _targets = static_files.Targets()
+_kept_files = kept_files.KeptFiles()
+
+# What of an answer with a file may be overridden or wrapped. Where any of it is, all of it is called, in its order.
+_NAMES_OF_CLASS_HOOKS = ("get_absolute_path", "get_content", "get_content_version", "_get_cached_version")
+_NAMES_OF_HOOKS = frozenset(
+    (
+        *_NAMES_OF_CLASS_HOOKS,
+        *("get", "parse_url_path", "validate_absolute_path", "_check_in_root", "_resolve_symlink_target", "_stat_regular_file", "_stat"),
+        *("get_content_size", "get_content_type", "get_modified_time", "get_cache_time", "compute_etag"),
+        *("set_headers", "set_extra_headers", "set_header", "set_etag_header", "check_etag_header", "should_return_304"),
+        *("_convert_header_value", "set_status", "write", "flush", "finish"),
+    )
+)
+_functions_of = operator.attrgetter(*(f"{name}.__func__" if name in _NAMES_OF_CLASS_HOOKS else name for name in _NAMES_OF_HOOKS))
+_FUNCTIONS = _functions_of(StaticFileHandler)
+# The fields of a request that ask for less than the whole file.
+_CONDITIONS = frozenset(("Range", "If-None-Match", "If-Modified-Since"))
+_MAX_READY_HEADS = 8
+
+
+def _has_no_hooks(handler: StaticFileHandler) -> bool:
+    try:
+        return _functions_of(handler.__class__) == _FUNCTIONS and _NAMES_OF_HOOKS.isdisjoint(handler.__dict__)
+    except AttributeError:
+        return False  # what was a class method is something else
+
+
+class _ReadyHead(NamedTuple):
+    """The head of an answer with a whole file, and from what it was made."""
+
+    initial: _InitialHeaders
+    head: _InitialHeaders
+    lines: bytes
+    modified: dt.datetime | None
+    content_type: str
+    suffix: str
+    listed_type: str | None
+
+
 _GET_CONTENT = StaticFileHandler.get_content.__func__  # type: ignore[attr-defined]  # it is a classmethod
 _FILE_FLAGS = (
     os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)

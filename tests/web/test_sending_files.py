@@ -12,6 +12,7 @@ import pytest
 
 import tornadolike
 from tornadolike import iostream, netutil, web
+from tornadolike._web import kept_files
 from tornadolike._web.static_files import CHUNK_BYTES, LEAST_FOR_KERNEL
 from tornadolike.httpserver import HTTPServer
 
@@ -47,6 +48,12 @@ def root(tmp_path_factory):
     for name, size in SIZES.items():
         (root / f"{name}.txt").write_bytes(random.Random(size).randbytes(size))
     return root
+
+
+@pytest.fixture(autouse=True)
+def _no_memory(monkeypatch):
+    """Files that are kept in memory are not sent by the kernel."""
+    monkeypatch.setattr(kept_files, "MAX_FILE_BYTES", 0)
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ _FRAMING_FIELDS = {
     b"host": _HOSTNAME,
 }
 # No matter of framing: those that somebody asks for in every request. Where none of them is there, nobody needs to look (`BARE`).
-_NOTED_FIELDS = {b"content-type": _NOTED, b"if-none-match": _NOTED}
+_NOTED_FIELDS = dict.fromkeys((b"content-type", b"if-none-match", b"if-modified-since", b"range"), _NOTED)
 _KNOWN_FIELDS = _FRAMING_FIELDS | _NOTED_FIELDS
 # What is so in HTTP/1.1 without being said.
 _NO_NEWS = (b"keep-alive", b"Keep-Alive")
@@ -142,7 +142,7 @@ def _spelled(name: bytes) -> int:
 def decide_request(pairs: Pairs, version: str, method: str) -> Framing:
     """Body length and connection fate of a request; raises `PeerError` where its framing fields are ambiguous.
 
-    The very object `BARE` says in addition that neither Content-Type nor If-None-Match is among the fields.
+    The very object `BARE` says in addition that none of Content-Type, If-None-Match, If-Modified-Since and Range is among the fields.
     """
     known = _spellings.get
     found: dict[int, bytes] | None = None

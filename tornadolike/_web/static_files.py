@@ -29,6 +29,12 @@ def absolute_directory(path: str) -> str:
     return _normal_directory(path) if os.sep == "/" and path.startswith("/") else os.path.join(os.path.abspath(path), "")
 
 
+def is_plain_path(root: str, path: str) -> bool:
+    """Whether ``path`` below ``root`` names one place whatever the current directory is, and is the shortest name for it."""
+    whole = absolute_directory(root) + path
+    return root.startswith("/") and os.path.normpath(whole) == whole
+
+
 class Targets:
     """Where paths lead, symbolic links followed, as long as the very same file is found there.
 
@@ -50,16 +56,17 @@ class Targets:
             found = os.stat(path)
         except OSError:
             return None
-        return (target[1], found) if _identity(found) == target[0] else None
+        return (target[1], found) if identity(found) == target[0] else None
 
     def remember(self, path: str, directories: Iterable[str], target: str, found: os.stat_result) -> None:
         """Note that ``path`` leads to ``target``, a file inside of one of the directories."""
         if len(self._known) >= self._MAX_KNOWN:
             self._known.clear()
-        self._known[path, *directories] = _identity(found), target
+        self._known[path, *directories] = identity(found), target
 
 
-def _identity(found: os.stat_result) -> tuple[int, ...]:
+def identity(found: os.stat_result) -> tuple[int, ...]:
+    """What stays the same while nobody changes a file, or puts another one in its place."""
     # Whatever is done to a file or its names, apart from reading, changes st_ctime.
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 

@@ -1,0 +1,116 @@
+"""Small files that are asked for again and again: kept in memory for as long as one look at each shows that it is unchanged.
+
+Whether a file may be served is decided elsewhere, for the file as it was then. What is kept stands for that very file: it is handed out
+only while the path it was found by leads to the same device and inode, with the same size and the same times. Whoever writes to a file,
+or puts another one or another link in its place, changes one of them. The times are as coarse as the clock of the file system, so two
+changes can share one; a file is kept only when its last change is far enough back that the next one cannot (git calls the others
+"racily clean").
+"""
+
+import os
+import threading
+from collections.abc import Hashable
+from typing import Any
+
+from tornadolike._web.static_files import identity
+
+MAX_FILE_BYTES = 128 * 1024
+"""The largest file that is kept. From there on it is cheaper to have the kernel send a file."""
+MAX_BYTES = 4 * 1024 * 1024
+"""All that is kept, in bytes of content."""
+MAX_FILES = 1024
+"""All that is kept, in files."""
+SETTLED_SECONDS = 2.0
+"""How long ago a file must have changed to be kept: the coarsest clock there is on a file system, that of FAT."""
+
+
+class KeptFile:
+    """A file as it was when it was read: what its ``path`` led to, and what was in it."""
+
+    __slots__ = ("_identity", "content", "found", "made", "path", "recently_used", "target")
+
+    def __init__(self, path: str, target: str, found: os.stat_result, content: bytes) -> None:
+        self.path = path
+        self.target = target
+        self.found = found
+        self.content = content
+        self.recently_used = False
+        #: What the caller has made of it, and wants to find again with it.
+        self.made: dict[Hashable, Any] = {}
+        self._identity = identity(found)
+
+    def is_unchanged(self) -> bool:
+        """Look at the path: does it lead to the very file that was read?"""
+        try:
+            return identity(os.stat(self.path)) == self._identity
+        except OSError:
+            return False
+
+    def is_of(self, target: str, found: os.stat_result) -> bool:
+        """Whether this is ``target``, which has just been looked at."""
+        return target == self.target and identity(found) == self._identity
+
+
+class KeptFiles:
+    """The files that are kept, each under the key it was asked for by, bounded in number and in bytes.
+
+    When it is full, those go that were not used since they last came to the end of the queue. One that was used stays, and what was to
+    take its place has to wait: many files in turn, more than there is room for, must not throw each other out.
+    """
+
+    def __init__(self) -> None:
+        self._files: dict[Hashable, KeptFile] = {}
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable) -> KeptFile | None:
+        """What is kept under ``key``; it may be out of date."""
+        kept = self._files.get(key)
+        if kept is not None:
+            kept.recently_used = True
+        return kept
+
+    def discard(self, key: Hashable) -> None:
+        """Forget what is out of date."""
+        with self._lock:
+            self._drop(key)
+
+    def admits(self, found: os.stat_result, now: float) -> bool:
+        """Whether a file may be kept that was found like this at ``now``, before it was read: small, at rest, and there is room."""
+        if os.name != "posix":  # where st_ctime tells of the last change
+            return False
+        if not 0 < found.st_size <= MAX_FILE_BYTES or max(found.st_mtime, found.st_ctime) > now - SETTLED_SECONDS:
+            return False
+        with self._lock:
+            return self._makes_room(found.st_size)
+
+    def keep(self, key: Hashable, kept: KeptFile) -> None:
+        """Keep a file that was admitted."""
+        with self._lock:
+            self._drop(key)
+            if self._makes_room(len(kept.content)):
+                self._files[key] = kept
+                self._bytes += len(kept.content)
+
+    def clear(self) -> None:
+        """Forget all files."""
+        with self._lock:
+            self._files.clear()
+            self._bytes = 0
+
+    def _makes_room(self, size: int) -> bool:
+        files = self._files
+        while files and (self._bytes + size > MAX_BYTES or len(files) >= MAX_FILES):
+            key, oldest = next(iter(files.items()))
+            self._drop(key)
+            if oldest.recently_used:
+                oldest.recently_used = False
+                files[key] = oldest
+                self._bytes += len(oldest.content)
+                return False
+        return True
+
+    def _drop(self, key: Hashable) -> None:
+        kept = self._files.pop(key, None)
+        if kept is not None:
+            self._bytes -= len(kept.content)
