@@ -792,7 +792,7 @@ class RequestHandler:
         self._break_cycles()
         return future
 
-    def _answer_with(self, head: _InitialHeaders, lines: bytes, body: bytes) -> None:
+    def _answer_ready(self, head: _InitialHeaders, lines: bytes, body: bytes) -> None:
         """Make this the response: status 200, the headers of ``head``, and Content-Length, which is the last of ``lines``."""
         self.__initial_headers = head
         self.__completed = 200, lines, len(body), None
@@ -1925,7 +1925,7 @@ class StaticFileHandler(RequestHandler):
         """Forget the versions of all files, and what was in them."""
         with cls._lock:
             cls._static_hashes = {}
-        _kept_files.clear()
+            _kept_files.clear()
 
     def head(self, path: str) -> Awaitable[None]:
         return self.get(path, include_body=False)
@@ -1970,13 +1970,14 @@ class StaticFileHandler(RequestHandler):
         kept = None if key is None else _kept_files.get(key)
         if kept is None or not self.__is_plain():
             return False
-        if not kept.is_unchanged():
-            _kept_files.discard(key)
+        if not kept.is_unchanged(self.request._start_time):
+            with self._lock:
+                _kept_files.discard(key)
             return False
         self.path, self.absolute_path, self._stat_result = path, kept.target, kept.found
         ready = self.__ready_head(kept)
         self.modified = ready.modified
-        self._answer_with(ready.head, ready.lines, kept.content)
+        self._answer_ready(ready.head, ready.lines, kept.content)
         return True
 
     def __key(self, path: str) -> tuple[str, str, str | None] | None:
@@ -2071,35 +2072,44 @@ class StaticFileHandler(RequestHandler):
         key = self.__key(self.path)
         kept = None if key is None else _kept_files.get(key)
         found: os.stat_result | None = getattr(self, "_stat_result", None)
-        if kept is None or found is None or not kept.is_of(cast(str, self.absolute_path), found) or span.end > len(kept.content):
+        if kept is None or found is None or span.end > len(kept.content):
             return None
-        return kept.content[span.start : span.end]
+        unchanged = kept.is_of(cast(str, self.absolute_path), found, self.request._start_time)
+        return kept.content[span.start : span.end] if unchanged else None
 
     async def __send_file(self, span: static_files.Span) -> None:
         """What `get_content` and a loop over it would do, in fewer system calls, and for large files without reading them."""
         file, found = self.__open_regular_file()
         try:
-            keeps = span.size == found.st_size and self.settings.get("static_hash_cache", True) and _kept_files.admits(found, time.time())
+            now = time.time()
+            keeps = span.size == found.st_size and self.__may_keep(found, now)
             if keeps or span.size < static_files.LEAST_FOR_KERNEL or not await self.__sent_by_kernel(file, span):
                 chunk = b""
                 for chunk in static_files.chunks(file, span):
                     self.write(chunk)
                     await self.flush()
                 if keeps and len(chunk) == span.size:
-                    self.__keep(found, chunk)
+                    self.__keep(found, chunk, now)
         finally:
             os.close(file)
 
-    def __keep(self, found: os.stat_result, content: bytes) -> None:
+    def __may_keep(self, found: os.stat_result, now: float) -> bool:
+        if not self.settings.get("static_hash_cache", True):
+            return False
+        with self._lock:
+            return _kept_files.admits(found, now)
+
+    def __keep(self, found: os.stat_result, content: bytes, now: float) -> None:
         """Keep a file in memory, if the path asked for leads there in the ordinary way, and was found to stay inside the root."""
         key = self.__key(self.path)
         if key is None or not static_files.is_plain_path(self.root, self.path):
             return
         root, path, allowed = static_files.absolute_directory(self.root), self.path, key[2] or ""
         known = _targets.find(root + path, [allowed or root])
-        kept = kept_files.KeptFile(root + path, cast(str, self.absolute_path), found, content)
-        if known is not None and kept.is_of(*known) and (not allowed or allowed.startswith("/")):
-            _kept_files.keep(key, kept)
+        kept = kept_files.KeptFile(root + path, cast(str, self.absolute_path), found, content, now)
+        if known is not None and kept.is_of(*known, now) and (not allowed or allowed.startswith("/")):
+            with self._lock:
+                _kept_files.keep(key, kept)
 
     def __open_regular_file(self) -> tuple[int, os.stat_result]:
         path = cast(str, self.absolute_path)

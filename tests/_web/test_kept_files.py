@@ -12,7 +12,7 @@ def make(tmp_path):
     def make(name="file", size=10):
         path = tmp_path / name
         path.write_bytes(b"x" * size)
-        return KeptFile(str(path), str(path), path.stat(), b"x" * size)
+        return KeptFile(str(path), str(path), path.stat(), b"x" * size, 1000)
 
     return make
 
@@ -28,11 +28,11 @@ def test_a_file_is_unchanged_until_anything_is_done_to_it(tmp_path, make):
     def is_noticed(change):
         path.unlink(missing_ok=True)
         kept = make()
-        assert kept.is_unchanged()
+        assert kept.is_unchanged(1010)
         path.read_bytes()
-        assert kept.is_unchanged()
+        assert kept.is_unchanged(1010)
         change()
-        return not kept.is_unchanged()
+        return not kept.is_unchanged(1010)
 
     def with_old_time(change):
         """As tools do that copy times, or set them back."""
@@ -92,3 +92,12 @@ def test_what_is_used_stays_and_what_is_not_makes_room(make, monkeypatch):
     files.discard("a")
     assert files.get("a") is None
     assert files._bytes == 20
+
+
+def test_it_is_read_again_now_and_then(make):
+    kept = make()
+    for now, good in [(1000, True), (1059, True), (1061, False)]:
+        assert kept.is_unchanged(now) is good
+        assert kept.is_of(kept.target, kept.found, now) is good
+    assert not kept.is_of("another", kept.found, 1000)
+    assert not kept.is_of(kept.target, make("another", 2).found, 1000)

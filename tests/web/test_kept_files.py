@@ -245,6 +245,18 @@ async def test_a_file_that_is_kept_is_not_opened(site: Site, opened: list[str], 
     assert opened.count("a.txt") == 3
 
 
+@pytest.mark.parametrize("kind", [web.StaticFileHandler, Decorated])
+async def test_a_change_that_shows_nowhere_is_seen_in_the_end(
+    site: Site, opened: list[str], kind: type[web.StaticFileHandler], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, _ = sites(site.base, kind)
+    await answer(kept, wire("GET", "a.txt", "", "1.1"))
+    monkeypatch.setattr(kept_files, "MAX_AGE_SECONDS", 0)
+    for count in (3, 4):
+        await answer(kept, wire("GET", "a.txt", "", "1.1"))
+        assert opened.count("a.txt") == count
+
+
 async def test_a_file_that_was_just_changed_is_not_kept(site: Site, opened: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_files, "SETTLED_SECONDS", 1000)
     kept, _ = sites(site.base, web.StaticFileHandler)

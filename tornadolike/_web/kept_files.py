@@ -5,10 +5,12 @@ only while the path it was found by leads to the same device and inode, with the
 or puts another one or another link in its place, changes one of them. The times are as coarse as the clock of the file system, so two
 changes can share one; a file is kept only when its last change is far enough back that the next one cannot (git calls the others
 "racily clean").
+
+Some ways to change a file leave no trace in its times at once: through a shared memory mapping, or on another machine that has the same
+network file system. So whatever is kept is read again now and then.
 """
 
 import os
-import threading
 from collections.abc import Hashable
 from typing import Any
 
@@ -20,6 +22,8 @@ MAX_BYTES = 4 * 1024 * 1024
 """All that is kept, in bytes of content."""
 MAX_FILES = 1024
 """All that is kept, in files."""
+MAX_AGE_SECONDS = 60.0
+"""How long a file is kept before it is read again."""
 SETTLED_SECONDS = 2.0
 """How long ago a file must have changed to be kept: the coarsest clock there is on a file system, that of FAT."""
 
@@ -27,9 +31,10 @@ SETTLED_SECONDS = 2.0
 class KeptFile:
     """A file as it was when it was read: what its ``path`` led to, and what was in it."""
 
-    __slots__ = ("_identity", "content", "found", "made", "path", "recently_used", "target")
+    __slots__ = ("_identity", "content", "found", "made", "path", "read_at", "recently_used", "target")
 
-    def __init__(self, path: str, target: str, found: os.stat_result, content: bytes) -> None:
+    def __init__(self, path: str, target: str, found: os.stat_result, content: bytes, read_at: float) -> None:
+        self.read_at = read_at
         self.path = path
         self.target = target
         self.found = found
@@ -39,16 +44,18 @@ class KeptFile:
         self.made: dict[Hashable, Any] = {}
         self._identity = identity(found)
 
-    def is_unchanged(self) -> bool:
-        """Look at the path: does it lead to the very file that was read?"""
+    def is_unchanged(self, now: float) -> bool:
+        """Look at the path: does it lead to the very file that was read, not too long ago?"""
+        if now - self.read_at > MAX_AGE_SECONDS:
+            return False
         try:
             return identity(os.stat(self.path)) == self._identity
         except OSError:
             return False
 
-    def is_of(self, target: str, found: os.stat_result) -> bool:
-        """Whether this is ``target``, which has just been looked at."""
-        return target == self.target and identity(found) == self._identity
+    def is_of(self, target: str, found: os.stat_result, now: float) -> bool:
+        """Whether this is ``target``, which has just been found like this, and was read not too long ago."""
+        return target == self.target and identity(found) == self._identity and now - self.read_at <= MAX_AGE_SECONDS
 
 
 class KeptFiles:
@@ -56,12 +63,13 @@ class KeptFiles:
 
     When it is full, those go that were not used since they last came to the end of the queue. One that was used stays, and what was to
     take its place has to wait: many files in turn, more than there is room for, must not throw each other out.
+
+    Any thread may call `get`; all others are for one thread at a time.
     """
 
     def __init__(self) -> None:
         self._files: dict[Hashable, KeptFile] = {}
         self._bytes = 0
-        self._lock = threading.Lock()
 
     def get(self, key: Hashable) -> KeptFile | None:
         """What is kept under ``key``; it may be out of date."""
@@ -72,8 +80,7 @@ class KeptFiles:
 
     def discard(self, key: Hashable) -> None:
         """Forget what is out of date."""
-        with self._lock:
-            self._drop(key)
+        self._drop(key)
 
     def admits(self, found: os.stat_result, now: float) -> bool:
         """Whether a file may be kept that was found like this at ``now``, before it was read: small, at rest, and there is room."""
@@ -81,22 +88,19 @@ class KeptFiles:
             return False
         if not 0 < found.st_size <= MAX_FILE_BYTES or max(found.st_mtime, found.st_ctime) > now - SETTLED_SECONDS:
             return False
-        with self._lock:
-            return self._makes_room(found.st_size)
+        return self._makes_room(found.st_size)
 
     def keep(self, key: Hashable, kept: KeptFile) -> None:
         """Keep a file that was admitted."""
-        with self._lock:
-            self._drop(key)
-            if self._makes_room(len(kept.content)):
-                self._files[key] = kept
-                self._bytes += len(kept.content)
+        self._drop(key)
+        if self._makes_room(len(kept.content)):
+            self._files[key] = kept
+            self._bytes += len(kept.content)
 
     def clear(self) -> None:
         """Forget all files."""
-        with self._lock:
-            self._files.clear()
-            self._bytes = 0
+        self._files.clear()
+        self._bytes = 0
 
     def _makes_room(self, size: int) -> bool:
         files = self._files
