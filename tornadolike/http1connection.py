@@ -17,6 +17,7 @@ from typing import Protocol, cast
 
 from tornadolike import gen, httputil, iostream
 from tornadolike._http.content_coding import GzipInflater, InflatedTooLarge, InflateError
+from tornadolike._http.log_text import one_line
 from tornadolike._http1 import select
 from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, ServerEngine
 from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
@@ -438,7 +439,7 @@ class HTTP1Connection(httputil.HTTPConnection):
                 self.stream.close((type(reason), reason, None))
                 return
         elif isinstance(error, (PeerError, httputil.HTTPInputError)):
-            gen_log.info("Malformed HTTP message from %s: %s", self.context, error)
+            gen_log.info("Malformed HTTP message from %s: %s", self.context, one_line(str(error)))
             self._delegate_open = self._delegate_open or self.is_client
             self._refuse(error.status if isinstance(error, PeerError) else 400)
         elif not isinstance(error, iostream.StreamClosedError) or (self.stream is not None and not self.stream.closed()):

@@ -52,6 +52,7 @@ import tornadolike.locale
 import tornadolike.netutil
 from tornadolike import escape, gen, httputil, iostream, template
 from tornadolike._http import grammar as _ABNF  # noqa: N812
+from tornadolike._http.log_text import one_line
 from tornadolike._web import (
     arguments,
     conditional,
@@ -1215,7 +1216,7 @@ class RequestHandler:
 
     def _request_summary(self) -> str:
         request = self.request
-        return f"{request.method} {request.uri} ({request.remote_ip})"
+        return f"{request.method} {one_line(str(request.uri))} ({request.remote_ip})"
 
     def _handle_request_exception(self, e: BaseException) -> None:
         wanted = isinstance(e, Finish)

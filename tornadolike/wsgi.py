@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tornadolike
 from tornadolike import escape, httputil
+from tornadolike._http.log_text import one_line
 from tornadolike.concurrent import dummy_executor
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import access_log
@@ -139,7 +140,7 @@ class WSGIContainer:
             write = access_log.error
         else:
             write = access_log.warning if status_code >= 400 else access_log.info
-        summary = f"{request.method} {request.uri} ({request.remote_ip})"
+        summary = f"{request.method} {one_line(str(request.uri))} ({request.remote_ip})"
         write("%d %s %.2fms", status_code, summary, 1000 * request.request_time())
 
 

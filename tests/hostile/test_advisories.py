@@ -103,6 +103,23 @@ async def test_cve_2020_7694_uvicorn_log_lines_cannot_be_forged(serve: Any, logs
     assert "\n" not in logs.take("tornado.access", "404").getMessage()
 
 
+@pytest.mark.parametrize(
+    ("lines", "logger"),
+    [
+        (b"GET /\xc2\x85forged\x9b2J\x85 HTTP/1.1\r\nHost: a", "tornado.access"),
+        (b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: \x9b2J\x85", "tornado.general"),
+    ],
+)
+async def test_bytes_above_ascii_are_no_commands_to_whoever_reads_the_log(serve: Any, logs: Any, lines: bytes, logger: str) -> None:
+    """U+0085 ends a line, U+009B begins a command of a terminal."""
+    client = await serve(ROUTES).client()
+    client.send(lines + b"\r\nConnection: close\r\n\r\n")
+    await client.rest()
+    line = logs.take(logger, "").getMessage()
+    assert "\\x9b2J\\x85" in line
+    assert len(line.splitlines()) == 1
+
+
 async def test_cve_2020_7695_uvicorn_header_values_cannot_inject(serve: Any, logs: Any) -> None:
     client = await serve(ROUTES).client()
     client.get("/raw?value=a%0d%0aSet-Cookie:%20x=y")
