@@ -21,7 +21,7 @@ from tornadolike._http.log_text import one_line
 from tornadolike._http1 import select
 from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, ServerEngine
 from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
-from tornadolike._http1.events import END, BodyChunk, Event, MessageEnd, RequestHead, ResponseHead
+from tornadolike._http1.events import END, BodyChunk, Event, MessageEnd, Pairs, RequestHead, ResponseHead
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.log import app_log, gen_log
 
@@ -48,6 +48,8 @@ _REFUSALS = {
     505: b"HTTP/1.1 505 HTTP Version Not Supported\r\n\r\n",
 }
 _CONTINUE = b"HTTP/1.1 100 (Continue)\r\n\r\n"
+
+_WRITE = iostream.BaseIOStream.write
 
 _STATUS_LINES = {code: f"HTTP/1.1 {code} {line.reason}\r\n".encode() for code, line in httputil._STANDARD_START_LINES.items()}
 
@@ -196,28 +198,33 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     def _first_input(self, data: bytes, session: "_ServerSession", take: "_TakeRequest") -> None:
         """The first bytes of a request which, when it is all there, can go past the delegates: a fifth cheaper as a whole."""
-        engine = cast(ServerEngine, self._engine)
+        engine = session.engine
         try:
+            alone = engine.lone_request(data)
+            if alone is not None:
+                self._on_whole_request(*alone, session, take)
+                return
             events = engine.feed(data)
             head = events[0] if events else None
             whole = len(events) == 2 or (head is not None and engine.whole_body_waits(self._body_limit()))
             if type(head) is RequestHead and whole and not head.expects_continue:
-                self._on_whole_request(head, session, take)
+                self._on_whole_request(head.method, head.target, head.version, head.headers, head.bare, session, take)
             else:
                 self._begin(session.delegate.start_request(session.server, self))
                 self._pump(events)
         except (Exception, asyncio.CancelledError) as error:
             self._failed(error)
 
-    def _on_whole_request(self, head: RequestHead, session: "_ServerSession", take: "_TakeRequest") -> None:
-        engine = cast(ServerEngine, self._engine)
+    def _on_whole_request(
+        self, method: str, target: str, version: str, pairs: Pairs, bare: bool, session: "_ServerSession", take: "_TakeRequest"
+    ) -> None:
+        engine = session.engine
         if self.no_keep_alive:
             engine.keep_alive = False
-        headers = httputil.HTTPHeaders._from_wire(head.headers)
+        headers = httputil.HTTPHeaders._from_wire(pairs)
         headers._host_checked = True
-        headers._bare = head.bare
-        line = cast(httputil.RequestStartLine, (head.method, head.target, head.version))  # only taken to pieces
-        request = httputil.HTTPServerRequest(None, None, "", headers, None, None, None, self, line, session.server)
+        headers._bare = bare
+        request = httputil.HTTPServerRequest._of_connection(self, session.server, method, target, version, headers)
         delegate = take(request, None if engine.peer is DONE else engine.take_whole_body)
         if delegate is None:
             return
@@ -227,8 +234,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         if engine.peer is not DONE:
             self._head_settled = False
             rest = ()
-        start_line = httputil.RequestStartLine(head.method, head.target, head.version)
-        wanted = delegate.headers_received(start_line, headers)
+        wanted = delegate.headers_received(httputil.RequestStartLine(method, target, version), headers)
         if (wanted is None or not self._must_wait(wanted, iter(rest))) and not self._over:
             self._proceed(iter(rest), b"")
 
@@ -614,15 +620,18 @@ class HTTP1Connection(httputil.HTTPConnection):
 
         Saves a tenth of the time of a small response.
         """
-        engine = cast(ServerEngine, self._engine)
-        if engine.own is not IDLE or engine.peer is not DONE or self._over or engine.connection_field() is not None:
+        engine: ServerEngine = self._engine  # type: ignore[assignment]  # a client has no such responses
+        data = None if self._over else engine.send_whole(_STATUS_LINES[status], lines, body)
+        if data is None:
             return None
         self._close_callback = None
-        future = self._send(engine.send_whole(_STATUS_LINES[status], lines, body))
-        if future.done() and not self._over:
+        stream = self.stream
+        direct = stream._direct is not None and type(stream).write is _WRITE
+        if direct and stream._write_now(data):
             self._complete()
-        else:
-            self._maybe_done()
+            return stream._finished or stream._all_written()
+        future = self._last_write = stream._written_later() if direct else self._send(data)
+        self._maybe_done()
         return future
 
     def _checked_head(self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders) -> bytes:

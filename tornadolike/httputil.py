@@ -388,9 +388,34 @@ class HTTPServerRequest:
         self.headers = HTTPHeaders() if headers is None else headers
         if start_line is None or method is not None or uri is not None or host is not None:
             start_line = self._from_deprecated(start_line, method, uri, version, host)
-        self.method, uri, self.version = start_line
+        method, uri, self.version = start_line
+        if not self.headers._host_checked:
+            _ = self.host_name
+        if uri is None:
+            raise HTTPInputError("Invalid query string: there is no request target")
+        self._begin(connection, server_connection, method, uri, self.version, self.headers)
+        if body:
+            self.body = body
+        if files:
+            self.files = files
+
+    @classmethod
+    def _of_connection(
+        cls, connection: HTTPConnection, server_connection: object, method: str, uri: str, version: str, headers: HTTPHeaders
+    ) -> HTTPServerRequest:
+        """The request that a server has read, its Host field checked. Saves asking which arguments were given."""
+        request = cls.__new__(cls)
+        request._begin(connection, server_connection, method, uri, version, headers)
+        return request
+
+    def _begin(
+        self, connection: HTTPConnection | None, server_connection: object, method: str, uri: str, version: str, headers: HTTPHeaders
+    ) -> None:
+        self.method = method
         self.uri = uri
-        self.body = body or b""
+        self.version = version
+        self.headers = headers
+        self.body = b""
         self.connection = connection
         self.server_connection = server_connection
         context: typing.Any = getattr(connection, "context", None)
@@ -400,13 +425,7 @@ class HTTPServerRequest:
         except AttributeError:
             self.remote_ip = getattr(context, "remote_ip", None)
             self.protocol = getattr(context, "protocol", "http")
-        if not self.headers._host_checked:
-            _ = self.host_name
-        if files:
-            self.files = files
         self._start_time = time.time()
-        if uri is None:
-            raise HTTPInputError("Invalid query string: there is no request target")
         self.path, _, query = uri.partition("?")
         self.query = query
         if uri[:1] != "/":

@@ -419,10 +419,18 @@ class BaseIOStream:
         Several writes that end at once may share one Future.
         """
         if self._write_now(data):
-            if self._finished is None:
-                self._finished = Future()
-                self._finished.set_result(None)
-            return self._finished
+            return self._finished or self._all_written()
+        return self._written_later()
+
+    def _all_written(self) -> "Future[None]":
+        """The future of all writes that have nothing to wait for."""
+        if self._finished is None:
+            self._finished = Future()
+            self._finished.set_result(None)
+        return self._finished
+
+    def _written_later(self) -> "Future[None]":
+        """The future of the last write, where that has to wait, or has failed."""
         future: Future[None] = Future()
         if self._closed:
             _fail(future, StreamClosedError(real_error=self.error))

@@ -779,9 +779,10 @@ class RequestHandler:
         connection: Any = self.request.connection
         future = None
         if not self._headers_written:
-            self.__complete_headers()
-            if self.__completed is not None and type(connection) is HTTP1Connection:
-                future = self.__send_whole(connection, *self.__completed)
+            if self.__completed is None and not self.__complete_untouched_headers():
+                self.__complete_headers()
+            elif self._own_headers is None and type(connection) is HTTP1Connection:
+                future = self.__send_whole(connection)
         if future is None:
             # Once this is over the connection must not keep the handler alive.
             connection.set_close_callback(None)
@@ -801,11 +802,6 @@ class RequestHandler:
 
     def __complete_headers(self) -> None:
         """Add what only the end of a body can tell: whether the client has it already, and its length."""
-        if self.__completed is not None:
-            return
-        own = self._own_headers
-        if (own is None or own._pairs is self.__initial_headers.pairs) and self.__complete_untouched_headers():
-            return
         tagged = self._status_code == 200 and self.request.method in ("GET", "HEAD")
         if tagged and "Etag" not in self._headers and self.__client_has_it():
             self.set_status(304)
@@ -823,9 +819,11 @@ class RequestHandler:
         return self.check_etag_header()
 
     def __complete_untouched_headers(self) -> bool:
-        """Do the same in one go where it is plain what comes out: no header was set, and no hook is overridden."""
+        """Do what `__complete_headers` does in one go where it is plain what comes out: no header was set, and no hook is overridden."""
         cls, initial, status = self.__class__, self.__initial_headers, self._status_code
-        written = self._write_buffer
+        own, written = self._own_headers, self._write_buffer
+        if own is not None and own._pairs is not initial.pairs:
+            return False
         body = written[0] if len(written) == 1 else b"".join(written)
         size = len(body)
         etag = None
@@ -839,7 +837,7 @@ class RequestHandler:
             ):
                 return False
             etag = f'"{hashlib.sha1(body).hexdigest()}"'
-            lines = initial.lines + f"Etag: {etag}\r\nContent-Length: {size}\r\n".encode()
+            lines = b"%bEtag: %b\r\nContent-Length: %d\r\n" % (initial.lines, etag.encode(), size)
         elif status not in httputil._STANDARD_START_LINES or self._should_not_send_content(status):
             return False
         else:
@@ -849,15 +847,15 @@ class RequestHandler:
         self._write_buffer = [body]
         return True
 
-    def __send_whole(self, connection: HTTP1Connection, status: int, lines: bytes, _: int, __: str | None) -> Future[None] | None:
+    def __send_whole(self, connection: HTTP1Connection) -> Future[None] | None:
         """Send a response of which everything is known in one go, unless something else has a part in it; None then."""
+        status, lines, _, _ = self.__completed  # type: ignore[misc]  # with this, everything is known
         if (
-            self._own_headers is not None
-            or self._transforms
+            self._transforms
             or self._new_cookie is not None
-            or self._reason is not httputil._STANDARD_START_LINES[status].reason
+            or (self._reason is not _OK and self._reason is not httputil._STANDARD_START_LINES[status].reason)
             or self.request.method == "HEAD"
-            or type(self).flush is not _FLUSH
+            or self.__class__.flush is not _FLUSH
         ):
             return None
         future = connection._write_whole(status, lines, self._write_buffer[0])
@@ -1376,7 +1374,8 @@ class _ApplicationRouter(ReversibleRuleRouter):
     def __init__(self, application: Application, rules: _RuleList | None = None) -> None:
         self.application = application
         self._known_rules: list[Rule] = []
-        self._path_rules: list[tuple[Callable[[str], Any], PathMatches | None, Rule]] = []
+        # What tries a rule, the rule, the handler class that it leads to, and what takes the groups out of the match, if there are any.
+        self._path_rules: list[tuple[Callable[[str], Any], Rule, type[RequestHandler] | None, Callable[[Any], dict[str, Any]] | None]] = []
         super().__init__(rules)
 
     def process_rule(self, rule: Rule) -> Rule:
@@ -1400,14 +1399,13 @@ class _ApplicationRouter(ReversibleRuleRouter):
         if self.rules != self._known_rules:
             self._learn_rules()
         path = request.path
-        for match, matcher, rule in self._path_rules:
+        for match, rule, handler_class, params in self._path_rules:
             found = match(path)
             if found is None:
                 continue
-            target = rule.target
-            if matcher is None or not isinstance(target, type) or not issubclass(target, RequestHandler):
+            if handler_class is None or rule.target is not handler_class:
                 return None
-            return target, rule.target_kwargs, matcher._params(found) if found.re.groups else _NO_PARAMS
+            return handler_class, rule.target_kwargs, _NO_PARAMS if params is None else params(found)
         return None
 
     def _learn_rules(self) -> None:
@@ -1415,11 +1413,12 @@ class _ApplicationRouter(ReversibleRuleRouter):
         self._known_rules = self.rules.copy()
         self._path_rules = []
         for rule in self.rules:
-            matcher = rule.matcher
+            matcher, target = rule.matcher, rule.target
             if type(matcher) is not PathMatches:
-                self._path_rules.append((bool, None, rule))
+                self._path_rules.append((bool, rule, None, None))
                 break
-            self._path_rules.append((matcher.regex.match, matcher, rule))
+            handler_class = target if isinstance(target, type) and issubclass(target, RequestHandler) else None
+            self._path_rules.append((matcher.regex.match, rule, handler_class, matcher._params if matcher.regex.groups else None))
 
     def get_target_delegate(
         self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
