@@ -65,6 +65,7 @@ from tornadolike._web import (
     signing,
     static_files,
     ui_resources,
+    url_patterns,
     xsrf,
 )
 from tornadolike.concurrent import future_set_result_unless_cancelled
@@ -1374,8 +1375,9 @@ class _ApplicationRouter(ReversibleRuleRouter):
     def __init__(self, application: Application, rules: _RuleList | None = None) -> None:
         self.application = application
         self._known_rules: list[Rule] = []
-        # What tries a rule, the rule, the handler class that it leads to, and what takes the groups out of the match, if there are any.
-        self._path_rules: list[tuple[Callable[[str], Any], Rule, type[RequestHandler] | None, Callable[[Any], dict[str, Any]] | None]] = []
+        self._patterns: list[tuple[_Match, _Way]] = []
+        # By path: the patterns that stand before its rule, what that rule's pattern makes of it, and the rule.
+        self._literals: dict[str, tuple[tuple[tuple[_Match, _Way], ...], Any, _Way]] = {}
         super().__init__(rules)
 
     def process_rule(self, rule: Rule) -> Rule:
@@ -1394,31 +1396,47 @@ class _ApplicationRouter(ReversibleRuleRouter):
     def find_route(self, request: httputil.HTTPServerRequest) -> _Route | None:
         """Go the way from a path to a handler class, which is that of nearly all requests.
 
-        It builds no dictionaries of arguments. None where the rules need more: other matchers, other targets, or nothing fits.
+        It builds no dictionaries of arguments, and tries only those patterns that stand before the rule for exactly this path, if there
+        is one. None where the rules need more: other matchers, other targets, or nothing fits.
         """
         if self.rules != self._known_rules:
             self._learn_rules()
         path = request.path
-        for match, rule, handler_class, params in self._path_rules:
+        literal = self._literals.get(path)
+        for match, way in self._patterns if literal is None else literal[0]:
             found = match(path)
-            if found is None:
-                continue
-            if handler_class is None or rule.target is not handler_class:
+            if found is not None:
+                rule, handler_class, params = way
+                break
+        else:
+            if literal is None:
                 return None
-            return handler_class, rule.target_kwargs, _NO_PARAMS if params is None else params(found)
-        return None
+            _, found, (rule, handler_class, params) = literal
+        if handler_class is None or rule.target is not handler_class:
+            return None
+        return handler_class, rule.target_kwargs, _NO_PARAMS if params is None else params(found)
 
     def _learn_rules(self) -> None:
         """Note how to try the rules, which anybody may add to and take from, up to the first that does not go by the path."""
         self._known_rules = self.rules.copy()
-        self._path_rules = []
+        self._literals.clear()
+        patterns = self._patterns = []
+        before: tuple[tuple[_Match, _Way], ...] = ()
         for rule in self.rules:
             matcher, target = rule.matcher, rule.target
             if type(matcher) is not PathMatches:
-                self._path_rules.append((bool, rule, None, None))
+                patterns.append((bool, (rule, None, None)))
                 break
             handler_class = target if isinstance(target, type) and issubclass(target, RequestHandler) else None
-            self._path_rules.append((matcher.regex.match, rule, handler_class, matcher._params if matcher.regex.groups else None))
+            way = rule, handler_class, matcher._params if matcher.regex.groups else None
+            path = url_patterns.literal(matcher.regex)
+            if path is None:
+                patterns.append((matcher.regex.match, way))
+                continue
+            if len(before) < len(patterns):
+                before = tuple(patterns)
+            for spelled in (path, path + "\n"):  # "$" stands before a line end, too
+                self._literals.setdefault(spelled, (before, matcher.regex.match(spelled), way))
 
     def get_target_delegate(
         self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
@@ -1430,6 +1448,10 @@ class _ApplicationRouter(ReversibleRuleRouter):
 
 _Route = tuple[type[RequestHandler], dict[str, Any], dict[str, Any]]
 """Where a path leads: a handler class, what its ``initialize`` gets, and what the path says."""
+
+_Match = Callable[[str], Any]
+_Way = tuple[Rule, type[RequestHandler] | None, Callable[[Any], dict[str, Any]] | None]
+"""A rule, the handler class that it leads to, and what takes the path's arguments out of a match, if there are any."""
 
 _NO_PARAMS: dict[str, Any] = {}
 

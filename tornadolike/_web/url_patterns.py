@@ -1,9 +1,19 @@
 """URL patterns read backwards: the text that a simple route regex would match for given groups."""
 
+import re
 from collections.abc import Callable, Sequence
 
 SLOT = "%s"
 """Stands for one group in a `template`."""
+
+_LITERAL = re.compile(r"\^?((?:\\[^A-Za-z0-9]|\((?!\?)|[^(.^$*+?{}\[\]\\|])*)\$", re.DOTALL)
+_ESCAPED_OR_GROUP = re.compile(r"\\(.)|[()]", re.DOTALL)
+
+
+def literal(regex: re.Pattern[str]) -> str | None:
+    """The one path that matches ``regex``, if it is anchored and has nothing special in it but groups; a line end may follow that path."""
+    found = _LITERAL.fullmatch(regex.pattern) if regex.flags == re.UNICODE else None
+    return None if found is None else _ESCAPED_OR_GROUP.sub(lambda piece: piece[1] or "", found[1])
 
 
 def template(pattern: str, groups: int, unescape: Callable[[str], str]) -> str | None:
