@@ -35,10 +35,11 @@ class Waiting(web.RequestHandler):
 class Large(web.RequestHandler):
     """200 MB, for whoever reads them."""
 
+    begun = False
     written = 0
 
     async def get(self) -> None:
-        Large.written = 0
+        Large.begun, Large.written = True, 0
         piece = b"x" * 1_000_000
         for _ in range(200):
             self.write(piece)
@@ -70,7 +71,16 @@ class Failing(web.RequestHandler):
 
     def get(self) -> None:
         self._fail("get")
-        self.finish("hello")
+        if self.get_query_argument("in") in ("write_error", "log_exception"):
+            raise RuntimeError
+        self.finish(f"hello {self.current_user} {self.locale.code}"[:5])
+
+    def log_exception(self, *error: Any) -> None:
+        self._fail("log_exception")
+        super().log_exception(*error)
+
+    def get_user_locale(self) -> None:
+        self._fail("get_user_locale")
 
     def on_finish(self) -> None:
         self._fail("on_finish")
@@ -173,9 +183,10 @@ async def test_a_client_that_never_reads_costs_bounded_memory(serve: Any) -> Non
     client.writer.transport.pause_reading()
     tracemalloc.start()
     try:
+        Large.begun = False
         client.get("/large")
         before = -1
-        await site.until(lambda: Large.written > 0)
+        await site.until(lambda: Large.begun)
         while Large.written != before:
             before = Large.written
             await asyncio.sleep(0.1)
@@ -213,7 +224,11 @@ async def test_ten_thousand_pipelined_requests_cost_bounded_memory(serve: Any) -
     assert 0 < worst <= 600_000  # a head's worth and what one read brings
 
 
-@pytest.mark.parametrize("hook", ["initialize", "set_default_headers", "prepare", "get", "on_finish", "compute_etag"])
+HOOKS = ["initialize", "set_default_headers", "prepare", "get", "on_finish", "compute_etag"]
+HOOKS += ["get_current_user", "get_user_locale", "write_error", "log_exception"]
+
+
+@pytest.mark.parametrize("hook", HOOKS)
 async def test_hooks_that_raise(serve: Any, logs: Any, hook: str) -> None:
     site = serve(ROUTES)
     client = await site.client()

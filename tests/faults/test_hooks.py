@@ -82,6 +82,47 @@ async def test_that_a_stream_of_the_handlers_own_is_closed_is_logged(serve: Any,
     await served(site)
 
 
+class Hooks(websocket.WebSocketHandler):
+    """A WebSocket, one hook of which fails."""
+
+    failing = ""
+    closed = 0
+
+    def _fail(self, hook: str) -> None:
+        if Hooks.failing == hook:
+            raise RuntimeError(hook)
+
+    def prepare(self) -> None:
+        self._fail("prepare")
+
+    def check_origin(self, origin: str) -> bool:
+        self._fail("check_origin")
+        return True
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        self._fail("select_subprotocol")
+        return None
+
+    def get_compression_options(self) -> None:
+        self._fail("get_compression_options")
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        self._fail("open")
+
+    def on_message(self, message: str | bytes) -> None:
+        self._fail("on_message")
+
+    def on_ping(self, data: bytes) -> None:
+        self._fail("on_ping")
+
+    def on_pong(self, data: bytes) -> None:
+        self._fail("on_pong")
+
+    def on_close(self) -> None:
+        Hooks.closed += 1
+        self._fail("on_close")
+
+
 class Socket(websocket.WebSocketHandler):
     error: type[BaseException]
     closed = 0
@@ -114,3 +155,28 @@ async def test_a_websocket_whose_hooks_all_fail_is_closed_once(serve: Any, logs:
     assert Socket.closed == 1
     assert {record.exc_info[0] for record in logs.records} <= {error}
     logs.records.clear()
+
+
+@pytest.mark.parametrize("hook", ["prepare", "check_origin", "select_subprotocol", "get_compression_options"])
+async def test_a_hook_that_fails_before_the_upgrade_is_an_error_like_any_other(serve: Any, logs: Any, hook: str) -> None:
+    Hooks.failing, Hooks.closed = hook, 0
+    site = serve([("/", Hello), ("/ws", Hooks)])
+    client = await site.client()
+    client.send(UPGRADE[:-2] + b"Origin: http://elsewhere\r\n\r\n")
+    assert (await client.response())[0].startswith(b"HTTP/1.1 500")
+    logs.take("tornado.access", "500")
+    await served(site)
+    assert Hooks.closed == 0
+    assert logs.take("tornado.application", "Uncaught exception").exc_info[0] is RuntimeError
+
+
+@pytest.mark.parametrize("hook", ["open", "on_message", "on_ping", "on_pong", "on_close"])
+async def test_a_hook_of_a_websocket_that_fails_ends_it(serve: Any, logs: Any, hook: str) -> None:
+    Hooks.failing, Hooks.closed = hook, 0
+    site = serve([("/", Hello), ("/ws", Hooks)])
+    client = await site.client()
+    client.send(UPGRADE + b"".join(first + b"\x82\0\0\0\0hi" for first in (b"\x89", b"\x8a", b"\x81")) + b"\x88\x80\0\0\0\0")
+    assert (await client.rest()).startswith(b"HTTP/1.1 101")
+    await site.until(lambda: not site.server._connections and Hooks.closed == (hook != "open"))
+    await served(site)
+    assert logs.take("tornado.application", "Uncaught exception").exc_info[0] is RuntimeError

@@ -184,6 +184,8 @@ async def test_expires_days_and_clearing(ask):
         (("a", "1"), {"path": "/ x"}),
         (("a", "1"), {"path": "/\x01"}),
         (("a", "1"), {"samesite": "None;"}),
+        *((("a", "1"), {place: f"x{break_}y"}) for place in ("domain", "path", "samesite") for break_ in ("\r\n", "\n", "\r", "\0")),
+        *(((f"a{break_}b", "1"), {}) for break_ in ("\r\n", "\n", "\r", "\0")),
     ],
 )
 async def test_ghsa_78cv_mqj4_43f7_attributes_cannot_be_injected(ask, args, kwargs):
@@ -198,6 +200,22 @@ async def test_ghsa_78cv_mqj4_43f7_attributes_cannot_be_injected(ask, args, kwar
     answer = await ask(Page)
     assert answer.text == "refused"
     assert "Set-Cookie" not in answer.headers
+
+
+@pytest.mark.parametrize("break_", ["\r\n", "\n", "\r", "\0"])
+async def test_cookie_values_and_redirects_have_no_line_ends(ask, break_):
+    class Page(web.RequestHandler):
+        def get(self):
+            with pytest.raises(ValueError, match="Invalid cookie"):
+                self.set_cookie("a", f"1{break_}Set-Cookie: b=2")
+            with pytest.raises(ValueError, match="Unsafe header value"):
+                self.redirect(f"/x{break_}Set-Cookie: b=2")
+            self.set_status(200)
+            self.finish("refused")
+
+    answer = await ask(Page)
+    assert answer.text == "refused"
+    assert not {"Set-Cookie", "Location"} & set(answer.headers)
 
 
 @pytest.mark.parametrize("name", ["Domain", "Path", "SameSite", "Comment"])
