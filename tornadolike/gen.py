@@ -507,7 +507,7 @@ def convert_yielded(yielded: _Yieldable) -> "Future[Any]":
     raise BadYieldError(f"yielded unknown object {yielded!r}")
 
 
-@convert_yielded.register
+@convert_yielded.register(type(None))
 def _convert_none(yielded: None) -> "Future[Any]":
     return moment
 

@@ -6,12 +6,9 @@ The syntax itself is judged in the private ``_http`` modules; here are the objec
 
 from __future__ import annotations
 
-import calendar
 import collections.abc
 import dataclasses
 import datetime as dt
-import http.client
-import http.cookies
 import math
 import time
 import typing
@@ -20,24 +17,25 @@ import urllib.parse
 import warnings
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from functools import lru_cache
+from http import HTTPStatus
 from ssl import SSLError
 
-from tornadolike._http import cookies as _cookie_syntax
+from tornadolike import _http
 from tornadolike._http import grammar as _ABNF  # noqa: N812 - Tornado's name for it, which its tests import
-from tornadolike._http import header_values, multipart, ranges
 from tornadolike._http.dates import http_date
 from tornadolike.escape import native_str, parse_qs_bytes, to_unicode, utf8
 from tornadolike.log import gen_log
 from tornadolike.util import ObjectDict
 
 if typing.TYPE_CHECKING:
+    import http.cookies
     import unittest
     from asyncio import Future
 
 _T = typing.TypeVar("_T")
 
-#: Status codes and their reason phrases, as in `http.client`.
-responses = http.client.responses
+#: Status codes and their reason phrases: the very dictionary of `http.client`. Set when first asked for, see `__getattr__`.
+responses: dict[int, str]
 """Status codes and their standard reason phrases."""
 
 #: The characters that may surround a field value (OWS in RFC 9110 §5.6.3), made for `str.strip`.
@@ -54,6 +52,18 @@ class HTTPInputError(Exception):
 
 class HTTPOutputError(Exception):
     """This side was about to send something that is not HTTP, such as more body than its Content-Length."""
+
+
+def __getattr__(name: str) -> typing.Any:
+    # http.client brings the email package along, together a twelfth of what `import tornado.web` would cost.
+    # `from tornado.httputil import *` asks for __all__, does not get it, and takes what is there: that is the time as well.
+    if name in ("responses", "__all__"):
+        import http.client
+
+        globals()["responses"] = http.client.responses
+    if name == "responses":
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class _Lazy(typing.Generic[_T]):
@@ -326,9 +336,11 @@ _MAX_KNOWN_HOST = 255
 @lru_cache(maxsize=256)
 def _may_name_cookie(name: str) -> bool:
     """Whether `http.cookies` takes the name; cookies of other names are not shown. Applications ask for few."""
+    from http.cookies import CookieError, SimpleCookie
+
     try:
-        http.cookies.SimpleCookie()[name] = ""
-    except http.cookies.CookieError:
+        SimpleCookie()[name] = ""
+    except CookieError:
         return False
     return True
 
@@ -537,11 +549,13 @@ class HTTPServerRequest:
         return value if value is not None and _may_name_cookie(name) else None
 
     def _parse_cookies(self) -> http.cookies.SimpleCookie:
-        cookies = http.cookies.SimpleCookie()
+        from http.cookies import CookieError, SimpleCookie
+
+        cookies = SimpleCookie()
         for name, value in self._cookie_texts.items():
             try:
                 cookies[name] = value
-            except http.cookies.CookieError:
+            except CookieError:
                 continue
         return cookies
 
@@ -692,7 +706,7 @@ def _parse_request_range(range_header: str) -> tuple[int | None, int | None] | N
     >>> [_parse_request_range(field) for field in ("bytes=2-4", "bytes=-3", "bytes=0-0,4-5")]
     [(2, 5), (-3, None), None]
     """
-    return ranges.parse_range(range_header)
+    return _http.ranges.parse_range(range_header)
 
 
 def _get_content_range(start: int | None, end: int | None, total: int) -> str:
@@ -701,7 +715,7 @@ def _get_content_range(start: int | None, end: int | None, total: int) -> str:
     >>> _get_content_range(2, None, 10)
     'bytes 2-9/10'
     """
-    return ranges.content_range(start, end, total)
+    return _http.ranges.content_range(start, end, total)
 
 
 @dataclasses.dataclass
@@ -835,14 +849,14 @@ def parse_multipart_form_data(
     if boundary.startswith(b'"') and boundary.endswith(b'"'):
         boundary = boundary[1:-1]
     try:
-        for head, content in multipart.split_parts(boundary, data, config.max_parts, config.max_part_header_size):
+        for head, content in _http.multipart.split_parts(boundary, data, config.max_parts, config.max_part_header_size):
             _add_part(HTTPHeaders.parse(head.decode("utf-8"), _chars_are_bytes=False), content, arguments, files)
-    except multipart.MultipartError as error:
+    except _http.multipart.MultipartError as error:
         raise HTTPInputError(str(error)) from error
 
 
 def _add_part(headers: HTTPHeaders, content: bytes, arguments: dict[str, list[bytes]], files: dict[str, list[HTTPFile]]) -> None:
-    disposition, parameters = header_values.parse_parameters(headers.get("Content-Disposition", ""))
+    disposition, parameters = _http.header_values.parse_parameters(headers.get("Content-Disposition", ""))
     if disposition.lower() != "form-data":
         raise HTTPInputError("Invalid multipart/form-data")
     name = parameters.get("name")
@@ -872,9 +886,11 @@ def format_timestamp(ts: int | float | tuple[int, ...] | time.struct_time | dt.d
     if isinstance(ts, dt.datetime):
         if ts.tzinfo is dt.UTC and not ts.microsecond:
             return http_date(int(ts.timestamp()))  # the same, at a tenth of the price
-        return http_date(calendar.timegm(ts.utctimetuple()))
+        ts = ts.utctimetuple()
     if isinstance(ts, tuple):  # struct_time is one
-        return http_date(calendar.timegm(ts))
+        from calendar import timegm
+
+        return http_date(timegm(ts))
     raise TypeError(f"unknown timestamp type: {ts!r}")
 
 
@@ -909,7 +925,7 @@ class ResponseStartLine(typing.NamedTuple):
 
 
 # For each status with a standard reason the start line that such responses share: told by its identity, it needs no look.
-_STANDARD_START_LINES = {int(code): ResponseStartLine("", int(code), reason) for code, reason in responses.items()}
+_STANDARD_START_LINES = {int(status): ResponseStartLine("", int(status), status.phrase) for status in HTTPStatus}
 
 
 def parse_response_start_line(line: str) -> ResponseStartLine:
@@ -936,7 +952,7 @@ def _http1_version(version: str) -> str:
 def _parseparam(s: str) -> Generator[str, None, None]:
     """The parameters in ``;a=1; b=2``; see ``_http.header_values``."""
     if s.startswith(";"):
-        yield from header_values.split_parameters(s[1:])
+        yield from _http.header_values.split_parameters(s[1:])
 
 
 def _parse_header(line: str) -> tuple[str, dict[str, str]]:
@@ -945,7 +961,7 @@ def _parse_header(line: str) -> tuple[str, dict[str, str]]:
     >>> _parse_header("attachment; FileName=\"a;b\"; title*=UTF-8''%C2%A3")
     ('attachment', {'filename': 'a;b', 'title': '£'})
     """
-    return header_values.parse_parameters(native_str(line))
+    return _http.header_values.parse_parameters(native_str(line))
 
 
 def _encode_header(key: str, pdict: dict[str, typing.Any]) -> str:
@@ -954,7 +970,7 @@ def _encode_header(key: str, pdict: dict[str, typing.Any]) -> str:
     >>> _encode_header("x", {"flag": None, "bits": 9})
     'x; bits=9; flag'
     """
-    return header_values.format_parameters(key, pdict)
+    return _http.header_values.format_parameters(key, pdict)
 
 
 def encode_username_password(username: str | bytes, password: str | bytes) -> bytes:
@@ -997,9 +1013,9 @@ def parse_cookie(cookie: str) -> dict[str, str]:
     >>> parse_cookie('a=1; b="x y"; c')
     {'a': '1', 'b': 'x y', '': 'c'}
     """
-    return _cookie_syntax.parse_cookie_pairs(cookie)
+    return _http.cookies.parse_cookie_pairs(cookie)
 
 
 def _unquote_cookie(s: str) -> str:
     """A cookie's value without its quotes and escapes."""
-    return _cookie_syntax.unquote(s)
+    return _http.cookies.unquote(s)

@@ -18,7 +18,6 @@ import concurrent.futures
 import datetime as dt
 import functools
 import os
-import random
 import time
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
@@ -468,5 +467,7 @@ class PeriodicCallback:
     def _update_next(self, current_time: float) -> None:
         period = self.callback_time / 1000
         if self.jitter:
-            period *= 1 + self.jitter * (random.random() - 0.5)
+            from random import random
+
+            period *= 1 + self.jitter * (random() - 0.5)
         self._next_timeout = schedule.next_call(self._next_timeout, current_time, period)

@@ -12,17 +12,17 @@ Load the translations once, when the program starts, from CSV files (`load_trans
 from __future__ import annotations
 
 import codecs
-import csv
 import datetime as dt
-import gettext
-import glob
 import os
 import re
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tornadolike._locale_data import LOCALE_NAMES
 from tornadolike.log import gen_log
+
+if TYPE_CHECKING:
+    import gettext
 
 CONTEXT_SEPARATOR = "\x04"
 """What stands between context and message in a catalog of gettext (``msgctxt``)."""
@@ -98,6 +98,8 @@ def _csv_encoding(path: str) -> str:
 
 def _csv_rows(path: str, encoding: str) -> Iterator[tuple[str, str, str]]:
     """The plural kind, the message and its translation, for each good row of a file."""
+    import csv
+
     with open(path, encoding=encoding) as file:
         for number, row in enumerate(csv.reader(file), 1):
             if len(row) < 2:
@@ -116,6 +118,9 @@ def load_gettext_translations(directory: str, domain: str) -> None:
     (``xgettext --language=Python --keyword=_:1,2``), merge them into the catalog of each language (``msgmerge``), have
     them translated, and compile the result (``msgfmt``). Catalogs that cannot be read are logged and left out.
     """
+    import gettext
+    import glob
+
     global _translations, _use_gettext
     _translations = {}
     for path in glob.glob(os.path.join(glob.escape(directory), "*", "LC_MESSAGES", f"{domain}.mo")):

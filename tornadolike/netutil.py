@@ -1,5 +1,7 @@
 """Sockets, names and TLS settings: listening sockets, accepting, DNS resolvers, SSL contexts."""
 
+from __future__ import annotations
+
 import asyncio
 import concurrent.futures
 import os
@@ -18,10 +20,6 @@ from tornadolike.util import Configurable
 
 _DEFAULT_BACKLOG = listening.DEFAULT_BACKLOG
 _SSL_CONTEXT_KEYWORDS = tls_settings.CONTEXT_KEYWORDS
-
-# A thread that resolves a non-ASCII name needs this codec, and must not wait for an import lock which the importing main
-# thread holds while it waits for the answer.
-"".encode("idna")
 
 
 def _client_ssl_defaults() -> ssl.SSLContext:
@@ -131,11 +129,11 @@ class Resolver(Configurable):
     """
 
     @classmethod
-    def configurable_base(cls) -> type["Resolver"]:
+    def configurable_base(cls) -> type[Resolver]:
         return Resolver
 
     @classmethod
-    def configurable_default(cls) -> type["Resolver"]:
+    def configurable_default(cls) -> type[Resolver]:
         return DefaultLoopResolver
 
     def resolve(self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC) -> Awaitable[list[tuple[int, Any]]]:

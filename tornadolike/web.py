@@ -25,7 +25,6 @@ import datetime as dt
 import functools
 import hashlib
 import hmac
-import http.cookies
 import itertools
 import logging
 import mimetypes
@@ -45,29 +44,15 @@ import warnings
 import zlib
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
-from typing import Any, ClassVar, NamedTuple, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast, overload
 
 import tornadolike
 import tornadolike.locale
 import tornadolike.netutil
-from tornadolike import escape, gen, httputil, iostream, template
+from tornadolike import _web, escape, gen, httputil, iostream, template
 from tornadolike._http import grammar as _ABNF  # noqa: N812
 from tornadolike._http.log_text import one_line
-from tornadolike._web import (
-    arguments,
-    conditional,
-    cookie_attributes,
-    error_pages,
-    kept_files,
-    languages,
-    origins,
-    redirects,
-    signing,
-    static_files,
-    ui_resources,
-    url_patterns,
-    xsrf,
-)
+from tornadolike._web import kept_files, static_files, url_patterns
 from tornadolike.concurrent import future_set_result_unless_cancelled
 from tornadolike.escape import _unicode, utf8
 from tornadolike.http1connection import HTTP1Connection, _TakeRequest
@@ -87,6 +72,9 @@ from tornadolike.routing import (
     _RuleList,
 )
 from tornadolike.util import ObjectDict
+
+if TYPE_CHECKING:
+    import http.cookies
 
 url = URLSpec
 
@@ -114,13 +102,13 @@ class _ArgDefaultMarker:
 # Tells "no default given" from "the default is None".
 _ARG_DEFAULT = _ArgDefaultMarker()
 
-_OK = httputil.responses[200]
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 _Pairs = list[tuple[bytes, bytes]]
 
 
 _OK_START_LINE = httputil._STANDARD_START_LINES[200]
+_OK = _OK_START_LINE.reason
 
 
 _HTML = "text/html; charset=UTF-8"
@@ -212,7 +200,7 @@ class RequestHandler:
     _finished = False
     _auto_finish = True
     _prepared_future: Future[None] | None = None
-    _new_cookie: http.cookies.SimpleCookie | None = None
+    _new_cookie = None  # type: http.cookies.SimpleCookie | None  # in a comment: `typing.get_type_hints` could not resolve it
     # What became of untouched headers in the end: status, serialised lines, Content-Length, Etag.
     __completed: tuple[int, bytes, int, str | None] | None = None
 
@@ -446,10 +434,10 @@ class RequestHandler:
             return []
         if self.__class__.decode_argument is _DECODE_ARGUMENT:
             try:
-                return arguments.utf8_texts(values, strip)
+                return _web.arguments.utf8_texts(values, strip)
             except (UnicodeDecodeError, AttributeError):
                 pass  # let decode_argument say what is wrong; it also takes texts, which some applications put there
-        return arguments.texts(values, lambda value: self.decode_argument(value, name=name), strip)
+        return _web.arguments.texts(values, lambda value: self.decode_argument(value, name=name), strip)
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """Turn the bytes of an argument into text; percent-decoding is done already. Override it for other encodings.
@@ -513,7 +501,7 @@ class RequestHandler:
         names that `http.cookies.Morsel` knows; they are deprecated.
         """
         name, value = escape.native_str(name), escape.native_str(value)
-        cookie_attributes.check(name, value, [("domain", domain), ("path", path), ("samesite", samesite), *kwargs.items()])
+        _web.cookie_attributes.check(name, value, [("domain", domain), ("path", path), ("samesite", samesite), *kwargs.items()])
         if expires_days is not None and not expires:
             expires = dt.datetime.now(dt.UTC) + dt.timedelta(days=expires_days)
         attributes = [
@@ -526,8 +514,10 @@ class RequestHandler:
             ("samesite", samesite),
         ]
         if self._new_cookie is None:
-            self._new_cookie = http.cookies.SimpleCookie()
-        cookie_attributes.put(self._new_cookie, name, value, attributes)
+            from http.cookies import SimpleCookie
+
+            self._new_cookie = SimpleCookie()
+        _web.cookie_attributes.put(self._new_cookie, name, value, attributes)
         if kwargs:
             self._new_cookie[name].update(kwargs)
             warnings.warn(f"Deprecated arguments to set_cookie: {set(kwargs)} (should be lowercase)", DeprecationWarning, stacklevel=2)
@@ -645,13 +635,13 @@ class RequestHandler:
             raise RuntimeError("Cannot render() after finish()")
         page = self.render_string(template_name, **kwargs)
         if self._active_modules:
-            page = self.__with_resources(page, ui_resources.Resources(self._active_modules.values()))
+            page = self.__with_resources(page, _web.ui_resources.Resources(self._active_modules.values()))
         return self.finish(page)
 
     # Empty and shared until the first UI module of a request is used; see _ui_module.
     _active_modules: dict[str, UIModule] = {}
 
-    def __with_resources(self, page: bytes, wanted: ui_resources.Resources) -> bytes:
+    def __with_resources(self, page: bytes, wanted: _web.ui_resources.Resources) -> bytes:
         scripts = [
             (b"</body>", utf8(self.render_linked_js(wanted.js_files)) if wanted.js_files else b""),
             (b"</body>", self.render_embed_js(wanted.js_embedded) if wanted.js_embedded else b""),
@@ -662,14 +652,14 @@ class RequestHandler:
             (b"</head>", b"".join(wanted.heads)),
             (b"</body>", b"".join(wanted.bodies)),
         ]
-        return ui_resources.place(ui_resources.place(page, scripts, last=True), rest, last=False)
+        return _web.ui_resources.place(_web.ui_resources.place(page, scripts, last=True), rest, last=False)
 
     def __resource_url(self, path: str) -> str:
         return escape.xhtml_escape(path if is_absolute(path) else self.static_url(path))
 
     def render_linked_js(self, js_files: Iterable[str]) -> str:
         """Return the tags for the script files of UI modules; relative paths go through `static_url`. For overriding."""
-        urls = ui_resources.unique(js_files, self.__resource_url)
+        urls = _web.ui_resources.unique(js_files, self.__resource_url)
         return "".join([f'<script src="{url}" type="text/javascript"></script>' for url in urls])
 
     def render_embed_js(self, js_embed: Iterable[bytes]) -> bytes:
@@ -678,7 +668,7 @@ class RequestHandler:
 
     def render_linked_css(self, css_files: Iterable[str]) -> str:
         """Return the tags for the style sheets of UI modules; relative paths go through `static_url`. For overriding."""
-        urls = ui_resources.unique(css_files, self.__resource_url)
+        urls = _web.ui_resources.unique(css_files, self.__resource_url)
         return "".join([f'<link href="{url}" type="text/css" rel="stylesheet"/>' for url in urls])
 
     def render_embed_css(self, css_embed: Iterable[bytes]) -> bytes:
@@ -929,7 +919,7 @@ class RequestHandler:
             self.set_header("Content-Type", "text/plain")
             self.finish("".join(traceback.format_exception(*kwargs["exc_info"])))
             return
-        self.finish(error_pages.page(status_code, self._reason))
+        self.finish(_web.error_pages.page(status_code, self._reason))
 
     # ---- who is asking
 
@@ -951,7 +941,7 @@ class RequestHandler:
     def get_browser_locale(self, default: str = "en_US") -> tornadolike.locale.Locale:
         """Return the locale that suits ``Accept-Language`` best (RFC 9110 §12.5.4), that of ``default`` without it."""
         header = self.request.headers._get("Accept-Language")
-        return tornadolike.locale.get(*(languages.preferred(header) if header else ()) or (default,))
+        return tornadolike.locale.get(*(_web.languages.preferred(header) if header else ()) or (default,))
 
     @property
     def current_user(self) -> Any:
@@ -992,7 +982,7 @@ class RequestHandler:
         """
         if not hasattr(self, "_xsrf_token"):
             known_version, token, seconds = self._get_raw_xsrf_token()
-            self._xsrf_token = xsrf.encode(self.settings.get("xsrf_cookie_version", 2), token, os.urandom(4), seconds)
+            self._xsrf_token = _web.xsrf.encode(self.settings.get("xsrf_cookie_version", 2), token, os.urandom(4), seconds)
             if known_version is None:
                 self.__set_xsrf_cookie(self._xsrf_token)
         return self._xsrf_token
@@ -1018,7 +1008,7 @@ class RequestHandler:
 
     def _decode_xsrf_token(self, cookie: str) -> tuple[int | None, bytes | None, float | None]:
         try:
-            return xsrf.decode(cookie, time.time())
+            return _web.xsrf.decode(cookie, time.time())
         except ValueError:
             gen_log.debug("Uncaught exception in _decode_xsrf_token", exc_info=True)
             return None, None, None
@@ -1060,10 +1050,10 @@ class RequestHandler:
     def _check_cross_origin(self, check: Callable[[str], bool]) -> str | None:
         """Why this request must not pass, None if it may; ``check`` says which other origins are trusted."""
         headers = self.request.headers
-        return origins.refusal(headers.get("Sec-Fetch-Site"), headers.get("Origin"), headers.get("Host"), check)
+        return _web.origins.refusal(headers.get("Sec-Fetch-Site"), headers.get("Origin"), headers.get("Host"), check)
 
     def _origin_matches_host(self, origin: str) -> bool:
-        return origins.is_host(origin, self.request.headers.get("Host"))
+        return _web.origins.is_host(origin, self.request.headers.get("Host"))
 
     def check_trusted_origin(self, origin: str) -> bool:
         """Say whether pages of ``origin`` may send requests that change something here.
@@ -1122,7 +1112,7 @@ class RequestHandler:
         headers = self.request.headers
         if "If-None-Match" not in headers:
             return False
-        return conditional.none_match(headers["If-None-Match"], self._headers.get("Etag", ""))
+        return _web.conditional.none_match(headers["If-None-Match"], self._headers.get("Etag", ""))
 
     # ---- the course of a request
 
@@ -1365,7 +1355,7 @@ def _redirect_to_path(handler: RequestHandler, path: str) -> None:
 
 
 def _refuse_foreign_path(path: str) -> None:
-    if redirects.leaves_host(path):
+    if _web.redirects.leaves_host(path):
         raise HTTPError(403, "cannot redirect path with two initial slashes")
 
 
@@ -1488,6 +1478,7 @@ class Application(ReversibleRouter):
         transforms: list[type[OutputTransform]] | None = None,
         **settings: Any,
     ) -> None:
+        _web.load()
         if transforms is None:
             transforms = [GZipContentEncoding] if settings.get("compress_response") or settings.get("gzip") else []
         self.transforms = transforms
@@ -1895,9 +1886,9 @@ class RedirectHandler(RequestHandler):
         pairs: list[Any] = list(httputil.qs_to_qsl(self.request.query_arguments))
         try:
             target = httputil.url_concat(target, pairs) if pairs else target
-            refusal = redirects.refusal(self._url, target)
+            refusal = _web.redirects.refusal(self._url, target)
         except ValueError:
-            refusal = redirects.OTHER_ORIGIN
+            refusal = _web.redirects.OTHER_ORIGIN
         if refusal:
             raise HTTPError(400, refusal)
         self.redirect(target, permanent=self._permanent)
@@ -2069,7 +2060,7 @@ class StaticFileHandler(RequestHandler):
         wanted = httputil._parse_request_range(field) if field else None
         if wanted is None:
             return static_files.Span(0, size)
-        if not conditional.if_range(headers.get("If-Range", ""), self._headers.get("Etag", ""), self.modified):
+        if not _web.conditional.if_range(headers.get("If-Range", ""), self._headers.get("Etag", ""), self.modified):
             return static_files.Span(0, size)
         return static_files.span(wanted, size)
 
@@ -2188,7 +2179,7 @@ class StaticFileHandler(RequestHandler):
         if headers._get("If-None-Match"):
             return self.check_etag_header()
         since = headers._get("If-Modified-Since")
-        return since is not None and conditional.not_modified_since(since, self.modified)
+        return since is not None and _web.conditional.not_modified_since(since, self.modified)
 
     @classmethod
     def get_absolute_path(cls, root: str, path: str) -> str:
@@ -2615,13 +2606,13 @@ class TemplateModule(UIModule):
         return self._joined("embedded_javascript", "\n")
 
     def javascript_files(self) -> Iterable[str]:
-        return ui_resources.flattened(self._get_resources("javascript_files"))
+        return _web.ui_resources.flattened(self._get_resources("javascript_files"))
 
     def embedded_css(self) -> str:
         return self._joined("embedded_css", "\n")
 
     def css_files(self) -> Iterable[str]:
-        return ui_resources.flattened(self._get_resources("css_files"))
+        return _web.ui_resources.flattened(self._get_resources("css_files"))
 
     def html_head(self) -> str:
         return self._joined("html_head")
@@ -2666,13 +2657,13 @@ def create_signed_value(
         version = DEFAULT_SIGNED_VALUE_VERSION
     if version == 1:
         assert not isinstance(secret, dict), "Version must be at least 2 for key version support"
-        return signing.sign_v1(secret, name, utf8(value), now)
+        return _web.signing.sign_v1(secret, name, utf8(value), now)
     if version != 2:
         raise ValueError(f"Unsupported version {version}")
     if isinstance(secret, dict):
         assert key_version is not None, "Key version must be set when sign key dict is used"
         secret = secret[key_version]
-    return signing.sign_v2(secret, name, utf8(value), now, key_version or 0)
+    return _web.signing.sign_v2(secret, name, utf8(value), now, key_version or 0)
 
 
 def decode_signed_value(
@@ -2694,16 +2685,16 @@ def decode_signed_value(
     if not value:
         return None
     signed = utf8(value)
-    version = signing.version(signed)
+    version = _web.signing.version(signed)
     if version < min_version:
         return None
     now = (clock or time.time)()
     try:
         if version == 1:
             assert not isinstance(secret, dict), "a dictionary of keys needs values of version 2"
-            return signing.verify_v1(secret, name, signed, max_age_days, now)
-        return signing.verify_v2(secret, name, signed, max_age_days, now) if version == 2 else None
-    except signing.Refused as refused:
+            return _web.signing.verify_v1(secret, name, signed, max_age_days, now)
+        return _web.signing.verify_v2(secret, name, signed, max_age_days, now) if version == 2 else None
+    except _web.signing.Refused as refused:
         if refused.log:
             gen_log.warning(refused.log, signed)
         return None
@@ -2712,20 +2703,20 @@ def decode_signed_value(
 def get_signature_key_version(value: str | bytes) -> int | None:
     """Return the version of the key that a value says it was signed with; None where it says none. Nothing is verified."""
     signed = utf8(value)
-    if signing.version(signed) < 2:
+    if _web.signing.version(signed) < 2:
         return None
     try:
-        return signing.fields_v2(signed).key_version
-    except signing.Refused:
+        return _web.signing.fields_v2(signed).key_version
+    except _web.signing.Refused:
         return None
 
 
 def _create_signature_v1(secret: str | bytes, *parts: str | bytes) -> bytes:
-    return signing.signature_v1(secret, *parts)
+    return _web.signing.signature_v1(secret, *parts)
 
 
 def _create_signature_v2(secret: str | bytes, s: bytes) -> bytes:
-    return signing.signature_v2(secret, s)
+    return _web.signing.signature_v2(secret, s)
 
 
 def is_absolute(path: str) -> bool:

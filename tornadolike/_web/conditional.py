@@ -1,7 +1,6 @@
 """Conditional requests (RFC 9110 §13): is what the client has still good?"""
 
 import datetime as dt
-import email.utils
 import re
 
 # One list of tags is scanned once from left to right; an unfinished quote ends the matching, not the scan.
@@ -19,8 +18,10 @@ def none_match(header: str, etag: str) -> bool:
 
 def http_date(text: str) -> dt.datetime | None:
     """Read a date with its zone (UTC when it says none); None for anything that is no date."""
+    from email.utils import parsedate_to_datetime
+
     try:
-        moment = email.utils.parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)

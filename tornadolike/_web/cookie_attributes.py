@@ -1,9 +1,13 @@
 """Cookies for the client (RFC 6265): what may be in them. `http.cookies` alone lets too much pass."""
 
-import http.cookies
+from __future__ import annotations
+
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from http.cookies import SimpleCookie
 
 _CONTROL_OR_SPACE = re.compile(r"[\x00-\x20]")
 # A semicolon would begin another attribute.
@@ -16,10 +20,12 @@ def check(name: str, value: str, attributes: Iterable[tuple[str, Any]]) -> None:
         raise ValueError(f"Invalid cookie {name!r}: {value!r}")
     for attribute, content in (("name", name), *attributes):
         if content is not None and _NOT_IN_ATTRIBUTE.search(str(content)):
-            raise http.cookies.CookieError(f"Invalid cookie attribute {attribute}={content!r} for cookie {name!r}")
+            from http.cookies import CookieError
+
+            raise CookieError(f"Invalid cookie attribute {attribute}={content!r} for cookie {name!r}")
 
 
-def put(jar: http.cookies.SimpleCookie, name: str, value: str, attributes: Iterable[tuple[str, Any]]) -> None:
+def put(jar: SimpleCookie, name: str, value: str, attributes: Iterable[tuple[str, Any]]) -> None:
     """Put a cookie into ``jar``, in place of one of that name; attributes that are empty or False are left out."""
     jar.pop(name, None)
     jar[name] = value
