@@ -123,7 +123,7 @@ class Site:
 
 
 names = st.sampled_from(["a.txt", "b.html", "link.txt"])
-contents = st.sampled_from([b"first", b"other", b"third", b"", b"longer than the first"])
+contents = st.sampled_from([b"first", b"other", b"third", b"", b"longer than the first", b"large" * 20_000])
 changes = st.one_of(
     st.tuples(st.sampled_from(["rewrite", "replace", "keep_times"]), names, contents),
     st.tuples(st.sampled_from(["touch", "delete", "become_directory"]), names),

@@ -36,6 +36,8 @@ class Page(web.RequestHandler):
         elif how == "json":
             self._write_buffer.clear()
             self.write({"a": 1})
+        elif how == "large":
+            self.write("x" * 70_000)
         elif how == "flush":
             self.flush()
         elif how == "cookie":
@@ -97,7 +99,7 @@ RULES: list[Any] = [
     (r"/go", web.RedirectHandler, {"url": "/page"}),
 ]
 PATHS = ["/page", "/page/a%20b/c", "/named/%C3%A9", "/etag", "/upload", "/inner/page", "/go", "/none", "*", "http://other/page"]
-HOWS = ["", "later", "json", "flush", "cookie", "header", "status", "empty", "error", "early", "looked"]
+HOWS = ["", "later", "json", "large", "flush", "cookie", "header", "status", "empty", "error", "early", "looked"]
 
 
 class Ordinary(web.Application):
