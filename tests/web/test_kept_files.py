@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from tornadolike import iostream, web
@@ -122,35 +122,45 @@ class Site:
         time.sleep(SETTLED_SECONDS + 0.02)
 
 
-names = st.sampled_from(["a.txt", "b.html", "link.txt"])
-contents = st.sampled_from([b"first", b"other", b"third", b"", b"longer than the first", b"large" * 20_000])
-changes = st.one_of(
-    st.tuples(st.sampled_from(["rewrite", "replace", "keep_times"]), names, contents),
-    st.tuples(st.sampled_from(["touch", "delete", "become_directory"]), names),
-    st.sampled_from([("link", "root/a.txt"), ("link", "root/b.html"), ("link", "out/a.txt"), ("link", "none"), ("swap_directory",)]),
-)
-requests = st.tuples(
-    st.sampled_from(["GET"] * 4 + ["HEAD", "POST"]),
-    st.sampled_from(
-        ["a.txt"] * 3 + ["link.txt"] * 2 + ["b.html", "sub/index.html", "sub/a.txt", "sub", "sub/", "./a.txt", "none", "a.txt?v=1"]
-    ),
-    st.sampled_from(
-        [""] * 5
-        + [
-            "Range: bytes=1-3",
-            "Range: bytes=9-",
-            "If-None-Match: *",
-            'If-None-Match: "1"',
-            "If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT",
-        ]
-        + ["If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT", "Connection: close", "Content-Type: text/plain", "Accept-Encoding: gzip"]
-        + ["Range: bytes=1-3\r\nIf-Range: x"]
-    ),
-    st.sampled_from(["1.1"] * 4 + ["1.0"]),
-)
-# What is there and what was asked for stays long enough to be kept, most of the time.
-steps = st.lists(
-    st.one_of(changes, st.just(("pause",)), st.just(("pause",)), requests, requests, st.just(("reset",))), min_size=3, max_size=12
+# Most as long as what is there in the beginning.
+contents = st.sampled_from([b"first", b"other", b"third", b"other", b"third", b"", b"longer than the first", b"large" * 20_000])
+
+
+def changes(name: str) -> st.SearchStrategy[tuple[Any, ...]]:
+    """What may become of a file, mostly of that name."""
+    return st.one_of(
+        st.tuples(st.sampled_from(["rewrite", "replace", "keep_times"]), st.sampled_from([name, name, "a.txt"]), contents),
+        st.tuples(st.sampled_from(["touch", "delete", "become_directory"]), st.just(name)),
+        st.sampled_from([("link", "root/a.txt"), ("link", "root/b.html"), ("link", "out/a.txt"), ("link", "none"), ("swap_directory",)]),
+        st.just(("reset",)),
+    )
+
+
+def requests(name: str) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.tuples(
+        st.sampled_from(["GET"] * 6 + ["HEAD", "POST"]),
+        st.sampled_from([name] * 8 + ["sub/index.html", "sub/a.txt", "sub", "sub/", "none", f"./{name}", f"{name}?v=1"]),
+        st.sampled_from(
+            [""] * 6
+            + ["Range: bytes=1-3", "Range: bytes=9-", "If-None-Match: *", 'If-None-Match: "1"', "Range: bytes=1-3\r\nIf-Range: x"]
+            + ["If-Modified-Since: Fri, 01 Jan 2100 00:00:00 GMT", "If-Modified-Since: Thu, 01 Jan 1970 00:00:00 GMT"]
+            + ["Connection: close", "Content-Type: text/plain", "Accept-Encoding: gzip"]
+        ),
+        st.sampled_from(["1.1"] * 4 + ["1.0"]),
+    )
+
+
+def rounds(name: str) -> st.SearchStrategy[tuple[Any, ...]]:
+    """A request that may lead to a file being kept, at once or when it is at rest, a change or two, and what is said then."""
+    before = st.tuples(st.just("GET"), st.just(name), st.just(""), st.just("1.1"))
+    rest = st.sampled_from([("pause",), ("pause",), ("go on",)])
+    return st.tuples(rest, before, changes(name), requests(name), changes(name), requests(name))
+
+
+ASKED = ("GET", "a.txt", "", "1.1")
+ASKED_LINK = ("GET", "link.txt", "", "1.1")
+steps = st.lists(st.sampled_from(["a.txt", "a.txt", "b.html", "link.txt"]).flatmap(rounds), min_size=1, max_size=4).map(
+    lambda found: [step for steps in found for step in steps]
 )
 
 
@@ -194,6 +204,8 @@ async def compare(course: list[tuple[Any, ...]], kind: type[web.StaticFileHandle
                 for _ in range(2):
                     # The first time it may be kept, the second time it may be there.
                     assert await answer(kept, wire(*step)) == await answer(read, wire(*step))
+            elif step[0] == "go on":
+                pass
             elif step[0] == "reset":
                 web.StaticFileHandler.reset()
             elif step[0] == "link":
@@ -204,7 +216,11 @@ async def compare(course: list[tuple[Any, ...]], kind: type[web.StaticFileHandle
 
 @pytest.mark.parametrize("kind", [Plain, Decorated])
 @given(course=steps, outside=st.booleans())
-@settings(max_examples=20, deadline=None)
+@example(course=[ASKED, ("keep_times", "a.txt", b"other"), ASKED], outside=False)
+@example(course=[ASKED, ("replace", "a.txt", b"other"), ASKED, ("pause",), ASKED, ("delete", "a.txt"), ASKED], outside=False)
+@example(course=[("link", "out/a.txt"), ASKED_LINK, ("link", "root/a.txt"), ASKED_LINK, ("link", "out/a.txt"), ASKED_LINK], outside=False)
+@example(course=[ASKED_LINK, ("link", "root/b.html"), ASKED_LINK, ("link", "out/a.txt"), ASKED_LINK], outside=False)
+@settings(max_examples=25, deadline=None)
 def test_what_is_kept_is_what_would_be_read(kind: type[web.StaticFileHandler], course: list[tuple[Any, ...]], outside: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kept_files, "SETTLED_SECONDS", SETTLED_SECONDS)
