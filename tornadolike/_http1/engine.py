@@ -179,7 +179,7 @@ class Engine:
         if end < 0:
             self._scanned = max(0, len(tail) - 3)
             return None
-        if end > self._light_head_bytes and not self._has_few_fields(tail, end):
+        if end > self._light_head_bytes and not self._fits(tail, end):
             raise TooManyFields(self.max_fields)
         self._scanned = 0
         if end == len(tail):
@@ -188,13 +188,13 @@ class Engine:
         self._tail = tail[end:]
         return bytes(tail[:end])
 
-    def _has_few_fields(self, head: bytes | bytearray, end: int) -> bool:
-        """Whether a head that ends there keeps to ``max_fields``.
+    def _fits(self, head: bytes | bytearray, end: int) -> bool:
+        """Whether a head that ends there keeps to the limits on its size and its fields.
 
         Lines are counted before anything is parsed, so that all parsers agree and a refused head costs nothing: as Python objects
         the smallest fields take sixty times the bytes that they have on the wire.
         """
-        return head.count(b"\n", 0, end) <= self.max_fields + 2
+        return end <= self.max_head_bytes and head.count(b"\n", 0, end) <= self.max_fields + 2
 
     def _read_head(self) -> list[Event]:
         head = self._take_head()
@@ -316,7 +316,9 @@ class ServerEngine(Engine):
         Saves the events of nearly every request. Those with ``P`` (POST, PUT, PATCH) mostly have a body.
         """
         size = len(data)
-        if self.peer is not IDLE or self._tail or size > self._light_head_bytes or data.find(b"\r\n\r\n") + 4 != size or data[0] == _P:
+        if self.peer is not IDLE or self._tail or data.find(b"\r\n\r\n") + 4 != size or data[0] == _P:
+            return None
+        if size > self._light_head_bytes and not self._fits(data, size):
             return None
         parsed = self._parser.plain_request(data)
         if parsed is None:
@@ -337,7 +339,7 @@ class ServerEngine(Engine):
         # of the price.
         if self.peer is IDLE and not self._tail:
             end = data.find(b"\r\n\r\n") + 4
-            if 3 < end <= self._light_head_bytes or (3 < end <= self.max_head_bytes and self._has_few_fields(data, end)):
+            if 3 < end <= self._light_head_bytes or (end > 3 and self._fits(data, end)):
                 parsed = self._parser.plain_request(data if end == len(data) else data[:end])
                 if parsed is not None:
                     self._tail = data[end:]
@@ -446,7 +448,7 @@ class ClientEngine(Engine):
         # With a bare LF in it, it may end earlier (or begin later).
         if b"content-encoding" in head.lower() or head.count(b"\n") != head.count(b"\r\n") or not head.startswith(b"HTTP/"):
             return None
-        if not self._has_few_fields(head, end):
+        if not self._fits(head, end):
             return None
         try:
             version, status, reason, pairs = self._parse(head)
