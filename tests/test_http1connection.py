@@ -28,7 +28,6 @@ class MemoryStream:
 
     max_buffer_size = 1000
     socket = None
-    _sends_at_once = False
     _collected: list[bytes] | None = None
 
     def __init__(self) -> None:

@@ -961,8 +961,7 @@ class _ServerSession:
         self._idle_timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop = self.stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
         # Answers go out whole, in as few writes as there are: there is nothing for the kernel to wait for (RFC 9293 §3.7.4).
-        if not self.stream._sends_at_once:
-            self.stream.set_nodelay(True)
+        self.stream.set_nodelay(True)
         timeout = self.params.header_timeout
         self._head_seconds = timeout or 0.0
         if timeout is not None:

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from tornadolike import ioloop
-from tornadolike._net import read_buffer, tls, unsent
+from tornadolike._net import read_buffer, tls, transport_source, unsent
 from tornadolike._net.fd_source import FdSource
 from tornadolike._net.ports import ByteSource, FileTaker
 from tornadolike._net.socket_source import SocketSource
@@ -733,6 +733,10 @@ class BaseIOStream:
         """The socket, if reading and writing it is all that the hooks do, so that they can be passed by."""
         return None
 
+    def _move(self) -> bool:
+        """Asked once of a new connection that lasts: have something better than this FdSource take over soon, if there is."""
+        return False
+
     def _on_data(self, data: bytes) -> None:
         self._store(data, len(data))
         if self._consumer is not None:
@@ -779,7 +783,7 @@ class BaseIOStream:
         self._read_chunk(None)
 
     def _on_eof(self) -> None:
-        if self._read_future is not None or (self._listening and not self._read_buffer):
+        if self._read_future is not None or (self._listening and not self._read_buffer and not self._paused):
             self.close()
         else:
             self._eof = True
@@ -825,13 +829,13 @@ class IOStream(BaseIOStream):
     """A stream on a socket.
 
     ``socket`` (non-blocking from now on) may be connected or not; in the latter case call :meth:`connect`. ``stream.socket`` is None
-    once the stream is closed. Streams that a server hands out may be on an asyncio transport instead: their ``stream.socket`` can be
-    asked (``getpeername()``, ``getsockopt()``, ``fileno()`` ...) and have its options set, but not be read, written or detached.
+    once the stream is closed. Streams that a server hands out may be on an asyncio transport instead, or go over to one: then
+    ``stream.socket`` can be asked (``getpeername()``, ``getsockopt()``, ``fileno()`` ...) and have its options set, but not be read,
+    written or detached.
     """
 
-    # What a server knows of the connections that it accepts: the address family, and whether TCP_NODELAY is set.
-    _family: int | None = None
-    _sends_at_once = False
+    _family: int | None = None  # a server knows the address family of what it accepts
+    _moving = False  # a transport owns the socket already, and takes over with the loop's next turn
     _allowance: unsent.Allowance | None = None  # once the kernel has not taken everything
 
     def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
@@ -869,7 +873,9 @@ class IOStream(BaseIOStream):
 
     def close_fd(self) -> None:
         sock, self.socket = self.socket, None  # type: ignore[assignment]  # None says "closed"; declared so, every user had to check
-        if sock is not None:  # None: start_tls has taken it
+        if self._moving:
+            self._moving = False  # the transport has the socket, and closes it
+        elif sock is not None:  # None: start_tls has taken it
             sock.close()
 
     def get_fd_error(self) -> Exception | None:
@@ -889,6 +895,28 @@ class IOStream(BaseIOStream):
         kind = type(self)
         plain = kind.read_from_fd is IOStream.read_from_fd and kind.write_to_fd is IOStream.write_to_fd
         return self.socket if plain else None
+
+    def _move(self) -> bool:
+        io_loop = cast("BaseAsyncIOLoop", self.io_loop)
+        if not transport_source.suits(io_loop.asyncio_loop) or self._plain_socket() is None:
+            return False
+        try:
+            transport_source.take_over(io_loop.asyncio_loop, io_loop.handlers, self.socket, self._on_transport)
+        except (OSError, ValueError, RuntimeError):  # a loop without the means (NotImplementedError), a socket that is no stream
+            return False
+        self._moving = True
+        return True
+
+    def _on_transport(self, source: TransportSource) -> None:
+        if not self._moving:  # closed meanwhile, or talking TLS
+            source.transport.abort()
+            return
+        self._moving = False
+        receiver = cast(FdSource, self._source).leave()
+        self.socket = cast("_Socket", TransportSocket(source.transport))
+        self._source, self._failing = source, source.transport.is_closing
+        source.adopt(self, receiver)
+        self._flush()  # what the kernel did not take in the meantime
 
     def connect(self: _StreamT, address: Any, server_hostname: str | None = None) -> "Future[_StreamT]":
         """Connect to ``address``, which is what ``socket.connect`` takes; the result is this stream.
@@ -960,6 +988,9 @@ class IOStream(BaseIOStream):
         if source is not None:
             source.close()
         sock = self._release_socket()
+        if self._moving:
+            self._moving = False
+            sock = sock.dup()  # the first one ends with the transport
         wrapped = ssl_wrap_socket(sock, ssl_options, server_hostname, server_side=server_side, do_handshake_on_connect=False)
         return SSLIOStream(wrapped, ssl_options=ssl_options)
 

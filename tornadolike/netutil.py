@@ -77,10 +77,6 @@ if hasattr(socket, "AF_UNIX"):
         return listening.bind_unix(file, mode, backlog)
 
 
-def _report_exhaustion(error: OSError) -> None:
-    gen_log.error("Cannot accept connections for now: %s", error)
-
-
 class _LoopWatcher:
     """Lets an acceptor watch its socket through an IOLoop."""
 
@@ -98,7 +94,7 @@ class _LoopWatcher:
         self._io_loop.remove_handler(sock)
 
     def exhausted(self, error: OSError) -> None:
-        _report_exhaustion(error)
+        gen_log.error("Cannot accept connections for now: %s", error)
 
 
 def add_accept_handler(sock: socket.socket, callback: Callable[[socket.socket, Any], None]) -> Callable[[], None]:

@@ -8,17 +8,15 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
-from weakref import WeakKeyDictionary, WeakSet
 
 from tornadolike import gen, process
-from tornadolike._net import listening, tls_settings, transport_source, unsent
+from tornadolike._net import tls_settings, transport_source, unsent
 from tornadolike.concurrent import Future
 from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import IOStream, SSLIOStream
 from tornadolike.log import app_log
 from tornadolike.netutil import (
     _DEFAULT_BACKLOG,
-    _report_exhaustion,
     add_accept_handler,
     bind_sockets,
     ssl_options_to_context,
@@ -43,23 +41,6 @@ def _check_files(ssl_options: dict[str, Any]) -> None:
 
 def _raise_failure(future: "Future[Any]") -> None:
     future.result()
-
-
-# Streams on transports, for each loop: a transport belongs to its loop, not to those who hold the stream.
-_accepted: "WeakKeyDictionary[asyncio.AbstractEventLoop, WeakSet[IOStream]]" = WeakKeyDictionary()
-
-
-def _drop_connections(loop: asyncio.AbstractEventLoop) -> bool:
-    """Before ``loop`` is closed: give up the connections it accepted that are still open, without telling their streams.
-
-    Returns whether the loop has accepted by itself at all.
-    """
-    listening.stop_accepting(loop)
-    accepted = _accepted.pop(loop, None)
-    for stream in tuple(accepted or ()):
-        if stream._source is not None:
-            stream._source.close()
-    return accepted is not None
 
 
 class TCPServer:
@@ -133,26 +114,14 @@ class TCPServer:
 
     def _listen_to(self, sock: socket.socket) -> Callable[[], None]:
         """Begin to accept on ``sock``; returns what ends it."""
-        loop: asyncio.AbstractEventLoop | None = getattr(IOLoop.current(), "asyncio_loop", None)
         takes_sockets = type(self)._handle_connection is not TCPServer._handle_connection  # a subclass wants to see them
         if takes_sockets:
             return add_accept_handler(sock, self._handle_connection)
+        io_loop = IOLoop.current()
+        loop: asyncio.AbstractEventLoop | None = getattr(io_loop, "asyncio_loop", None)
+        transports = cast("BaseAsyncIOLoop", io_loop) if loop is not None and transport_source.suits(loop) else None
         # A connection is of the family of the socket it came to: asking each one would cost 1.5 µs and more.
-        family = sock.family
-        if loop is None or not listening.loop_accepts(loop, sock):
-            return add_accept_handler(sock, functools.partial(self._handle_connection, family=family))
-        accepted = _accepted.setdefault(loop, WeakSet())
-        on_source = functools.partial(self.__handle_source, accepted, family, transport_source.sends_at_once(loop))
-        acceptor = listening.LoopAcceptor(loop, sock, on_source, _report_exhaustion)
-        # The loop watches a duplicate. The socket itself stands where IOLoop.close(all_fds=True) looks for what it has to close.
-        handlers, fd = cast("BaseAsyncIOLoop", IOLoop.current()).handlers, sock.fileno()
-        handlers[fd] = (sock, acceptor.stop)
-
-        def stop() -> None:
-            acceptor.stop()
-            handlers.pop(fd, None)
-
-        return stop
+        return add_accept_handler(sock, functools.partial(self._handle_connection, family=sock.family, transports=transports))
 
     def bind(
         self,
@@ -218,12 +187,19 @@ class TCPServer:
                 return None
             raise
 
-    def _handle_connection(self, connection: socket.socket, address: Any, family: int | None = None) -> None:
-        """Make a stream of an accepted socket."""
+    def _handle_connection(
+        self, connection: socket.socket, address: Any, family: int | None = None, transports: "BaseAsyncIOLoop | None" = None
+    ) -> None:
+        """Make a stream of an accepted socket; for TLS on one of the transports of a loop, if there is one that suits."""
         try:
             if self.ssl_options is None:
                 stream = IOStream(connection, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)
                 stream._expects_bytes = True
+            elif transports is not None:
+                connection.setblocking(False)
+                on_source = functools.partial(self.__handle_source, address, family)
+                transport_source.take_over(transports.asyncio_loop, transports.handlers, connection, on_source)
+                return
             else:
                 wrapped = self.__wrap(connection)
                 if wrapped is None:
@@ -235,31 +211,25 @@ class TCPServer:
             stream._family = family
             self.__handle_accepted(stream, address)
 
-    def __handle_source(
-        self, accepted: WeakSet[IOStream], family: int, sends_at_once: bool, source: transport_source.TransportSource
-    ) -> None:
-        """Make a stream of an accepted transport."""
+    def __handle_source(self, address: Any, family: int | None, source: transport_source.TransportSource) -> None:
+        """Make a TLS stream of an accepted connection that is on a transport now."""
+        if not self._handlers:  # stopped meanwhile
+            source.transport.abort()
+            return
         try:
-            if self.ssl_options is None:
-                stream = IOStream._from_transport(source, self.max_buffer_size, self.read_chunk_size)
-            else:
-                stream = SSLIOStream._from_transport(
-                    source,
-                    max_buffer_size=self.max_buffer_size,
-                    read_chunk_size=self.read_chunk_size,
-                    ssl_options=self.__server_context(),
-                    server_side=True,
-                )
+            stream = SSLIOStream._from_transport(
+                source,
+                max_buffer_size=self.max_buffer_size,
+                read_chunk_size=self.read_chunk_size,
+                ssl_options=self.__server_context(),
+                server_side=True,
+            )
         except Exception:
             source.transport.abort()
             app_log.error("Error in connection callback", exc_info=True)
         else:
-            accepted.add(stream)
             stream._family = family
-            stream._sends_at_once = sends_at_once
-            self.__handle_accepted(stream, source.peer_address())
-            if self.ssl_options is None and not stream._listening:
-                source.hold_weakly()
+            self.__handle_accepted(stream, address)
 
     def __handle_accepted(self, stream: IOStream, address: Any) -> None:
         try:

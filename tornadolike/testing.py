@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Any, overload
 
 from tornadolike import gen
-from tornadolike._net import listening
+from tornadolike._net import transport_source
 from tornadolike.httpclient import AsyncHTTPClient, HTTPResponse
 from tornadolike.httpserver import HTTPServer
 from tornadolike.ioloop import IOLoop
@@ -28,7 +28,6 @@ from tornadolike.netutil import bind_sockets
 from tornadolike.options import define, options, parse_command_line
 from tornadolike.platform.asyncio import AsyncIOMainLoop
 from tornadolike.process import Subprocess
-from tornadolike.tcpserver import _drop_connections
 from tornadolike.util import raise_exc_info
 from tornadolike.web import Application
 
@@ -106,10 +105,8 @@ class AsyncTestCase(unittest.TestCase):
     def tearDown(self) -> None:
         loop = _asyncio_loop(self.io_loop)
         owned = not isinstance(self.io_loop, AsyncIOMainLoop)  # the other kind wraps a loop which is not ours
-        if owned:
-            listening.stop_accepting(loop)
         self.__cancel_tasks()
-        if owned:
+        if owned and transport_source.suits(loop):
             self.__drop_connections(loop)
         Subprocess.uninitialize()  # its signal handler belongs to the loop that now ends
         asyncio.set_event_loop(None)
@@ -119,9 +116,12 @@ class AsyncTestCase(unittest.TestCase):
         self.__rethrow()
 
     def __drop_connections(self, loop: asyncio.AbstractEventLoop) -> None:
-        # What was opened by number ``close(all_fds=True)`` finds; transports it does not know.
-        if _drop_connections(loop):
-            loop.run_until_complete(asyncio.sleep(0))  # those that were accepted and not yet announced end here
+        # ``close(all_fds=True)`` finds all descriptors. Transports want a turn of the loop to end in, and one to begin in.
+        loop.run_until_complete(asyncio.sleep(0))
+        for file, _ in tuple(self.io_loop.handlers.values()):  # type: ignore[attr-defined]  # as with the asyncio loop
+            if isinstance(file, transport_source.TransportSource):
+                file.close()
+        loop.run_until_complete(asyncio.sleep(0))
 
     def __cancel_tasks(self) -> None:
         # A task that is dropped while it waits complains on stderr when it is collected; a cancelled one ends quietly.

@@ -29,6 +29,9 @@ class Owner:
 
     def _on_readable(self) -> None: ...
 
+    def _move(self) -> bool:
+        return False
+
 
 class Watching:
     """A loop, and whether it was told to watch."""

@@ -50,7 +50,7 @@ class Pair:
 
     def __init__(self, kind: str) -> None:
         self.kind = kind
-        self.on_fd, self.tls = not kind.startswith("transport"), kind.endswith("tls")
+        self.on_fd, self.tls = kind.startswith(("fd", "socket")), kind.endswith("tls")
         # Python's SSLSocket took a reset for an end of stream before 3.13.
         self.reset_error = (ConnectionResetError, type(None)) if kind == "fd-tls" else ConnectionResetError
         self.stream: IOStream = None  # type: ignore[assignment]  # open() sets it
@@ -63,7 +63,7 @@ class Pair:
     async def listen(self, on_stream: Callable[[IOStream], None], **limits: Any) -> tuple[str, int]:
         address: tuple[str, int] = self.listener.getsockname()
         loop = asyncio.get_running_loop()
-        if self.on_fd:
+        if self.on_fd or self.kind == "moving":
             loop.add_reader(self.listener.fileno(), lambda: on_stream(self._accept(limits)))
         else:
             factory = transport_source.protocol_factory(lambda source: on_stream(self._on_transport(source, limits)))
@@ -77,7 +77,9 @@ class Pair:
         if self.tls:
             wrapped = server_context().wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
             return SSLIOStream(wrapped, **limits)
-        return IOStream(connection, **limits)
+        stream = IOStream(connection, **limits)
+        stream._expects_bytes = self.kind == "moving"
+        return stream
 
     def _on_transport(self, source: transport_source.TransportSource, limits: dict[str, Any]) -> IOStream:
         if self.tls:
@@ -125,8 +127,9 @@ class Pair:
                 return written
 
 
-@pytest.fixture(params=["fd", "transport", "fd-tls", "socket-tls", "transport-tls"])
-async def pair(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+@pytest.fixture(params=["fd", "transport", "moving", "fd-tls", "socket-tls", "transport-tls"])
+async def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
+    monkeypatch.setattr(transport_source, "suits", lambda loop: True)  # what moves on uvloop only moves on every loop here
     made = Pair(request.param)
     yield made
     await made.close()
@@ -1053,8 +1056,9 @@ async def test_a_client_that_leaves_before_the_handshake_is_no_news(secure: Pair
 # From plain to TLS.
 
 
-@pytest.fixture(params=["fd", "transport"])
-async def plain(request: pytest.FixtureRequest) -> AsyncIterator[Pair]:
+@pytest.fixture(params=["fd", "transport", "moving"])
+async def plain(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Pair]:
+    monkeypatch.setattr(transport_source, "suits", lambda loop: True)
     made = Pair(request.param)
     yield made
     await made.close()

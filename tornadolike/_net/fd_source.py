@@ -26,6 +26,7 @@ class FdOwner(SourceOwner, Protocol):
     def _on_unsent(self, rest: memoryview, /) -> None: ...
     def _on_write_error(self, error: OSError, /) -> None: ...
     def _on_read_error(self, error: BaseException, /) -> None: ...
+    def _move(self) -> bool: ...
 
 
 class FdSource:
@@ -33,12 +34,18 @@ class FdSource:
 
     Without a receiver the owner reads by itself (``_on_readable``), since it knows how much it wants. With one, bytes are read here
     and passed on: straight from the socket when there is one, otherwise with the owner's ``read_from_fd``.
+
+    A connection that was just accepted ``expects_bytes``: they are looked for before the loop is asked to watch, since one that is
+    answered and closed within a turn or two need not be registered at all. One that lasts is offered to its owner instead (``_move``),
+    which may have something better for it; if so, the descriptor is not watched any more, and `leave` is this source's end.
     """
 
     __slots__ = (
         "_expects_bytes",
         "_fd",
         "_loop",
+        "_may_move",
+        "_moving",
         "_owner",
         "_receiver",
         "_registered",
@@ -67,6 +74,8 @@ class FdSource:
         # That reading is watched may be true before the loop knows of it.
         self._watches_reading = self._registered = self._watches_writing = False
         self._expects_bytes = expects_bytes
+        self._may_move = expects_bytes
+        self._moving = False
         self.blocked = False
         self.write: Callable[[bytes], None] | None = None if sock is None else self._write
 
@@ -101,7 +110,6 @@ class FdSource:
             return
         self._watches_reading = True
         if self._expects_bytes and self._receiver is not None and self._socket is not None:
-            # A connection that is answered and closed within a turn or two is never registered, which would be a tenth of its cost.
             self._expects_bytes = False
             self._descriptor()
             self._loop.call_soon(self._receive_expected)
@@ -118,8 +126,13 @@ class FdSource:
             self._loop.call_soon(self._register)  # behind what this made the loop do, such as running a handler
 
     def _register(self) -> None:
-        if self._registered or not self._watches_reading:
+        if self._registered or self._moving or not self._watches_reading:
             return
+        if self._may_move:
+            self._may_move = False
+            self._moving = not self._watches_writing and self._owner._move()
+            if self._moving:
+                return
         self._registered = True
         if self._receiver is None:
             callback = self._owner._on_readable
@@ -130,6 +143,13 @@ class FdSource:
             # The owner may hold bytes already (as TLS does) which no readiness announces.
             self._loop.call_soon(self._receive_held)
         self._loop.add_reader(self._descriptor(), callback)
+
+    def leave(self) -> Callable[[bytes], None] | None:
+        """The end for one that moved; returns the receiver."""
+        receiver = self._receiver
+        self._watches_reading = False
+        self._receiver = self._socket = self.write = None
+        return receiver
 
     def send(self, data: memoryview) -> int:
         try:
@@ -169,7 +189,7 @@ class FdSource:
     def watch_writing(self) -> None:
         """Have ``owner._on_drained`` called when writing is possible."""
         self.blocked = True
-        if not self._watches_writing:
+        if not self._watches_writing and not self._moving:
             self._watches_writing = True
             self._loop.add_writer(self._descriptor(), self._on_writable)
 

@@ -5,24 +5,14 @@ the system is to choose the port, the first address gets it and the others must 
 of them is refused. An :class:`Acceptor` takes connections in batches whenever its socket is readable. When the process has no
 descriptor left, a listening socket stays readable, and a loop that kept asking would only burn the processor that the open
 connections need: the acceptor stops watching for a moment instead.
-
-Where an event loop's transports are native code, the loop accepts as well (:class:`LoopAcceptor`), for half the price of a
-connection: no Python socket is made. On asyncio's own loops it is the other way round, since they spend a task on each accept.
-The loop gets a duplicate of the socket. The original then stays an ordinary socket that its owner can ask and close, and it
-keeps the port when the loop gives up on the duplicate, as libuv can when it is out of descriptors; a duplicate of the same
-socket takes its place.
 """
 
-import asyncio
 import errno
 import os
 import socket
 import stat
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, Protocol
-from weakref import WeakKeyDictionary, WeakSet
-
-from tornadolike._net import transport_source
 
 #: How many connections may wait in the kernel, and how many are taken in one turn of the loop.
 DEFAULT_BACKLOG = 128
@@ -30,12 +20,7 @@ DEFAULT_BACKLOG = 128
 EXHAUSTED_PAUSE_SECONDS = 0.1
 EXHAUSTED_REPORT_SECONDS = 1.0
 
-EXAMINATION_SECONDS = 1.0
-
 _PORT_ROUNDS = 8
-
-# Sockets do not tell their backlog, and a loop that accepts sets it anew.
-_backlogs: "WeakKeyDictionary[socket.socket, int]" = WeakKeyDictionary()
 
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
@@ -82,11 +67,6 @@ def _new_socket(family: int, kind: int, proto: int) -> socket.socket | None:
     return sock
 
 
-def _listen(sock: socket.socket, backlog: int) -> None:
-    sock.listen(backlog)
-    _backlogs[sock] = backlog
-
-
 def _is_phantom(error: OSError, host: str | None, sockaddr: tuple[Any, ...]) -> bool:
     """Containers often resolve localhost to ::1 without having that address; there, and only there, IPv4 alone will do."""
     return error.errno == errno.EADDRNOTAVAIL and host == "localhost" and sockaddr[0] == "::1"
@@ -107,7 +87,7 @@ def _bind_one(info: AddressInfo, host: str | None, shared_port: int, reuse_port:
         if shared_port and not sockaddr[1]:
             sockaddr = (sockaddr[0], shared_port, *sockaddr[2:])
         sock.bind(sockaddr)
-        _listen(sock, backlog)
+        sock.listen(backlog)
     except OSError as error:
         sock.close()
         if _is_phantom(error, host, sockaddr):
@@ -169,7 +149,7 @@ def bind_unix(path: str, mode: int, backlog: int) -> socket.socket:
             _remove_stale_socket(path)
             sock.bind(path)
             os.chmod(path, mode)
-        _listen(sock, backlog)
+        sock.listen(backlog)
     except (OSError, ValueError):
         sock.close()
         raise
@@ -248,85 +228,3 @@ class Acceptor:
         if now - self._reported >= EXHAUSTED_REPORT_SECONDS:
             self._reported = now
             self._watcher.exhausted(error)
-
-
-def _run_at_once(steps: Coroutine[Any, Any, Any]) -> Any:
-    """The result of a coroutine that has nothing to wait for; what it does after a mere ``sleep(0)`` is left out."""
-    try:
-        steps.send(None)
-    except StopIteration as done:
-        return done.value
-    steps.close()
-    return None
-
-
-class LoopAcceptor:
-    """Lets ``loop`` accept at ``sock`` by itself, and hands the transports on as sources, until :meth:`stop`.
-
-    ``on_source(source)`` runs in the transport's ``connection_made``. While the process has no descriptor left, such loops close
-    the connections that arrive, without a word: ``exhausted(error)`` is called once a second then.
-    """
-
-    __slots__ = ("__weakref__", "_exhausted", "_factory", "_loop", "_on_source", "_server", "_serving", "_sock", "_timer")
-
-    def __init__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        sock: socket.socket,
-        on_source: Callable[[transport_source.TransportSource], None],
-        exhausted: Callable[[OSError], None],
-    ) -> None:
-        self._loop = loop
-        self._sock = sock
-        self._exhausted = exhausted
-        self._on_source: Callable[[transport_source.TransportSource], None] | None = on_source
-        self._factory = transport_source.protocol_factory(self._on_transport)
-        self._serve()
-        self._timer = loop.call_later(EXAMINATION_SECONDS, self._examine)
-        _loop_acceptors.setdefault(loop, WeakSet()).add(self)
-
-    def _serve(self) -> None:
-        # From a socket of its own a loop makes a server without waiting for anything, so that nobody needs to await it.
-        self._serving = self._sock.dup()
-        # For a Unix socket create_unix_server would do as well, but from Python 3.13 on it takes the file away at the end, which other
-        # processes may still listen at.
-        backlog = _backlogs.get(self._sock, socket.SOMAXCONN)
-        self._server = _run_at_once(self._loop.create_server(self._factory, sock=self._serving, backlog=backlog, start_serving=False))
-        _run_at_once(self._server.start_serving())
-
-    def _on_transport(self, source: transport_source.TransportSource) -> None:
-        if self._on_source is None:  # accepted before, announced after the end
-            source.transport.abort()
-        else:
-            self._on_source(source)
-
-    def _examine(self) -> None:
-        try:
-            if self._serving.fileno() == -1:
-                self._serve()
-            else:
-                os.close(os.dup(self._sock.fileno()))  # the loop does not say that it has no descriptor left: see whether there is one
-        except OSError as error:
-            if error.errno in _EXHAUSTED:
-                self._exhausted(error)
-        self._timer = self._loop.call_later(EXAMINATION_SECONDS, self._examine)
-
-    def stop(self) -> None:
-        """Take no more connections, from this moment on. ``sock`` stays open; closing it is the caller's business. Idempotent."""
-        self._on_source = None
-        self._timer.cancel()
-        self._server.close()
-
-
-_loop_acceptors: "WeakKeyDictionary[asyncio.AbstractEventLoop, WeakSet[LoopAcceptor]]" = WeakKeyDictionary()
-
-
-def stop_accepting(loop: asyncio.AbstractEventLoop) -> None:
-    """Stop every LoopAcceptor of a loop that is to be closed: it does not know how to close itself with servers open."""
-    for acceptor in tuple(_loop_acceptors.pop(loop, ())):
-        acceptor.stop()
-
-
-def loop_accepts(loop: asyncio.AbstractEventLoop, sock: socket.socket) -> bool:
-    """Whether :class:`LoopAcceptor` is the better way for ``sock``."""
-    return transport_source.suits(loop) and sock.type == socket.SOCK_STREAM

@@ -4,9 +4,9 @@ import asyncio
 import errno
 import functools
 import os
-import weakref
+import socket
 from asyncio import selector_events
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from tornadolike._net.ports import CAN_SEND_FILES, SourceOwner, send_file
@@ -14,22 +14,16 @@ from tornadolike._net.ports import CAN_SEND_FILES, SourceOwner, send_file
 _SEND_BYTES = 256 * 1024
 _ENDINGS = KeyboardInterrupt, SystemExit
 
+_Registry = dict[int, tuple[Any, Callable[..., Any]]]
+
 
 def suits(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether a transport of ``loop`` is the fastest way to a connection.
 
     It is where transports are native code (uvloop). asyncio's own are written in Python: each chunk passes more frames than
-    with readiness, and accepting a connection costs a task, so there ``IOStream(connection)`` is cheaper.
+    with readiness.
     """
     return not isinstance(loop, selector_events.BaseSelectorEventLoop)
-
-
-def sends_at_once(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether TCP connections of ``loop`` are known to have ``TCP_NODELAY`` from the beginning.
-
-    All loops should (it is in asyncio's documentation); of libuv's it is known.
-    """
-    return type(loop).__module__.partition(".")[0] in ("uvloop", "winloop")
 
 
 def protocol_factory(on_connection: Callable[["TransportSource"], None]) -> Callable[[], "TransportSource"]:
@@ -41,34 +35,34 @@ def protocol_factory(on_connection: Callable[["TransportSource"], None]) -> Call
     return functools.partial(TransportSource, on_connection)
 
 
+def take_over(
+    loop: asyncio.AbstractEventLoop, registry: _Registry, sock: socket.socket, on_connection: Callable[["TransportSource"], None]
+) -> None:
+    """Put a connected socket on a transport of ``loop``, which owns its descriptor from then on.
+
+    ``on_connection`` is as above; it comes with the next turn of the loop. Until then the socket can be used, but neither be watched nor
+    be closed. Until it ends, the source stands in ``registry``, the IOLoop's, which ``IOLoop.close(all_fds=True)`` looks through. What the
+    loop raises leaves the socket as it was.
+    """
+    source = TransportSource(on_connection)
+    source.registry, source.fd = registry, sock.fileno()
+    _step(loop, loop.connect_accepted_socket(lambda: source, sock))
+
+
+def _step(loop: asyncio.AbstractEventLoop, steps: Coroutine[Any, Any, Any]) -> None:
+    """Run a coroutine up to where it waits, at once: a task would begin a turn later, and everybody could cancel it."""
+    try:
+        waiting = steps.send(None)
+    except StopIteration:
+        return
+    if waiting is None:
+        loop.call_soon(_step, loop, steps)
+    else:
+        waiting.add_done_callback(lambda _: _step(loop, steps))
+
+
 def _discard(data: bytes) -> None:
     """Where bytes go that arrive after the end."""
-
-
-class _Weakly:
-    """Stands for an owner that nobody waits for, and passes everything on while it is there."""
-
-    __slots__ = ("_on_blocked", "owner")
-
-    def __init__(self, owner: SourceOwner, on_blocked: Callable[[], None], forgotten: Callable[[object], None]) -> None:
-        self.owner = weakref.ref(owner, forgotten)
-        self._on_blocked = on_blocked
-
-    def _on_data(self, data: bytes) -> None:
-        if (owner := self.owner()) is not None:
-            owner._on_data(data)
-
-    def _on_eof(self) -> None:
-        if (owner := self.owner()) is not None:
-            owner._on_eof()
-
-    def _on_lost(self, error: BaseException | None) -> None:
-        if (owner := self.owner()) is not None:
-            owner._on_lost(error)
-
-    def _on_drained(self) -> None:
-        if (owner := self.owner()) is not None:
-            owner._on_drained()
 
 
 class TransportSource(asyncio.BaseProtocol):
@@ -77,7 +71,7 @@ class TransportSource(asyncio.BaseProtocol):
     ``data_received`` is not a method but a slot which holds the receiver itself: from the loop to the consumer it is one call.
     """
 
-    __slots__ = ("_on_connection", "_owner", "_writing_fd", "blocked", "data_received", "transport", "write")
+    __slots__ = ("_on_connection", "_owner", "_writing_fd", "blocked", "data_received", "fd", "registry", "transport", "write")
 
     def __init__(self, on_connection: Callable[["TransportSource"], None]) -> None:
         self._on_connection: Callable[[TransportSource], None] | None = on_connection
@@ -85,56 +79,29 @@ class TransportSource(asyncio.BaseProtocol):
         self._writing_fd = -1  # our own descriptor of the socket, while a file waits until writing is possible
         self.blocked = False
         self.data_received: Callable[[bytes], None] = _discard
+        self.registry: _Registry | None = None
+        self.fd = -1  # where it stands in the registry
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
         self.write: Callable[[bytes], None] = self.transport.write
         # Both limits 0: pause_writing says that the kernel did not take everything, resume_writing that it has.
         self.transport.set_write_buffer_limits(0)
+        if self.registry is not None:
+            self.registry[self.fd] = (self, _discard)
         on_connection, self._on_connection = self._on_connection, None
         if on_connection is not None:
             on_connection(self)
 
-    def adopt(self, owner: SourceOwner) -> None:
-        """Tell ``owner`` from now on."""
+    def adopt(self, owner: SourceOwner, receiver: Callable[[bytes], None] | None = None) -> None:
+        """Tell ``owner`` from now on, and hand arriving bytes to ``receiver`` as `deliver` does."""
         self._owner = owner
-        self.deliver(None)
-
-    def hold_weakly(self) -> None:
-        """Let the owner be forgotten as long as it waits for nothing: the connection is then closed, as a socket in its place would be.
-
-        It ends when the owner begins to wait for bytes, or the kernel for the other end.
-        """
-        owner, loop = self._owner, asyncio.get_running_loop()
-        if owner is None or self.blocked:
-            return
-
-        def forgotten(_: object) -> None:
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(self.transport.close)  # a garbage collection may run in any thread
-
-        self._owner = _Weakly(owner, self._on_weakly_blocked, forgotten)
-        self.deliver(None)
-
-    def _hold(self, weakly: _Weakly) -> None:
-        self._owner = weakly.owner()
-        if self.data_received == weakly._on_data:
-            self.deliver(None)
-
-    def _on_weakly_blocked(self) -> None:
-        if isinstance(self._owner, _Weakly):
-            self._hold(self._owner)
-        if self._owner is not None:
-            self._owner._on_blocked()
+        self.deliver(receiver)
 
     def deliver(self, receiver: Callable[[bytes], None] | None) -> None:
         self.data_received = receiver or (self._owner._on_data if self._owner is not None else _discard)
         if not self.transport.is_closing():
             self.transport.set_protocol(self)  # uvloop looks data_received up only here
-
-    def peer_address(self) -> Any:
-        """The address of the other end, as ``socket.accept`` gives it."""
-        return self.transport.get_extra_info("peername")
 
     def unsent(self) -> int:
         return self.transport.get_write_buffer_size() if self.blocked else 0
@@ -143,8 +110,6 @@ class TransportSource(asyncio.BaseProtocol):
         self.transport.pause_reading()
 
     def resume(self) -> None:
-        if type(self._owner) is _Weakly:
-            self._hold(self._owner)
         self.transport.resume_reading()
 
     def send(self, data: memoryview) -> int:
@@ -185,10 +150,16 @@ class TransportSource(asyncio.BaseProtocol):
             os.close(self._writing_fd)
             self._writing_fd = -1
 
+    def _unregister(self) -> None:
+        if self.registry is not None:
+            self.registry.pop(self.fd, None)
+            self.registry = None
+
     def close(self) -> None:
         if self._owner is None:
             return
         self._owner = None
+        self._unregister()
         self._unwatch_writing()
         self.data_received = _discard
         if self.transport.get_write_buffer_size():
@@ -205,6 +176,7 @@ class TransportSource(asyncio.BaseProtocol):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         owner, self._owner = self._owner, None
+        self._unregister()
         self._unwatch_writing()
         self.data_received = _discard
         if hasattr(self.transport, "_read_ready_cb"):
