@@ -16,6 +16,7 @@ import pytest
 
 import tornadolike
 from tornadolike import tcpserver
+from tornadolike._net import transport_source
 from tornadolike._net.tls_settings import ServerContexts
 from tornadolike.iostream import IOStream, SSLIOStream, StreamClosedError
 from tornadolike.netutil import bind_sockets, bind_unix_socket
@@ -326,6 +327,23 @@ def test_contexts_are_reused_until_a_file_changes(tmp_path: Any) -> None:
     renewed = contexts.current(options)
     assert renewed is not first
     assert contexts.current({**options, "ciphers": "ECDHE+AESGCM"}) is not renewed
+
+
+async def test_a_tls_connection_that_comes_as_the_server_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    server, genuine = Tls(ssl_options=CERTIFICATE), transport_source.take_over
+
+    def take_over(*args: Any) -> None:
+        genuine(*args)
+        server.stop()
+
+    monkeypatch.setattr(transport_source, "suits", lambda loop: True)  # as on uvloop
+    monkeypatch.setattr(transport_source, "take_over", take_over)
+    (sock,) = bind_sockets(0, "127.0.0.1")
+    server.add_socket(sock)
+    reader, writer = await asyncio.open_connection(*sock.getsockname())
+    assert await asyncio.wait_for(reader.read(), 5) == b""
+    assert server.streams.empty()
+    writer.close()
 
 
 FORKING = """

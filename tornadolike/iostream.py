@@ -841,6 +841,8 @@ class IOStream(BaseIOStream):
     def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
         self.socket = socket
         self.socket.setblocking(False)
+        # Not left to the class: what an instance gets later than some dozens of others began costs it a dictionary of its own, 0.8 KiB.
+        self._moving, self._failing = False, None
         super().__init__(*args, **kwargs)
 
     @classmethod
@@ -912,11 +914,15 @@ class IOStream(BaseIOStream):
             source.transport.abort()
             return
         self._moving = False
-        receiver = cast(FdSource, self._source).leave()
+        former = cast(FdSource, self._source)
+        receiver = former.leave()
         self.socket = cast("_Socket", TransportSocket(source.transport))
         self._source, self._failing = source, source.transport.is_closing
         source.adopt(self, receiver)
-        self._flush()  # what the kernel did not take in the meantime
+        if former.blocked:
+            self._flush()
+        else:
+            self._open_direct()
 
     def connect(self: _StreamT, address: Any, server_hostname: str | None = None) -> "Future[_StreamT]":
         """Connect to ``address``, which is what ``socket.connect`` takes; the result is this stream.

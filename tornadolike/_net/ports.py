@@ -4,18 +4,13 @@ A *source* moves bytes; its *owner* (a stream, or the TLS layer between the two)
 ``transport_source.TransportSource`` on an asyncio transport, and ``fd_source.FdSource`` on the readiness of a file descriptor.
 ``tls.TLSSource`` lies on top of the former, or of ``socket_source.SocketSource``, which does for it what a transport would.
 
-How a server gets streams from transports::
+A server's stream begins as ``IOStream(connection)``. Where ``transport_source.suits(loop)``, it moves to a transport if it lasts
+(``IOStream._move``), and what speaks TLS is put on one at once::
 
     def on_connection(source: TransportSource) -> None:            # synchronous, inside connection_made
-        stream = IOStream._from_transport(source, max_buffer_size=..., read_chunk_size=..., max_write_buffer_size=...)
-        # or SSLIOStream._from_transport(source, ssl_options=context, server_side=True, max_buffer_size=..., ...)
-        handle_stream(stream, source.peer_address())
+        stream = SSLIOStream._from_transport(source, ssl_options=context, server_side=True, max_buffer_size=..., ...)
 
-    server = await loop.create_server(transport_source.protocol_factory(on_connection), sock=listening_socket)
-
-``source.peer_address()`` is what ``socket.accept`` would have said. On loops where a transport is not faster than readiness,
-``transport_source.suits(loop)`` is False and streams from accepted sockets are the cheaper way: ``IOStream(connection)`` or
-``SSLIOStream._from_socket(connection, ssl_options=context, server_side=True, max_buffer_size=..., ...)``.
+    transport_source.take_over(loop, io_loop.handlers, connection, on_connection)
 """
 
 import os
