@@ -2,10 +2,13 @@
 
 import asyncio
 import contextlib
+import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import tornadolike
 from tornadolike import web
 from tornadolike._net.admission import Admission, address_key
 from tornadolike.httpserver import HTTPServer
@@ -113,6 +116,18 @@ async def test_slow_heads(serve: Any, logs: Any, start: bytes) -> None:
     client = await site.client()
     client.send(start)
     assert await client.rest() == b""
+    logs.take("tornado.general", "Timeout reading head from 127.0.0.1")
+
+
+async def test_the_time_for_a_head_begins_before_the_handshake(serve: Any, logs: Any) -> None:
+    certificate = Path(tornadolike.__file__).with_name("testing.crt")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
+    site = serve(ROUTES, lambda server: server.configure_limits(max_connections=1, head_timeout=0.3), ssl_options=context)
+    silent, beyond = await site.client(), await site.client()
+    assert await beyond.rest() == b""
+    logs.take("tornado.general", "Too many connections")
+    assert await silent.rest() == b""
     logs.take("tornado.general", "Timeout reading head from 127.0.0.1")
 
 
