@@ -113,6 +113,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         trusted_downstream: list[str] | None = None,
     ) -> None:
         """Set the server up; see the class for what the arguments mean."""
+        _ = httputil.responses  # now, and not while a request waits: it imports something
         self.request_callback = request_callback
         self.xheaders = xheaders
         self.protocol = protocol

@@ -61,6 +61,8 @@ def __getattr__(name: str) -> typing.Any:
         import http.client
 
         globals()["responses"] = http.client.responses
+        # Python 3.11 and 3.12 take three times as long for every other name of a module that has this function.
+        globals().pop("__getattr__", None)
     if name == "responses":
         return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

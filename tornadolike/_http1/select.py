@@ -1,6 +1,5 @@
 """HTTP engines by name: "h11", "httptools", or "auto" for the fastest that is installed."""
 
-import importlib.util
 import os
 
 from tornadolike._http1.engine import HeadParser
@@ -17,7 +16,9 @@ class UnknownEngine(ValueError):
 
 def names() -> list[str]:
     """The engines that can be used here, fastest first."""
-    return [name for name, module in _MODULES.items() if importlib.util.find_spec(module) is not None]
+    from importlib.util import find_spec
+
+    return [name for name, module in _MODULES.items() if find_spec(module) is not None]
 
 
 def set_default(name: str | None) -> None:

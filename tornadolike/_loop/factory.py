@@ -6,7 +6,6 @@
 import asyncio
 import functools
 import importlib
-import importlib.util
 import os
 import sys
 from collections.abc import Callable
@@ -27,7 +26,9 @@ class UnknownLoop(ValueError):
 
 def names() -> list[str]:
     """The event loops that can be made here: ``asyncio`` first, then the installed packages."""
-    return [BUILT_IN, *filter(importlib.util.find_spec, PACKAGES)]
+    from importlib.util import find_spec
+
+    return [BUILT_IN, *filter(find_spec, PACKAGES)]
 
 
 def set_default(name: str | None) -> None:
