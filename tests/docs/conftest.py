@@ -1,10 +1,11 @@
 """Code samples of the documentation, as modules, and applications from them, served on a free port."""
 
+import importlib.util
 import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
@@ -22,6 +23,21 @@ _TORNADO = re.compile(r"(?<![\"'\w.])tornado(?=[.\s])|tornado(?=\.curl_httpclien
 
 Fetch = Callable[..., Any]
 Serve = Callable[[Application], AbstractAsyncContextManager[Fetch]]
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], ModuleType]:
+    """Imports a program of the documentation by its path below ``docs``; they are in no package."""
+
+    def load(path: str) -> ModuleType:
+        spec = importlib.util.spec_from_file_location(Path(path).stem, DOCS / path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 class Sample(NamedTuple):

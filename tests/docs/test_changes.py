@@ -1,8 +1,9 @@
 """Fragments become a section of the page on changes."""
 
 import datetime as dt
-import importlib.util
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -13,13 +14,8 @@ CHANGES = Path(tornadolike.__file__).parent.parent / "docs" / "changes"
 
 
 @pytest.fixture(scope="module")
-def collation() -> Any:
-    spec = importlib.util.spec_from_file_location("collation", CHANGES / "collation.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def collation(program: Callable[[str], ModuleType]) -> Any:
+    return program("changes/collation.py")
 
 
 def test_the_fragments_there_are(collation: Any) -> None:

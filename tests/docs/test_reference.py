@@ -18,14 +18,9 @@ DOCS = PACKAGE.parent / "docs"
 
 
 @pytest.fixture(scope="module")
-def public_names() -> Any:
+def public_names(program: Callable[[str], types.ModuleType]) -> Any:
     """The extension of the documentation's build that knows which names are public."""
-    spec = importlib.util.spec_from_file_location("public_names", DOCS / "_ext" / "public_names.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("_ext/public_names.py")
 
 
 def importable(name: str) -> bool:

@@ -1,7 +1,7 @@
 """Figures and charts of the documentation come from a run of the bench."""
 
-import importlib.util
 import xml.dom.minidom
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,14 +15,9 @@ _PAGES = ("README.md", "docs/performance.md", "docs/engines.md")
 
 
 @pytest.fixture(scope="module")
-def speed() -> ModuleType:
+def speed(program: Callable[[str], ModuleType]) -> ModuleType:
     """The program that writes them."""
-    spec = importlib.util.spec_from_file_location("speed", DOCS / "_ext" / "speed.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("_ext/speed.py")
 
 
 def candidate(name: str, *costs: float) -> dict[str, Any]:

@@ -1,28 +1,21 @@
 """The picture of an HTTP/1.1 connection's states is what the engine does, and leaves nothing out."""
 
-import importlib.util
-from pathlib import Path
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-import tornadolike
 from tornadolike._http1.engine import Progress
 
-DOCS = Path(tornadolike.__file__).parent.parent / "docs"
 IDLE, BODY, DONE = Progress
 
 
 @pytest.fixture(scope="module")
-def states() -> Any:
+def states(program: Callable[[str], ModuleType]) -> Any:
     """The extension of the documentation's build."""
     pytest.importorskip("sphinx")
-    spec = importlib.util.spec_from_file_location("states", DOCS / "_ext" / "states.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return program("_ext/states.py")
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,14 @@ def refused(answer: bytes) -> None:
 SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
+async def is_refused(serve: Any, logs: Any, sent: bytes) -> None:
+    """All of it with one answer, 400, and one line in the log."""
+    client = await serve(ROUTES).client()
+    client.send(sent)
+    refused(await client.rest())
+    logs.take("tornado.general", "Malformed HTTP message")
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -52,10 +60,7 @@ SMUGGLED = b"GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n"
     ],
 )
 async def test_smuggling(serve: Any, logs: Any, fields: bytes) -> None:
-    client = await serve(ROUTES).client()
-    client.send(b"POST / HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n\r\nhello" + SMUGGLED)
-    refused(await client.rest())
-    logs.take("tornado.general", "Malformed HTTP message")
+    await is_refused(serve, logs, b"POST / HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n\r\nhello" + SMUGGLED)
 
 
 @pytest.mark.parametrize(
@@ -69,10 +74,7 @@ async def test_smuggling(serve: Any, logs: Any, fields: bytes) -> None:
     ],
 )
 async def test_chunks(serve: Any, logs: Any, body: bytes) -> None:
-    client = await serve(ROUTES).client()
-    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body + SMUGGLED)
-    refused(await client.rest())
-    logs.take("tornado.general", "Malformed HTTP message")
+    await is_refused(serve, logs, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n" + body + SMUGGLED)
 
 
 async def test_cve_2024_52304_aiohttp_trailers_belong_to_the_message(serve: Any) -> None:

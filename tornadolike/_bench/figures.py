@@ -1,7 +1,8 @@
 """Figures: what one round gave, and what many rounds say."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 
@@ -34,6 +35,18 @@ class Load:
     received_bytes: int = 0
     memory_bytes: float | None = None  # what the server's memory grew by, where the scenario is about that
     cpu_seconds: float | None = None  # what the work alone cost the server, where the round had more to do than that
+
+    @classmethod
+    def of_calls(cls, once: Callable[[], float], seconds: float) -> "Load":
+        """Calls ``once``, which returns the work that it did, for this long and at least once; how long each call took is its latency."""
+        begun = last = time.perf_counter()
+        work, took = 0.0, []
+        while last < begun + seconds:
+            work += once()
+            now = time.perf_counter()
+            took.append(now - last)
+            last = now
+        return cls(work, last - begun, Percentiles.of(took))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 import os
 import subprocess
 import sys
-import time
+from dataclasses import replace
 
 from tornadolike._bench.candidates import Candidate
 from tornadolike._bench.errors import BenchError
-from tornadolike._bench.figures import Load, Percentiles
+from tornadolike._bench.figures import Load
 
 # The start of the interpreter is the same for everybody and does not count.
 _PROGRAM = "import time; begun = time.process_time(); import {module}; print(time.process_time() - begun)"
@@ -26,16 +26,15 @@ class ImportDriver:
 
     def run(self, seconds: float) -> Load:
         """Import for this long, at least once. Raises `BenchError` where that fails."""
-        begun = last = time.perf_counter()
-        used, took = 0.0, []
-        while last < begun + seconds:
-            used += self._once()
-            now = time.perf_counter()
-            took.append(now - last)
-            last = now
-        return Load(len(took), last - begun, Percentiles.of(took), cpu_seconds=used)
+        used: list[float] = []
 
-    def _once(self) -> float:
+        def once() -> float:
+            used.append(self._cpu_seconds())
+            return 1
+
+        return replace(Load.of_calls(once, seconds), cpu_seconds=sum(used))
+
+    def _cpu_seconds(self) -> float:
         ended = subprocess.run(
             self._command,
             env=self._variables,

@@ -1,15 +1,14 @@
 """The built-in scenarios: what is asked of the application, what has to come back, per what the cost is counted."""
 
-import time
 import urllib.parse
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tornadolike._bench import generator, importing, many_connections, websocket_load, wrk
 from tornadolike._bench.errors import WrongAnswer
 from tornadolike._bench.exchanges import Answer, Request
-from tornadolike._bench.figures import Load, Percentiles
+from tornadolike._bench.figures import Load
 from tornadolike._bench.server_process import ServerProcess
 
 _STATIC_PATTERN = bytes(range(256))
@@ -105,14 +104,8 @@ class CallingDriver:
     timed: bool = True
 
     def run(self, seconds: float) -> Load:
-        begun = last = time.perf_counter()
-        work, took = 0.0, []
-        while last < begun + seconds:
-            work += self.once()
-            now = time.perf_counter()
-            took.append(now - last)
-            last = now
-        return Load(work, last - begun, Percentiles.of(took) if self.timed else None)
+        load = Load.of_calls(self.once, seconds)
+        return load if self.timed else replace(load, latency=None)
 
 
 @dataclass(slots=True)

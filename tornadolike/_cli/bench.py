@@ -13,12 +13,23 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         usage="tornadolike bench [APP.py --url PATH [--method POST] [--body FILE]] [options] [-- ARGS ...]",
         epilog="What stands behind -- goes to APP.py.",
     )
+    _add_request(parser)
+    _add_run(parser)
+    parser.set_defaults(execute=execute)
+
+
+def _add_request(parser: argparse.ArgumentParser) -> None:
+    """A program of the user's, and what to ask it for."""
     parser.add_argument("application", metavar="APP.py", nargs="?", help="your own program, unchanged (default: the built-in scenarios)")
     parser.add_argument("--url", metavar="PATH", help="what to ask your program for, such as /items?page=2")
     parser.add_argument("--method", default=None, help="default: GET, POST with --body")
     parser.add_argument("--body", metavar="FILE", help="file with the request's body")
     parser.add_argument("--header", metavar="NAME:VALUE", action="append", default=[], help="header of the request; may be repeated")
     parser.add_argument("--port", type=int, help="the port your program listens on, where it has several (default: the first)")
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    """What is measured, how long, and where the figures go."""
     parser.add_argument("--list", action="store_true", help="list the built-in scenarios and the candidates, measure nothing")
     parser.add_argument("--scenario", metavar="NAME", action="append", default=[], help="only this built-in scenario; may be repeated")
     parser.add_argument(
@@ -45,7 +56,6 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     parser.add_argument("--html", metavar="FILE", help="write a page with charts")
     parser.add_argument("--json", metavar="FILE", help="write all figures")
-    parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
