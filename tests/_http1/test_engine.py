@@ -369,6 +369,18 @@ def test_what_is_no_whole_response(parser: HeadParser) -> None:
     assert engine.whole_response(whole, 3) is None
 
 
+@pytest.mark.parametrize("first_bytes", [38, 40], ids=["the head", "a part of the body"])
+def test_the_head_of_a_response_in_pieces_is_parsed_once(parser: HeadParser, monkeypatch: pytest.MonkeyPatch, first_bytes: int) -> None:
+    engine = ClientEngine(parser)
+    engine.send_whole("GET")
+    parsed = []
+    monkeypatch.setattr(ClientEngine, "_parse", lambda self, head, parse=ClientEngine._parse: parsed.append(head) or parse(self, head))
+    first, rest = (wire := b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")[:first_bytes], wire[first_bytes:]
+    assert engine.whole_response(first, 3) is None
+    assert repr([*engine.feed(first), *engine.feed(rest)][-1]) == "MessageEnd()"
+    assert parsed == [wire[:38]]
+
+
 def test_a_request_that_ends_its_connection_does_not_spoil_the_parser() -> None:
     parser = select.parser("httptools")
     for head in (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n") * 2:

@@ -445,8 +445,11 @@ class ClientEngine(Engine):
         if self.peer is not IDLE or self._tail or not 3 < end <= self.max_head_bytes:
             return None
         head = data[:end]
+        lowered = head.lower()
+        if not self._body_may_be(len(data) - end, lowered):
+            return None
         # With a bare LF in it, it may end earlier (or begin later).
-        if b"content-encoding" in head.lower() or head.count(b"\n") != head.count(b"\r\n") or not head.startswith(b"HTTP/"):
+        if b"content-encoding" in lowered or head.count(b"\n") != head.count(b"\r\n") or not head.startswith(b"HTTP/"):
             return None
         if not self._fits(head, end):
             return None
@@ -461,6 +464,10 @@ class ClientEngine(Engine):
         self.keep_alive = keep_alive
         self.peer = DONE
         return ResponseHead(version, status, reason, pairs, keep_alive), data[end:]
+
+    def _body_may_be(self, size: int, lowered: bytes) -> bool:
+        """A cheap guess, so that no head is parsed here, only for `feed` to parse it again since its body is not all there."""
+        return b"\r\ncontent-length: %d\r\n" % size in lowered or self._method == "HEAD" or lowered[9:12] in (b"204", b"304")
 
     def _parse(self, head: bytes) -> tuple[str, int, str, Pairs]:
         parsed = self._parser.plain_response(head)
