@@ -2,7 +2,7 @@
 
 Slow clients come in three kinds, a third each: heads and bodies that arrive byte by byte, one a second, and readers that take 2 KiB a
 second of 4 MiB. A head or body that is through is followed by the next. WebSockets are aborted in one of four ways. Everything begins
-evenly spread over time: slow clients over the first third, WebSockets over the whole. At the end all slow clients vanish.
+evenly spread over time: slow clients over the first third, WebSockets over the whole. All slow clients vanish once standard input ends.
 
 The only output is one line of JSON: what happened.
 """
@@ -61,6 +61,7 @@ class Disturbers:
             else:
                 heapq.heappop(agenda)
         time.sleep(max(begun + seconds - time.monotonic(), 0))
+        sys.stdin.read()
         for steps in alive:
             steps.close()
 

@@ -75,11 +75,13 @@ def _round(subject: Subject, websockets: int, slow: int, rate: float, seconds: f
         str(slow),
     ]
     traffic = Traffic(subject.host, subject.port, _NORMAL_CONNECTIONS, "/hello", b"Hello, world")
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as others:
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as others:
         try:
             outcome = traffic.run(rate, seconds)
             during = subject.state()
+            assert others.stdin is not None
             assert others.stdout is not None
+            others.stdin.close()
             told = json.loads(others.stdout.read())
         finally:
             others.kill()
