@@ -19,7 +19,7 @@ from tornadolike import iostream, web
 from tornadolike._web import kept_files
 from tornadolike.httpserver import HTTPServer
 
-SETTLED_SECONDS = 0.03
+SETTLED_SECONDS = 0.02
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="nothing is kept elsewhere")
 
 
@@ -119,7 +119,7 @@ class Site:
             sub.symlink_to(self.base / "out")
 
     def pause(self) -> None:
-        time.sleep(SETTLED_SECONDS + 0.02)
+        time.sleep(SETTLED_SECONDS + 0.01)
 
 
 # Most as long as what is there in the beginning.
@@ -220,7 +220,7 @@ async def compare(course: list[tuple[Any, ...]], kind: type[web.StaticFileHandle
 @example(course=[ASKED, ("replace", "a.txt", b"other"), ASKED, ("pause",), ASKED, ("delete", "a.txt"), ASKED], outside=False)
 @example(course=[("link", "out/a.txt"), ASKED_LINK, ("link", "root/a.txt"), ASKED_LINK, ("link", "out/a.txt"), ASKED_LINK], outside=False)
 @example(course=[ASKED_LINK, ("link", "root/b.html"), ASKED_LINK, ("link", "out/a.txt"), ASKED_LINK], outside=False)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_what_is_kept_is_what_would_be_read(kind: type[web.StaticFileHandler], course: list[tuple[Any, ...]], outside: bool) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kept_files, "SETTLED_SECONDS", SETTLED_SECONDS)
