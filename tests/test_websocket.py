@@ -172,6 +172,48 @@ class TestMessages:
             assert (ours._wire_bytes_out, ours._wire_bytes_in) == (theirs._wire_bytes_in, theirs._wire_bytes_out) == (11, 7)
             await ended(client)
 
+    @pytest.mark.parametrize("settings", [{}, {"websocket_max_queued_bytes": 1 << 20}])
+    async def test_the_same_message_to_many(self, settings: dict[str, int]) -> None:
+        """Whether its frame is there already or not, each gets its own kind of it, and it is counted."""
+        members: list[WebSocketHandler] = []
+
+        class Member(WebSocketHandler):
+            def open(self, *args: str, **kwargs: str) -> None:
+                members.append(self)
+
+            def get_compression_options(self) -> dict[str, Any]:
+                return {}
+
+        compressions: list[dict[str, Any] | None] = [None, {}, None, None]
+        text = "κόσμε" * 10
+        messages: list[tuple[str | bytes, bool]] = [
+            (text, False),
+            (text, False),
+            (b"bytes", True),
+            (b"bytes", False),
+            ("", False),
+            (text, True),
+        ]
+        async with site(Member, **settings) as here:
+            clients = [await websocket_connect(here.url(), compression_options=each) for each in compressions]
+            await soon(lambda: len(members) == len(clients))
+            for message, binary in messages:
+                for member in members:
+                    assert member.write_message(message, binary).done()
+            payloads = [message.encode() if isinstance(message, str) else message for message, _ in messages]
+            for client in clients:
+                for (_, binary), payload in zip(messages, payloads, strict=True):
+                    assert await client.read_message() == (payload if binary else payload.decode())
+            for number, member in enumerate(members):
+                counted: Any = member.ws_connection
+                assert counted._message_bytes_out == sum(map(len, payloads))
+                assert (counted._wire_bytes_out == sum(map(len, payloads)) + 2 * len(messages)) is (number != 1)
+            for client in clients:
+                await ended(client)
+            await soon(lambda: all(member.ws_connection is None for member in members))
+            with pytest.raises(WebSocketClosedError):
+                members[0].write_message(text)
+
     async def test_arguments_and_what_belongs_to_http(self) -> None:
         class Handler(WebSocketHandler):
             def open(self, one: str, two: str) -> None:

@@ -418,7 +418,16 @@ class BaseIOStream:
         the stream is closed, :class:`StreamBufferFullError` when more than ``max_write_buffer_size`` bytes would have to wait.
         Several writes that end at once may share one Future.
         """
-        if self._write_now(data):
+        direct = self._direct
+        if direct is not None and type(data) is bytes:
+            # As in _write_now, with one call less for each message of a broadcast.
+            if data:
+                direct(data)
+            failing = self._failing
+            sent = self._direct is not None and (failing is None or not failing())
+        else:
+            sent = self._write_now(data)
+        if sent:
             return self._finished or self._all_written()
         return self._written_later()
 
@@ -461,9 +470,7 @@ class BaseIOStream:
         failing = self._failing
         if self._direct is None or (failing is not None and failing()) or type(self).write is not BaseIOStream.write:
             return None
-        if self._finished is None:
-            self._finished = Future()
-            self._finished.set_result(None)
+        self._all_written()
         self._direct = None
         pieces: list[bytes] = []
         self._collected = pieces

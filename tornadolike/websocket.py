@@ -24,6 +24,7 @@ from tornadolike._websocket import handshake, keepalive
 from tornadolike._websocket.deflate import DEFAULT_LEVEL, DEFAULT_MEM_LEVEL, Deflater, DeflateSettings, Inflater
 from tornadolike._websocket.errors import InflatedTooLarge, PeerError
 from tornadolike._websocket.events import CLOSE, PING, PONG, Close, Event
+from tornadolike._websocket.latest_frame import latest
 from tornadolike._websocket.wsproto_engine import WsprotoEngine
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.escape import json_encode, native_str, utf8
@@ -489,6 +490,8 @@ class WebSocketProtocol13(WebSocketProtocol):
     _selected_subprotocol: str | None = None
     _wire_bytes_in = 0
     _wire_bytes_out = 0
+    # Of messages whose frame was there already, so that the engine has not seen them.
+    _repeated_bytes_out = 0
     # Events that wait for the handler; not None means that it is busy.
     _held: Iterator[Event] | None = None
     # The task of a coroutine of the handler's, and whether something waits for its end.
@@ -511,6 +514,8 @@ class WebSocketProtocol13(WebSocketProtocol):
         self.params = params
         self._engine = WsprotoEngine(mask_outgoing, params.max_message_size)
         self._max_queued_bytes = params.max_queued_bytes
+        # Whether the frame of a message that was sent to somebody else can be sent as it is.
+        self._repeats = not mask_outgoing and params.max_queued_bytes is None
 
     @property
     def selected_subprotocol(self) -> str | None:
@@ -528,7 +533,7 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     @property
     def _message_bytes_out(self) -> int:
-        return self._engine.message_bytes_out
+        return self._engine.message_bytes_out + self._repeated_bytes_out
 
     # The opening handshake
 
@@ -579,6 +584,7 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     def _create_compressors(self, settings: DeflateSettings) -> None:
         params = self.params
+        self._repeats = False
         self._engine.use_deflate(
             _PerMessageDeflateCompressor(settings.send_takeover, settings.send_window_bits, params.compression_options),
             _PerMessageDeflateDecompressor(settings.receive_takeover, settings.receive_window_bits, params.max_message_size),
@@ -770,14 +776,17 @@ class WebSocketProtocol13(WebSocketProtocol):
     def write_message(self, message: str | bytes | dict[str, Any], binary: bool = False) -> "Future[None]":
         if self.server_terminated or self.client_terminated:
             raise WebSocketClosedError
-        if isinstance(message, dict):
-            message = json_encode(message)
-        elif not isinstance(message, str):
-            message = utf8(message)
-        stream = self.stream
-        if self._max_queued_bytes is not None and stream._unwritten() > self._max_queued_bytes:
-            return self._overflow()
-        frame = self._engine.send_message(message, binary)
+        stream, entry = self.stream, latest.entry
+        if message is entry[0] and binary is entry[1] and self._repeats:
+            # A broadcast: without the engine a quarter cheaper, as far as it is ours.
+            self._repeated_bytes_out += entry[2]
+            frame = entry[3]
+        else:
+            if not isinstance(message, str):
+                message = json_encode(message) if isinstance(message, dict) else utf8(message)
+            if self._max_queued_bytes is not None and stream._unwritten() > self._max_queued_bytes:
+                return self._overflow()
+            frame = self._engine.send_message(message, binary)
         self._wire_bytes_out += len(frame)
         try:
             written = stream.write(frame)

@@ -27,7 +27,7 @@ def test_every_engine_sends_what_it_would_send_alone(sent: list[tuple[str | byte
 
 
 def test_it_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wsproto_engine, "_latest", LatestFrame())
+    monkeypatch.setattr(wsproto_engine, "latest", LatestFrame())
     message = "to all of you"
     frames = {id(WsprotoEngine(False, 1000).send_message(message, False)) for _ in range(5)}
     assert len(frames) == 1
@@ -35,7 +35,7 @@ def test_it_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_clients_and_compression_share_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     latest = LatestFrame()
-    monkeypatch.setattr(wsproto_engine, "_latest", latest)
+    monkeypatch.setattr(wsproto_engine, "latest", latest)
     untouched = latest.entry
     assert WsprotoEngine(True, 1000).send_message("hello", False)[1] == 0x80 | 5
     compressing = WsprotoEngine(False, 1000)
@@ -56,7 +56,7 @@ def test_large_messages_are_not_kept(size: int, kept: bool) -> None:
 
 def test_nothing_is_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also before there was any message: it must not be taken for the one that was sent last."""
-    monkeypatch.setattr(wsproto_engine, "_latest", LatestFrame())
+    monkeypatch.setattr(wsproto_engine, "latest", LatestFrame())
     with pytest.raises(TypeError):
         WsprotoEngine(False, 1000).send_message(None, False)  # type: ignore[arg-type]
     assert WsprotoEngine(False, 1000).send_message("", False) == frame(0x81, b"")

@@ -29,3 +29,6 @@ class LatestFrame:
         if len(payload) <= MAX_KEPT_BYTES:
             self.entry = entry
         return entry
+
+
+latest = LatestFrame()

@@ -19,14 +19,13 @@ from tornadolike._websocket.deflate import Deflater, Inflater
 from tornadolike._websocket.engine import MAX_BYTES, MAX_EVENTS
 from tornadolike._websocket.errors import InflatedTooLarge, InvalidDeflate, PeerError
 from tornadolike._websocket.events import CLOSE, PING, PONG, Close, Event, Ping, Pong
-from tornadolike._websocket.latest_frame import LatestFrame
+from tornadolike._websocket.latest_frame import latest
 
 _TOO_BIG = "message too big"
 _TOO_BIG_INFLATED = "message too big after decompression"
 _NOT_PLAIN: frozenset[int] = frozenset()
 _PLAIN = frozenset({0x81, 0x82})
 _PLAIN_COMPRESSED = frozenset({0x81, 0x82, 0xC1, 0xC2})
-_latest = LatestFrame()
 
 
 class WsprotoEngine:
@@ -284,9 +283,9 @@ class WsprotoEngine:
 
     def send_message(self, message: str | bytes, binary: bool) -> bytes:
         if self._shares:
-            entry = _latest.entry
+            entry = latest.entry
             if message is not entry[0] or binary is not entry[1]:
-                entry = _latest.replace(message, binary)
+                entry = latest.replace(message, binary)
             self.message_bytes_out += entry[2]
             return entry[3]
         payload = message.encode() if isinstance(message, str) else message
