@@ -4,7 +4,29 @@ A module is imported when it is first looked up (``_http.ranges.parse_range``), 
 """
 
 import importlib
+import sys
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
+
+
+def late(package: str, names: Collection[str]) -> Callable[[str], object]:
+    """The ``__getattr__`` of a package whose modules of these names are imported when they are first looked up."""
+
+    def look_up(name: str) -> object:
+        if name in names:
+            return importlib.import_module(f"{package}.{name}")
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return look_up
+
+
+def import_all(package: str, names: Collection[str]) -> None:
+    """Import them now."""
+    for name in names:
+        importlib.import_module(f"{package}.{name}")
+    # Of no use from now on, and while a module has one every look-up in it takes three times as long.
+    vars(sys.modules[package]).pop("__getattr__", None)
+
 
 _LATE = ("cookies", "header_values", "multipart", "ranges")
 
@@ -14,11 +36,7 @@ if TYPE_CHECKING:
     from tornadolike._http import multipart as multipart
     from tornadolike._http import ranges as ranges
 else:
-
-    def __getattr__(name: str) -> object:
-        if name in _LATE:
-            return importlib.import_module(f"{__name__}.{name}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__ = late(__name__, _LATE)
 
 
 def load() -> None:
@@ -26,6 +44,4 @@ def load() -> None:
     from tornadolike._http import grammar
 
     grammar.load()
-    for name in _LATE:
-        importlib.import_module(f"{__name__}.{name}")
-    globals().pop("__getattr__", None)  # of no use now, and while there is one every look-up takes three times as long
+    import_all(__name__, _LATE)

@@ -34,11 +34,7 @@ if TYPE_CHECKING:
     from tornadolike._web import ui_resources as ui_resources
     from tornadolike._web import xsrf as xsrf
 else:
-
-    def __getattr__(name: str) -> object:
-        if name in _LATE:
-            return importlib.import_module(f"{__name__}.{name}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__ = _http.late(__name__, _LATE)
 
 
 def load() -> None:
@@ -47,6 +43,6 @@ def load() -> None:
     The modules of Python are those which requests make this package ask for.
     """
     _http.load()
-    for name in ("calendar", "email.utils", "http.client", "http.cookies", *(f"{__name__}.{late}" for late in _LATE)):
+    for name in ("calendar", "email.utils", "http.client", "http.cookies"):
         importlib.import_module(name)
-    globals().pop("__getattr__", None)  # of no use now, and while there is one every look-up takes three times as long
+    _http.import_all(__name__, _LATE)
