@@ -88,7 +88,8 @@ async def main(directory):
 
     await ask("PUT / HTTP/1.1\nHost: x\nContent-Length: 0\n\n", 405)  # the parser is loaded by the first one
     before = set(sys.modules)
-    assert not any("__getattr__" in vars(module) for module in (_http, _http.grammar, _web, httputil))  # it would slow down the look-ups of requests
+    late = (_http, _http.grammar, _web, httputil)
+    assert not any("__getattr__" in vars(module) for module in late)  # it would slow down the look-ups of requests
     await ask("GET /?f=1 HTTP/1.1\nHost: x\nCookie: e=1\nAccept-Language: es\n\n", 203)
     await ask("GET /static/file.txt HTTP/1.1\nHost: x\nRange: bytes=0-1\nIf-Range: Sun, 06 Nov 1994 08:49:37 GMT\n\n", 200)
     await ask("GET /static/file.txt HTTP/1.1\nHost: x\nRange: bytes=0-1\nIf-None-Match: a\n\n", 206)
