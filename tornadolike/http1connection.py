@@ -126,6 +126,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     _last_write: "Future[None] | None" = None
     _delegate_open = False
     _over = False
+    _said_close = False  # in a head that `_write_whole` sent
     # While the delegate wants time: the events, and the input, that wait with us.
     _rest: Iterator[Event] | None = None
     _held: list[bytes] | None = None
@@ -628,6 +629,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         data = None if self._over else engine.send_whole(_STATUS_LINES[status], lines, body)
         if data is None:
             return None
+        if not engine.keep_alive:
+            self._said_close = True
         self._close_callback = None
         stream = self.stream
         direct = stream._direct is not None and type(stream).write is _WRITE
@@ -640,9 +643,11 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     def _write_large(self, status: int, lines: bytes, body: bytes) -> "Future[None] | None":
         """`_write_whole` for a body that is dearer to copy than to write by itself."""
-        head = None if self._over else cast(ServerEngine, self._engine).send_whole(_STATUS_LINES[status], lines, b"")
+        engine = cast(ServerEngine, self._engine)
+        head = None if self._over else engine.send_whole(_STATUS_LINES[status], lines, b"")
         if head is None:
             return None
+        self._said_close = not engine.keep_alive
         self._close_callback = None
         self._send(head)
         future = self._send(body)

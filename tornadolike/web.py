@@ -302,6 +302,8 @@ class RequestHandler:
                 status, lines, size, etag = self.__completed
                 tag = [] if etag is None else [(b"Etag", etag.encode())]
                 headers._pairs = [*self.__initial_headers.pairs, *tag, (b"Content-Length", b"%d" % size)]
+                if getattr(self.request.connection, "_said_close", False):
+                    headers._append_raw(b"Connection", b"close")
                 headers._ready = status, lines, size
         return headers
 

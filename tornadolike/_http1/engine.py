@@ -402,12 +402,12 @@ class ServerEngine(Engine):
     def send_whole(self, status_line: bytes, lines: bytes, body: bytes) -> bytes | None:
         """A whole response, its head as in `send_ready_head`; not for requests with HEAD.
 
-        None where a response is under way already, where the request is not, or where there has to be a Connection field.
+        None where a response is under way already, where the request is not through, and for HTTP/1.0.
         """
-        if self.own is not IDLE or self.peer is not DONE or self._version != "HTTP/1.1" or not self.keep_alive:
+        if self.own is not IDLE or self.peer is not DONE or self._version != "HTTP/1.1":
             return None
         self.own = DONE
-        return b"".join((status_line, lines, b"\r\n", body))
+        return b"".join((status_line, lines, b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n", body))
 
     def send_head(self, status: int, reason: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
         """A response head. ``content_bytes`` is the Content-Length among ``fields``, None without one. Raises `IllegalHeader`."""
