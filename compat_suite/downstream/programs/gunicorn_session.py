@@ -11,7 +11,11 @@ import time
 from pathlib import Path
 
 _APP = """
-import tornado.web, tornado, asyncio
+import tornado.web, tornado, asyncio, os
+
+class Pid(tornado.web.RequestHandler):
+    def get(self):
+        self.write(str(os.getpid()))
 
 class Main(tornado.web.RequestHandler):
     async def get(self):
@@ -22,10 +26,12 @@ class Main(tornado.web.RequestHandler):
         self.set_status(201)
         self.write(self.request.body[::-1])
 
-app = tornado.web.Application([("/", Main)])
+app = tornado.web.Application([("/", Main), ("/pid", Pid)])
 
 def wsgi(environ, start_response):
     body = [environ["REQUEST_METHOD"].encode(), environ["PATH_INFO"].encode()]
+    if environ["PATH_INFO"] == "/pid":
+        body = [str(os.getpid()).encode()]
     start_response("200 OK", [("Content-Type", "text/plain"), ("Content-Length", str(sum(map(len, body))))])
     return body if environ["REQUEST_METHOD"] != "HEAD" else []
 """
@@ -42,6 +48,7 @@ def main() -> None:
         process = subprocess.Popen(command, cwd=directory, stderr=subprocess.PIPE, text=True)
         try:
             seen |= {f"{name} {key}": value for key, value in conversation(port).items()}
+            wait_for_workers(port)
         finally:
             process.send_signal(signal.SIGTERM)
             log = process.communicate(timeout=20)[1]
@@ -80,6 +87,18 @@ def conversation(port: int) -> dict[str, object]:
         seen[f"{method} {path}"] = [answer.status, headers, answer.read().decode()]
         connection.close()
     return seen
+
+
+def wait_for_workers(port: int) -> None:
+    """Return when both have answered: one that is told to end before it runs does not notice, since ``TornadoWorker.run`` begins anew."""
+    deadline, workers = time.monotonic() + 60, set()
+    while len(workers) < 2:
+        if time.monotonic() > deadline:
+            raise TimeoutError("only one worker answers")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/pid")
+        workers.add(connection.getresponse().read())
+        connection.close()
 
 
 if __name__ == "__main__":
