@@ -440,3 +440,11 @@ def test_main(tmp_path: Any, arguments: list[str], status: int, output: str) -> 
 def test_main_without_tests() -> None:
     done = run_python("-m", "tornadolike.testing")
     assert (done.returncode, done.stderr) == (1, "No tests specified\n")
+
+
+def test_a_test_may_close_the_loop() -> None:
+    class Case(AsyncTestCase):
+        def test(self) -> None:
+            self.io_loop.asyncio_loop.close()  # type: ignore[attr-defined]
+
+    assert errors(Case) == ""

@@ -106,7 +106,7 @@ class AsyncTestCase(unittest.TestCase):
         loop = _asyncio_loop(self.io_loop)
         owned = not isinstance(self.io_loop, AsyncIOMainLoop)  # the other kind wraps a loop which is not ours
         self.__cancel_tasks()
-        if owned and transport_source.suits(loop):
+        if owned and transport_source.suits(loop) and not loop.is_closed():
             self.__drop_connections(loop)
         Subprocess.uninitialize()  # its signal handler belongs to the loop that now ends
         asyncio.set_event_loop(None)
