@@ -66,8 +66,11 @@ class Pair:
         if self.on_fd or self.kind == "moving":
             loop.add_reader(self.listener.fileno(), lambda: on_stream(self._accept(limits)))
         else:
-            factory = transport_source.protocol_factory(lambda source: on_stream(self._on_transport(source, limits)))
-            self.server = await loop.create_server(factory, sock=self.listener)
+
+            def protocol() -> transport_source.TransportSource:
+                return transport_source.TransportSource(lambda source: on_stream(self._on_transport(source, limits)))
+
+            self.server = await loop.create_server(protocol, sock=self.listener)
         return address
 
     def _accept(self, limits: dict[str, Any]) -> IOStream:

@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import functools
 import os
 import socket
 from asyncio import selector_events
@@ -26,23 +25,14 @@ def suits(loop: asyncio.AbstractEventLoop) -> bool:
     return not isinstance(loop, selector_events.BaseSelectorEventLoop)
 
 
-def protocol_factory(on_connection: Callable[["TransportSource"], None]) -> Callable[[], "TransportSource"]:
-    """What ``loop.create_server`` and ``loop.create_connection`` want.
-
-    ``on_connection(source)`` runs inside ``connection_made``, that is at once and synchronously; it must give the source an owner
-    (``adopt``, as ``IOStream._from_transport`` does) or close it.
-    """
-    return functools.partial(TransportSource, on_connection)
-
-
 def take_over(
     loop: asyncio.AbstractEventLoop, registry: _Registry, sock: socket.socket, on_connection: Callable[["TransportSource"], None]
 ) -> None:
     """Put a connected socket on a transport of ``loop``, which owns its descriptor from then on.
 
-    ``on_connection`` is as above; it comes with the next turn of the loop. Until then the socket can be used, but neither be watched nor
-    be closed. Until it ends, the source stands in ``registry``, the IOLoop's, which ``IOLoop.close(all_fds=True)`` looks through. What the
-    loop raises leaves the socket as it was.
+    ``on_connection(source)`` runs inside ``connection_made``, with the next turn of the loop; it must give the source an owner (``adopt``)
+    or end the transport. Until then the socket can be used, but neither be watched nor be closed. Until it ends, the source stands in
+    ``registry``, the IOLoop's, which ``IOLoop.close(all_fds=True)`` looks through. What the loop raises leaves the socket as it was.
     """
     source = TransportSource(on_connection)
     source.registry, source.fd = registry, sock.fileno()
