@@ -1,12 +1,21 @@
 """tornadolike.template: rendering, loaders, errors and their places."""
 
+import codecs
+import contextlib
 import datetime as dt
+import decimal
+import gc
+import pickle
 import threading
+import time
 import traceback
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tornadolike import escape
 from tornadolike.template import BaseLoader, DictLoader, Loader, ParseError, Template, filter_whitespace
@@ -264,6 +273,100 @@ class TestErrors:
             with pytest.raises(ZeroDivisionError) as error:
                 Template(f"{{{{ {number} / 0 }}}}").generate()
             assert f"_tt_tmp = {number} / 0" in "".join(traceback.format_exception(error.value))
+
+
+WHEN = dt.datetime(2026, 11, 28, 9, 30)
+
+# Calls into C, most of which import something there: by way of the globals of the Python that called them.
+CALLS_INTO_C = [
+    "when.strftime('%Y %B')",
+    "datetime.datetime.strptime('2026-02', '%Y-%m')",
+    "format(when, '%H:%M')",
+    "f'{when:%d.%m.}'",
+    "time.strptime('7', '%d').tm_mday",
+    "time.strftime('%Y', when.timetuple())",
+    "pickle.loads(pickle.dumps(when))",
+    "pickle.loads(pickle.dumps(decimal.Decimal('1.5'), 0))",
+    "codecs.encode('ab', 'rot13')",
+    "'b\u00fccher'.encode('idna')",
+    "b'a+AOk-'.decode('utf-7')",
+    "decimal.Decimal(2).sqrt()",
+    "__import__('math').hypot(3, 4)",
+    "eval('[x * 2 for x in range(3)]')",
+    "sorted(when.__reduce__(), key=str)[-1].__class__",
+    "type('Made', (), {}).__module__",
+]
+# Everywhere that Python stands in a template.
+PLACES = {
+    "expression": "{{ CALL }}",
+    "raw": "{% raw xhtml_escape(str(CALL)) %}",
+    "set": "{% set x = CALL %}{{ x }}",
+    "for": "{% for x in [CALL] %}{{ x }}{% end %}",
+    "if": "{% if CALL is not None %}{{ CALL }}{% end %}",
+    "while": "{% set n = 1 %}{% while n and (CALL, 1) %}{{ CALL }}{% set n = 0 %}{% end %}",
+    "try": "{% try %}{{ 1 / 0 }}{% except ZeroDivisionError %}{{ CALL }}{% finally %}{% set _ = CALL %}{% end %}",
+    "apply": "{% apply (lambda text: (CALL, text)[1]) %}{{ CALL }}{% end %}",
+    "module": "{% module Shown(CALL) %}",
+    "include": "{% include part %}",
+    "block": "{% extends base %}{% block b %}{{ CALL }}{% end %}",
+    "comprehension": "{{ [CALL for _ in (1,)][0] }}",
+    "lambda": "{{ (lambda: CALL)() }}",
+    "default": "{{ (lambda x=CALL: x)() }}",
+    "autoescape": "{% autoescape own %}{{ CALL }}",
+}
+
+
+class _Modules:
+    def Shown(self, value: Any) -> str:
+        return escape.xhtml_escape(str(value))
+
+
+class TestTheWorldThatExecGives:
+    """Where Tornado runs a template with `exec`, which gives its namespace what a module has."""
+
+    @given(st.sampled_from(CALLS_INTO_C), st.sampled_from(sorted(PLACES)))
+    def test_functions_in_c_work_wherever_python_stands(self, call: str, place: str) -> None:
+        names = {"when": WHEN, "time": time, "pickle": pickle, "codecs": codecs, "decimal": decimal}
+        seen = eval(call, {**names, "datetime": dt, "__name__": "page_html"})  # noqa: S307
+        sources = {"page.html": PLACES[place].replace("CALL", call), "part": "{{ %s }}" % call, "base": "{% block b %}{% end %}"}
+        loader = DictLoader(sources, namespace=names)
+        output = loader.load("page.html").generate(_tt_modules=_Modules(), own=lambda text: escape.xhtml_escape(text))
+        text = seen if isinstance(seen, bytes) and place not in ("raw", "module") else str(seen)
+        assert output.decode() == escape.xhtml_escape(text)
+
+    def test_the_names_are_those_of_tornado_and_a_few(self) -> None:
+        in_tornado = {"__builtins__", "__loader__", "__name__", "_tt_execute", "_tt_string_types", "_tt_utf8", "datetime", "escape"}
+        in_tornado |= {"json_encode", "linkify", "squeeze", "url_escape", "xhtml_escape"}
+        ours = eval(render("{% raw sorted(globals()) %}"))  # noqa: S307
+        assert set(ours) - in_tornado == {"__spec__", "_tt_bytes", "_tt_escaped"}
+        assert in_tornado <= set(ours)
+        assert render("{% raw type(__builtins__).__name__ %} {% raw _tt_execute.__globals__ is globals() %}") == "dict True"
+
+    def test_builtins_can_be_replaced_by_the_namespace(self) -> None:
+        with pytest.raises(NameError, match="open"):
+            Template("{{ open }}").generate(__builtins__={})
+        assert Template("{{ shout }}").generate(__builtins__={"shout": 1}) == b"1"
+
+    def test_a_relative_import_says_what_it_says_elsewhere(self) -> None:
+        with pytest.raises(ImportError, match="no known parent package"):
+            Template("{% from . import x %}").generate()
+
+    @pytest.mark.parametrize("source", ["{{ x and 1 }}", "{{ x and 1 / 0 }}"])
+    def test_a_rendering_leaves_no_cycle(self, source: str) -> None:
+        class Held:
+            pass
+
+        held = Held()
+        gone = weakref.ref(held)
+        gc.collect()
+        gc.disable()
+        try:
+            with contextlib.suppress(ZeroDivisionError):
+                Template(source).generate(x=held)
+            del held
+            assert gone() is None
+        finally:
+            gc.enable()
 
 
 def test_what_a_template_shows_of_itself() -> None:

@@ -42,12 +42,14 @@ The directives; ``{% end %}`` ends a block:
 A template is a program. Never compile one which comes from a stranger.
 """
 
+import builtins
 import datetime as dt
 import linecache
 import os.path
 import posixpath
 import threading
 from collections.abc import Callable
+from importlib.machinery import ModuleSpec
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -154,8 +156,7 @@ class Template:
         self.code = _python_of(self.file, self._load)
         self.compiled = self._compile()
         self._function_code = next(constant for constant in self.compiled.co_consts if isinstance(constant, CodeType))
-        # Tracebacks find the source by the name of the module and its loader.
-        self._own_names = {**_standard_names(), "__name__": self.name.replace(".", "_"), "__loader__": _SourceText(self.code)}
+        self._own_names = {**_standard_names(), **_module_names(self.name.replace(".", "_"), self.code)}
 
     def _load(self, path: str, parent_name: str) -> "nodes.File":
         if self.loader is None:
@@ -176,7 +177,12 @@ class Template:
         """The output with these variables, as UTF-8."""
         # Templates share file names, "<string>" above all: a traceback must not show the lines of another one.
         linecache.cache.pop(self.compiled.co_filename, None)
-        output: bytes = FunctionType(self._function_code, {**self._own_names, **self.namespace, **kwargs})()
+        names = {**self._own_names, **self.namespace, **kwargs}
+        execute = names["_tt_execute"] = FunctionType(self._function_code, names)
+        try:
+            output: bytes = execute()
+        finally:
+            names.pop("_tt_execute", None)  # a cycle, which would leave every rendering to the garbage collector
         return output
 
 
@@ -190,9 +196,20 @@ def _standard_names() -> dict[str, Any]:
         "linkify": escape.linkify,
         "datetime": dt,
         "_tt_utf8": escape.utf8,
+        "_tt_string_types": (str, bytes),
         "_tt_bytes": _to_bytes,
         "_tt_escaped": _escaped,
     }
+
+
+def _module_names(name: str, source: str) -> dict[str, Any]:
+    """What makes a namespace that of a module.
+
+    Without ``__builtins__``, functions written in C find no ``__import__``: `time.strptime`, `pickle`, the codecs. Tracebacks find the
+    source by the name of the module and its loader, which newer versions of `linecache` want to see in a spec.
+    """
+    loader: Any = _SourceText(source)
+    return {"__name__": name, "__builtins__": builtins.__dict__, "__loader__": loader, "__spec__": ModuleSpec(name, loader)}
 
 
 def _whitespace_mode(mode: str | None, compress: bool, loader: "BaseLoader | None", name: str) -> str:
