@@ -510,3 +510,28 @@ class TestConversion:
         sleeping.cancel()
         await gen.sleep(0.003)
         assert sleeping.cancelled()
+
+
+def test_in_a_thread_without_a_loop_nothing_of_a_coroutine_runs() -> None:
+    ran: list[str] = []
+
+    @gen.coroutine
+    def generator() -> Any:
+        ran.append("generator")
+        yield None
+
+    @gen.coroutine
+    def function() -> None:
+        ran.append("function")
+
+    def refused(start: Any) -> str:
+        try:
+            start()
+        except RuntimeError as error:
+            return str(error)
+        return ""
+
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        for start in (generator, function):
+            assert "no current event loop" in pool.submit(refused, start).result(10)
+    assert ran == []

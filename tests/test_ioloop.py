@@ -225,6 +225,28 @@ class TestCallbacks:
         assert sorted(k.__name__ for k in kinds) == ["KeyError", "LookupError", "LookupError"]
         assert not IOLoop._pending_tasks
 
+    async def test_the_log_line_names_the_callback_with_its_arguments_and_the_task_with_its_place(self, logs: Any) -> None:
+        def job(number: int, *, name: str = "") -> None:
+            raise LookupError(number)
+
+        async def work() -> None:
+            raise KeyError
+
+        loop = IOLoop.current()
+        loop.add_callback(job, 7)
+        loop.add_callback(job, 8, name="x")
+        loop.call_later(0, job, 9)
+        loop.add_callback(work)
+        loop.add_future(gen.maybe_future(1), job)  # type: ignore[arg-type]
+        await turns(12)
+        await asyncio.sleep(0.002)
+        prefix = r"^Exception in callback functools\.partial\("
+        logs.take("tornado.application", prefix + r"<function .*job at 0x[0-9a-f]+>, 7\)$")
+        logs.take("tornado.application", prefix + r"<function .*job at 0x[0-9a-f]+>, 8, name='x'\)$")
+        logs.take("tornado.application", prefix + r"<function .*job at 0x[0-9a-f]+>, 9\)$")
+        logs.take("tornado.application", prefix + r"<function .*job at 0x[0-9a-f]+>, <Future finished result=1>\)$")
+        logs.take("tornado.application", prefix + r".*<Task finished name='.*' coro=<.*work\(\) done, defined at .*test_ioloop.py:\d+>")
+
     async def test_from_a_signal_it_is_deprecated(self) -> None:
         called = Future[int]()
         with pytest.warns(DeprecationWarning, match="add_callback_from_signal is deprecated"):

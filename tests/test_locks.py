@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tornadolike import gen, locks
+from tornadolike.ioloop import IOLoop
 
 SOON = dt.timedelta(milliseconds=1)
 
@@ -57,6 +58,41 @@ class TestCondition:
                 await asyncio.wait(waiters)
                 await turns()
             assert len(condition._waiters) < 110
+
+    async def test_the_notice_to_a_task_that_is_cancelled_in_the_same_turn_goes_to_the_next(self) -> None:
+        condition, woken = locks.Condition(), list[int]()
+
+        async def wait(number: int) -> None:
+            assert await condition.wait()
+            woken.append(number)
+
+        tasks = [asyncio.ensure_future(wait(number)) for number in range(3)]
+        await turns()
+        condition.notify()
+        tasks[0].cancel()
+        await turns()
+        assert woken == [1]
+        condition.notify_all()
+        await asyncio.wait(tasks)
+        assert woken == [1, 2]
+
+    async def test_the_end_of_a_wait_ends_its_timer(self) -> None:
+        for kind in (locks.Condition(), locks.Event(), locks.Semaphore(0)):
+            timers: list[Any] = []
+            removed: list[Any] = []
+            io_loop: Any = IOLoop.current()
+            add, remove = io_loop.add_timeout, io_loop.remove_timeout
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(io_loop, "add_timeout", lambda *args: timers.append(add(*args)) or timers[-1])  # noqa: B023
+                patch.setattr(io_loop, "remove_timeout", lambda timer: (removed.append(timer), remove(timer)))  # noqa: B023
+                acquire: Any = getattr(kind, "acquire", getattr(kind, "wait", None))
+                end: Any = getattr(kind, "notify", getattr(kind, "set", getattr(kind, "release", None)))
+                ended, cancelled = acquire(dt.timedelta(hours=1)), acquire(dt.timedelta(hours=1))
+                cancelled.cancel()
+                end()
+                await ended
+            assert sorted(removed, key=id) == sorted(timers, key=id)
+            assert len(timers) == 2
 
     async def test_notify_without_waiters_is_forgotten(self) -> None:
         condition = locks.Condition()
@@ -147,6 +183,52 @@ class TestSemaphore:
         await asyncio.wait([task])
         assert task.cancelled()
         assert semaphore._value == 1
+
+    @pytest.mark.parametrize("ending", ["cancelled", "timeout", "closed", "closed early"])
+    async def test_a_bare_acquire_that_was_broken_off_leaves_nothing_locked(self, ending: str) -> None:
+        lock = locks.Lock()
+        await lock.acquire()
+
+        async def work() -> None:
+            async with asyncio.timeout(None) as limit:
+                if ending == "timeout":  # the deadline is reached between the release and the next turn
+                    asyncio.get_running_loop().call_soon(lambda: (limit.reschedule(0), lock.release()))
+                await lock.acquire()
+
+        if ending.startswith("closed"):
+            waiting: Any = lock.acquire().__await__()
+            next(waiting)
+            if ending == "closed":
+                lock.release()
+            waiting.close()
+            if ending == "closed early":
+                lock.release()
+        else:
+            task = asyncio.ensure_future(work())
+            await asyncio.sleep(0)
+            if ending == "cancelled":
+                lock.release()
+                task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled() or isinstance(task.exception(), TimeoutError)
+        assert lock._block._value == 1
+        await lock.acquire(SOON)
+
+    async def test_a_permit_given_back_goes_to_the_next(self) -> None:
+        lock, log = locks.Lock(), list[str]()
+        await lock.acquire()
+
+        async def work(name: str) -> None:
+            await lock.acquire()
+            log.append(name)
+            lock.release()
+
+        tasks = [asyncio.ensure_future(work(name)) for name in "abc"]
+        await turns()
+        lock.release()
+        tasks[0].cancel()
+        await asyncio.wait(tasks)
+        assert (log, lock._block._value) == (["b", "c"], 1)
 
     def test_misuse(self) -> None:
         with pytest.raises(ValueError, match=">= 0"):

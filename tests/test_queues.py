@@ -75,6 +75,89 @@ async def test_a_cancelled_getter_loses_no_item() -> None:
     assert queue.get_nowait() == 1
 
 
+class Doubling(queues.Queue[int]):
+    def _put(self, item: int) -> None:
+        super()._put(item * 2)
+
+
+async def _wait_for_item(queue: Any) -> asyncio.Task[Any]:
+    async def get() -> Any:
+        return await queue.get()
+
+    task = asyncio.ensure_future(get())
+    await asyncio.sleep(0)
+    return task
+
+
+@pytest.mark.parametrize(
+    ("kind", "left"),
+    [(queues.Queue, [1, 2]), (queues.LifoQueue, [2, 1]), (queues.PriorityQueue, [1, 2]), (Doubling, [2, 4])],
+    ids=lambda kind: getattr(kind, "__name__", ""),
+)
+@pytest.mark.parametrize("awaited", ["plain", "timeout", "closed"])
+async def test_an_item_given_to_a_task_that_is_cancelled_in_the_same_turn_is_kept(kind: Any, left: list[int], awaited: str) -> None:
+    queue = kind()
+
+    async def get() -> None:
+        async with asyncio.timeout(None if awaited == "plain" else 0.01) as limit:
+            if awaited == "timeout":  # the deadline is reached between the item and the next turn
+                asyncio.get_running_loop().call_soon(lambda: (limit.reschedule(0), queue.put_nowait(1)))
+            await queue.get()
+
+    if awaited == "closed":
+        coroutine = get()
+        coroutine.send(None)
+        queue.put_nowait(1)
+        coroutine.close()
+    else:
+        task = asyncio.ensure_future(get())
+        await asyncio.sleep(0)
+        if awaited == "plain":
+            queue.put_nowait(1)
+            task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled() or isinstance(task.exception(), TimeoutError)
+    queue.put_nowait(2)
+    assert [queue.get_nowait(), queue.get_nowait()] == left
+    queue.task_done()
+    queue.task_done()
+    await queue.join(SOON)
+
+
+async def test_a_returned_item_goes_to_the_next_who_waits() -> None:
+    queue = Doubling()
+    cancelled, patient = await _wait_for_item(queue), await _wait_for_item(queue)
+    queue.put_nowait(4)
+    cancelled.cancel()
+    assert await patient == 8
+    assert queue.empty()
+
+
+async def test_a_coroutine_that_is_closed_while_it_waits_takes_nothing() -> None:
+    queue: queues.Queue[int] = queues.Queue()
+    coroutine = queue.get().__await__()
+    next(coroutine)
+    coroutine.close()  # type: ignore[attr-defined]  # a generator
+    queue.put_nowait(1)
+    assert queue.get_nowait() == 1
+
+
+async def test_a_putter_cancelled_after_its_item_was_taken_in_puts_it_in_once() -> None:
+    queue: queues.Queue[int] = queues.Queue(1)
+    queue.put_nowait(1)
+
+    async def put() -> None:
+        await queue.put(2)
+
+    task = asyncio.ensure_future(put())
+    await asyncio.sleep(0)
+    assert queue.get_nowait() == 1
+    task.cancel()
+    await asyncio.wait([task])
+    assert queue.get_nowait() == 2
+    assert queue.empty()
+
+
 async def test_join_waits_for_every_item() -> None:
     queue: queues.Queue[int] = queues.Queue()
     await queue.join()
@@ -112,10 +195,6 @@ async def test_async_for_takes_items_for_ever() -> None:
 
 
 async def test_a_subclass_may_give_out_something_else() -> None:
-    class Doubling(queues.Queue[int]):
-        def _put(self, item: int) -> None:
-            super()._put(item * 2)
-
     queue = Doubling()
     waiting = queue.get()
     queue.put_nowait(4)

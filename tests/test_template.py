@@ -327,8 +327,12 @@ class TestTheWorldThatExecGives:
     @given(st.sampled_from(CALLS_INTO_C), st.sampled_from(sorted(PLACES)))
     def test_functions_in_c_work_wherever_python_stands(self, call: str, place: str) -> None:
         names = {"when": WHEN, "time": time, "pickle": pickle, "codecs": codecs, "decimal": decimal}
-        seen = eval(call, {**names, "datetime": dt, "__name__": "page_html"})  # noqa: S307
-        sources = {"page.html": PLACES[place].replace("CALL", call), "part": "{{ %s }}" % call, "base": "{% block b %}{% end %}"}
+        seen = eval(call, {**names, "datetime": dt, "__name__": "page_html"})
+        sources = {
+            "page.html": PLACES[place].replace("CALL", call),
+            "part": PLACES["expression"].replace("CALL", call),
+            "base": "{% block b %}{% end %}",
+        }
         loader = DictLoader(sources, namespace=names)
         output = loader.load("page.html").generate(_tt_modules=_Modules(), own=lambda text: escape.xhtml_escape(text))
         text = seen if isinstance(seen, bytes) and place not in ("raw", "module") else str(seen)
@@ -337,7 +341,7 @@ class TestTheWorldThatExecGives:
     def test_the_names_are_those_of_tornado_and_a_few(self) -> None:
         in_tornado = {"__builtins__", "__loader__", "__name__", "_tt_execute", "_tt_string_types", "_tt_utf8", "datetime", "escape"}
         in_tornado |= {"json_encode", "linkify", "squeeze", "url_escape", "xhtml_escape"}
-        ours = eval(render("{% raw sorted(globals()) %}"))  # noqa: S307
+        ours = eval(render("{% raw sorted(globals()) %}"))
         assert set(ours) - in_tornado == {"__spec__", "_tt_bytes", "_tt_escaped"}
         assert in_tornado <= set(ours)
         assert render("{% raw type(__builtins__).__name__ %} {% raw _tt_execute.__globals__ is globals() %}") == "dict True"

@@ -5,6 +5,7 @@ is handed either kind need not ask which one it got.
 """
 
 import asyncio
+import contextvars
 import functools
 import types
 from collections.abc import Callable
@@ -59,7 +60,8 @@ def run_on_executor(*args: Any, **kwargs: Any) -> Callable[..., Any]:
     """Decorate a synchronous method so that calling it runs it on an executor and returns a `Future`.
 
     The executor is read at each call from the instance's attribute ``executor``, or from the one named by the decorator's
-    keyword argument ``executor``. The future belongs to the caller's event loop and may be awaited there.
+    keyword argument ``executor``. The future belongs to the caller's event loop and may be awaited there. In threads, the method sees
+    the caller's context variables.
 
     ::
 
@@ -83,10 +85,19 @@ def _on_executor(method: Callable[..., _T], attribute: str) -> Callable[..., "Fu
     @functools.wraps(method)
     def submitting(self: Any, *args: Any, **kwargs: Any) -> "Future[_T]":
         answer: Future[_T] = Future()
-        chain_future(getattr(self, attribute).submit(method, self, *args, **kwargs), answer)
+        chain_future(_submit(getattr(self, attribute), method, self, *args, **kwargs), answer)
         return answer
 
     return submitting
+
+
+def _submit(executor: Any, function: Callable[..., _T], *args: Any, **kwargs: Any) -> "futures.Future[_T]":
+    """``executor.submit``, with a copy of the caller's context where the function runs in this process."""
+    if isinstance(executor, (futures.ThreadPoolExecutor, DummyExecutor)):
+        return executor.submit(contextvars.copy_context().run, function, *args, **kwargs)
+    # Whatever other processes get has to be pickled, which a context cannot be.
+    submitted: futures.Future[_T] = executor.submit(function, *args, **kwargs)
+    return submitted
 
 
 def chain_future(a: "_AnyFuture[_T]", b: "_AnyFuture[_T]") -> None:

@@ -29,7 +29,7 @@ from typing import Any, TypeVar, Union, cast, overload
 from tornadolike._loop import factory
 from tornadolike.concurrent import (
     Future,
-    chain_future,
+    _copy_outcome,
     future_set_exception_unless_cancelled,
     future_set_result_unless_cancelled,
     is_future,
@@ -77,14 +77,21 @@ class Return(Exception):
 
 
 def _create_future() -> "Future[Any]":
-    if _running_loop() is None and threading.current_thread() is threading.main_thread():
-        # Otherwise asyncio might make a loop on its own, of another kind than IOLoop does. In other threads the lack of a loop is an
-        # error: what is made there would never run.
-        IOLoop.current()
-    future: Future[Any] = Future()
+    future: Future[Any] = Future(loop=_running_loop() or _loop_to_come())
     if future._source_traceback is not None:  # type: ignore[attr-defined] # asyncio's debug mode
         _hide_this_file(future._source_traceback)  # type: ignore[attr-defined]  # asyncio sets it in debug mode
     return future
+
+
+def _loop_to_come() -> asyncio.AbstractEventLoop | None:
+    """The loop for a future that is made while none runs; ``None`` leaves the choice to asyncio.
+
+    In the main thread asyncio might make one on its own, of another kind than IOLoop does. In other threads the lack of a loop is an
+    error, and asyncio says so: what is made there would never run.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return None
+    return cast(asyncio.AbstractEventLoop, IOLoop.current().asyncio_loop)  # type: ignore[attr-defined]  # every IOLoop of ours has one
 
 
 def _hide_this_file(created_at: list[traceback.FrameSummary]) -> None:
@@ -141,7 +148,10 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., "Future[Any]"]:
 
     @functools.wraps(func)
     def start(*args: Any, **kwargs: Any) -> "Future[Any]":
-        # The future is made last. So it is in no frame that the exception's traceback keeps alive: that would be a cycle.
+        # The future is made last. So it is in no frame that the exception's traceback keeps alive: that would be a cycle. A thread that
+        # has no loop for it, though, must hear so before anything has happened.
+        if _running_loop() is None:
+            _create_future()
         run_in_context = contextvars.copy_context().run
         try:
             made = run_in_context(func, *args, **kwargs)
@@ -191,39 +201,49 @@ class WaitIterator:
             raise ValueError("You must provide args or kwargs, not both")
         self.current_index: str | int | None = None
         self.current_future: Future[Any] | None = None
-        self._arrived: deque[tuple[str | int, Future[Any]]] = deque()
-        self._wanted: Future[Any] | None = None
-        self._left = len(args) or len(kwargs)
+        self._finished: deque[Future[Any]] = deque()
+        self._running_future: Future[Any] | None = None
+        # The position or name of each that was not handed out; of one that was passed twice, both, one in the other list.
+        self._unfinished: dict[Future[Any], str | int] = {}
+        self._repeated: list[tuple[Future[Any], str | int]] = []
         for index, future in kwargs.items() if kwargs else enumerate(args):
-            _when_done(future, functools.partial(self._arrive, index))
+            if future in self._unfinished:
+                self._repeated.append((future, index))
+            else:
+                self._unfinished[future] = index
+            _when_done(future, self._done_callback)
 
     def done(self) -> bool:
         """Whether every result has been handed out."""
-        if self._left:
+        if self._unfinished:
             return False
         self.current_index = self.current_future = None
         return True
 
     def next(self) -> "Future[Any]":
         """A future for the next result or exception. Call it once `done` has said that there is one, and not again before it is done."""
-        wanted = self._wanted = _create_future()
-        if self._arrived:
-            self._hand_out(*self._arrived.popleft())
+        self._running_future = wanted = _create_future()
+        if self._finished:
+            self._return_result(self._finished.popleft())
         return wanted
 
-    def _arrive(self, index: str | int, future: "Future[Any]") -> None:
-        if self._wanted is not None and not self._wanted.done():
-            self._hand_out(index, future)
+    def _done_callback(self, done: "Future[Any]") -> None:
+        if self._running_future is not None and not self._running_future.done():
+            self._return_result(done)
         else:
-            self._arrived.append((index, future))
+            self._finished.append(done)
 
-    def _hand_out(self, index: str | int, future: "Future[Any]") -> None:
-        wanted, self._wanted = self._wanted, None
+    def _return_result(self, done: "Future[Any]") -> None:
+        wanted, self._running_future = self._running_future, None
         assert wanted is not None
-        self._left -= 1
-        self.current_index = index
-        self.current_future = future
-        chain_future(future, wanted)
+        self.current_future = done
+        self.current_index = self._unfinished.pop(done)
+        for again in self._repeated:
+            if again[0] is done:
+                self._repeated.remove(again)
+                self._unfinished[done] = again[1]
+                break
+        _copy_outcome(done, wanted)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return cast(AsyncIterator[Any], self)
@@ -275,6 +295,9 @@ def multi_future(
 
     if not waiting:
         _collect(futures, keys, answer, quiet_exceptions)
+        return answer
+    # Who waits for the answer keeps the children alive, coroutines among them.
+    answer._children = waiting  # type: ignore[attr-defined]  # as asyncio.gather() does
     for future in tuple(waiting):
         _when_done(future, child_done)
     return answer
@@ -331,11 +354,17 @@ def with_timeout(
     if isinstance(waited, _NullFuture):
         answer.set_result(None)
         return answer
-    chain_future(waited, answer)
-    if not answer.done():
-        io_loop = IOLoop.current()
-        timer = io_loop.add_timeout(timeout, _expire, waited, answer, quiet_exceptions, message)
-        _when_done(waited, lambda _: io_loop.remove_timeout(timer))
+    if waited.done():
+        _copy_outcome(waited, answer)
+        return answer
+    io_loop = IOLoop.current()
+    timer = io_loop.add_timeout(timeout, _expire, waited, answer, quiet_exceptions, message)
+
+    def settle(done: "Future[Any]") -> None:
+        io_loop.remove_timeout(timer)
+        _copy_outcome(done, answer)
+
+    _when_done(waited, settle)
     return answer
 
 

@@ -15,6 +15,7 @@ logged to ``tornado.application``, handlers for file descriptors, and `PeriodicC
 
 import asyncio
 import concurrent.futures
+import contextvars
 import datetime as dt
 import functools
 import os
@@ -25,7 +26,7 @@ from inspect import isawaitable
 from typing import Any, ClassVar, Protocol, TypeVar, overload
 
 from tornadolike._loop import factory, schedule
-from tornadolike.concurrent import Future, chain_future, future_add_done_callback, is_future
+from tornadolike.concurrent import Future, _submit, chain_future, future_add_done_callback, is_future
 from tornadolike.log import app_log
 from tornadolike.util import Configurable, TimeoutError, import_object  # noqa: A004 - a re-export: programs import it from here
 
@@ -66,7 +67,8 @@ class IOLoop(Configurable):
 
     _ioloop_for_asyncio: ClassVar[dict[asyncio.AbstractEventLoop, "IOLoop"]] = {}
 
-    # asyncio holds its tasks weakly: those that were made of yielded awaitables have to be kept by someone until they are done.
+    # asyncio holds its tasks weakly, and a future is held by those who wait for it. What nobody else waits for, what callbacks returned and
+    # what was made of yielded awaitables, is kept here until it is done.
     _pending_tasks: ClassVar[set["Future[Any]"]] = set()
 
     @classmethod
@@ -264,13 +266,16 @@ class IOLoop(Configurable):
     ) -> None:
         """Call ``callback(future)`` in the loop once ``future`` is done. Exceptions of the callback are logged.
 
-        Both kinds of futures are accepted; that of `concurrent.futures` may be completed in any thread.
+        Both kinds of futures are accepted; that of `concurrent.futures` may be completed in any thread. The callback runs in a copy
+        of the context variables as they are now.
         """
         if isinstance(future, Future):
             future.add_done_callback(functools.partial(self._run_callback, callback))
         else:
             assert is_future(future)
-            future_add_done_callback(future, functools.partial(self.add_callback, callback))
+            # The thread that completes it has a context of its own, which nobody filled.
+            run_in_context = contextvars.copy_context().run
+            future_add_done_callback(future, functools.partial(run_in_context, self.add_callback, callback))
 
     def run_in_executor(
         self,
@@ -280,9 +285,10 @@ class IOLoop(Configurable):
     ) -> "Future[_T]":
         """Run ``func(*args)`` on ``executor`` and return a future for its result.
 
-        Without an executor, that of `set_default_executor` is taken, else a pool of threads which the loop keeps.
+        Without an executor, that of `set_default_executor` is taken, else a pool of threads which the loop keeps. In threads, the
+        function sees the caller's context variables.
         """
-        submitted = (executor or self._own_executor()).submit(func, *args)
+        submitted = _submit(executor or self._own_executor(), func, *args)
         answer: Future[_T] = Future()
         chain_future(submitted, answer)
         return answer
@@ -304,10 +310,11 @@ class IOLoop(Configurable):
         except asyncio.CancelledError:
             pass
         except Exception:
-            app_log.error("Exception in callback %r", callback, exc_info=True)
+            # With its arguments: of a failed coroutine they are the task, which knows its name and its place.
+            app_log.error("Exception in callback %r", functools.partial(callback, *args), exc_info=True)
 
     def _follow(self, outcome: Any) -> None:
-        """See to it that what a callback returned is run, where it is awaitable, and that its exception is logged."""
+        """See to it that what a callback returned is run to its end, where it is awaitable, and that its exception is logged."""
         if not isinstance(outcome, Future):
             from tornadolike import gen
 
@@ -315,9 +322,11 @@ class IOLoop(Configurable):
                 outcome = gen.convert_yielded(outcome)
             except gen.BadYieldError:
                 return
+        self._register_task(outcome)
         self.add_future(outcome, self._discard_future_result)
 
     def _discard_future_result(self, future: "Future[Any]") -> None:
+        self._unregister_task(future)
         future.result()
 
     def split_fd(self, fd: "int | _Selectable") -> "tuple[int, int | _Selectable]":
@@ -390,6 +399,7 @@ class PeriodicCallback:
     The calls keep to a grid that begins at `start`; those that a slow callback missed are left out. A callback that returns an
     awaitable is waited for before the next call is scheduled, so that it never runs twice at a time. Exceptions are logged and do
     not end the series. ``jitter`` varies each interval at random, by up to half its value in either direction: 0.1 means ±5 %.
+    Each call has its own copy of the context variables as they were at `start`.
 
     Raises `ValueError` where ``callback_time`` is not positive.
     """
@@ -416,6 +426,7 @@ class PeriodicCallback:
     def start(self) -> None:
         """Begin the series on the current `IOLoop`; the first call comes one interval from now."""
         self._running = True
+        self._context = contextvars.copy_context()
         self.io_loop = io_loop = IOLoop.current()
         self._next_timeout = io_loop.time()
         self._schedule_next()
@@ -462,7 +473,8 @@ class PeriodicCallback:
             self._update_next(now)
             # A clock that was set back by an hour must not make it wait for an hour.
             latest = now + self.callback_time / 1000 * (1 + self.jitter)
-            self._timeout = self.io_loop.add_timeout(min(self._next_timeout, latest), self._run)
+            # A timer copies the context that it is set in. Set from within a call, it would hand what that has changed on to the next.
+            self._timeout = self._context.run(self.io_loop.add_timeout, min(self._next_timeout, latest), self._run)
 
     def _update_next(self, current_time: float) -> None:
         period = self.callback_time / 1000

@@ -4,59 +4,107 @@ Nothing here is thread-safe. Wherever a ``timeout`` can be given it is a deadlin
 `datetime.timedelta` from now, or a time; ``None`` waits for as long as it takes.
 """
 
-import asyncio
 import datetime as dt
 import types
 from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import Any, Protocol, TypeVar
+from collections.abc import Awaitable, Generator
+from typing import Any, Generic, Protocol, TypeVar
 
+from tornadolike._loop import factory
 from tornadolike.concurrent import Future
-from tornadolike.gen import _create_future
+from tornadolike.gen import _finished, _loop_to_come
 from tornadolike.ioloop import IOLoop
 from tornadolike.util import TimeoutError  # noqa: A004 - the same as the builtin; Tornado's spelling
 
 __all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore"]
 
-_T = TypeVar("_T")
+_Owner = TypeVar("_Owner")
 
 # So many waiters may give up before their futures are swept out of the queue.
 _SWEEP_AFTER = 100
 
+_running_loop = factory.running_event_loop
 
-def _limit(waiter: "Future[_T]", timeout: float | dt.timedelta, expire: Callable[["Future[_T]"], None]) -> None:
-    """Call ``expire(waiter)`` at the deadline, unless the waiter is done before."""
-    io_loop = IOLoop.current()
-    timer = io_loop.add_timeout(timeout, expire, waiter)
-    waiter.add_done_callback(lambda _: io_loop.remove_timeout(timer))
+
+class _Waiter(Future[Any], Generic[_Owner]):
+    """The future of one who waits in a line: for its turn, a notice, an item.
+
+    It ends when it is given that (`_give`), at its timeout or by being cancelled. A task may also be cancelled in between: after it was
+    given what it waits for, and before it runs and knows. What it was given then goes back to the owner of the line.
+    """
+
+    __slots__ = ("_owner", "_timer")
+
+    def __init__(self, owner: _Owner, timeout: float | dt.timedelta | None) -> None:
+        super().__init__(loop=_running_loop() or _loop_to_come())
+        self._owner = owner
+        self._timer: tuple[IOLoop, object] | None = None
+        if timeout is not None:
+            io_loop = IOLoop.current()
+            self._timer = io_loop, io_loop.add_timeout(timeout, self._time_out)
+
+    def _give(self, value: Any) -> None:
+        """End the waiting; not for one that is done."""
+        self.set_result(value)
+        if self._timer is not None:
+            self._end_timer()
+
+    def _end_timer(self) -> None:
+        assert self._timer is not None
+        io_loop, timer = self._timer
+        self._timer = None
+        io_loop.remove_timeout(timer)
+
+    def _time_out(self) -> None:
+        self._timer = None
+        if not self.done():
+            self._expire()
+            self._leave()
+
+    def cancel(self, msg: Any = None) -> bool:
+        if not super().cancel(msg=msg):
+            return False
+        if self._timer is not None:
+            self._end_timer()
+        self._leave()
+        return True
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        if not self.done():
+            self._asyncio_future_blocking = True
+            try:
+                yield self
+            except BaseException:
+                self._break_off()
+                raise
+        return self.result()
+
+    __iter__ = __await__
+
+    def _break_off(self) -> None:
+        """Nobody waits any more."""
+        if not self.done():  # the coroutine was closed
+            self.cancel()
+        elif not self.cancelled() and self.exception() is None:
+            self._return(self.result())
+
+    def _expire(self) -> None:
+        """End it at its timeout."""
+        self.set_exception(TimeoutError())
+
+    def _leave(self) -> None:
+        """Told that it gave up, or that its time is over."""
+
+    def _return(self, value: Any) -> None:
+        """Told that it was given ``value`` and that nobody is there to take it."""
 
 
 class _TimeoutGarbageCollector:
     """A queue of waiters. Those that have given up stay in it, which costs nothing, until there are enough to be swept out."""
 
     def __init__(self) -> None:
-        self._waiters: deque[Future[Any]] = deque()
+        self._waiters: deque[_Waiter[Any]] = deque()
         self._timeouts = 0
-
-    def _enqueue(self, timeout: float | dt.timedelta | None, expire: "Callable[[Future[Any]], None]") -> "Future[Any]":
-        waiter = _create_future()
-        self._waiters.append(waiter)
-        if timeout is not None:
-            _limit(waiter, timeout, expire)
-        waiter.add_done_callback(self._count_if_cancelled)
-        return waiter
-
-    def _next_waiter(self) -> "Future[Any] | None":
-        """Take the longest waiting one out of the queue; those that have given up are dropped on the way."""
-        while self._waiters:
-            waiter = self._waiters.popleft()
-            if not waiter.done():
-                return waiter
-        return None
-
-    def _count_if_cancelled(self, waiter: "Future[Any]") -> None:
-        if waiter.cancelled():
-            self._garbage_collect()
 
     def _garbage_collect(self) -> None:
         """One more waiter has given up."""
@@ -64,6 +112,20 @@ class _TimeoutGarbageCollector:
         if self._timeouts > _SWEEP_AFTER:
             self._timeouts = 0
             self._waiters = deque(waiter for waiter in self._waiters if not waiter.done())
+
+
+class _Notice(_Waiter["Condition"]):
+    __slots__ = ()
+
+    def _expire(self) -> None:
+        self.set_result(False)
+
+    def _leave(self) -> None:
+        self._owner._garbage_collect()
+
+    def _return(self, value: Any) -> None:
+        if value:
+            self._owner.notify()
 
 
 class Condition(_TimeoutGarbageCollector):
@@ -86,24 +148,35 @@ class Condition(_TimeoutGarbageCollector):
 
     def wait(self, timeout: float | dt.timedelta | None = None) -> Awaitable[bool]:
         """Wait for `notify`. The result is ``True``, or ``False`` at the ``timeout``."""
-        return self._enqueue(timeout, self._expire)
-
-    def _expire(self, waiter: "Future[bool]") -> None:
-        if not waiter.done():
-            waiter.set_result(False)
-        self._garbage_collect()
+        notice = _Notice(self, timeout)
+        self._waiters.append(notice)
+        return notice
 
     def notify(self, n: int = 1) -> None:
-        """Wake the ``n`` that have waited longest, or all where they are fewer."""
-        for _ in range(n):
-            waiter = self._next_waiter()
-            if waiter is None:
-                break
-            waiter.set_result(True)
+        """Wake the ``n`` that have waited longest, or all where they are fewer.
+
+        The notice to a task that is cancelled before it runs goes to the next one.
+        """
+        waiters = self._waiters
+        while n > 0 and waiters:
+            notice = waiters.popleft()
+            if not notice.done():
+                n -= 1
+                notice._give(True)
 
     def notify_all(self) -> None:
         """Wake all that wait."""
         self.notify(len(self._waiters))
+
+
+class _Signal(_Waiter["Event"]):
+    __slots__ = ()
+
+    def _expire(self) -> None:
+        self.set_exception(TimeoutError("Timeout"))
+
+    def _leave(self) -> None:
+        self._owner._waiters.discard(self)
 
 
 class Event:
@@ -111,7 +184,7 @@ class Event:
 
     def __init__(self) -> None:
         self._value = False
-        self._waiters: set[Future[None]] = set()
+        self._waiters: set[_Signal] = set()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'set' if self._value else 'clear'}>"
@@ -124,9 +197,10 @@ class Event:
         """Set the flag and wake all that wait for it."""
         if not self._value:
             self._value = True
-            for waiter in self._waiters:
+            waiters, self._waiters = self._waiters, set()
+            for waiter in waiters:
                 if not waiter.done():
-                    waiter.set_result(None)
+                    waiter._give(None)
 
     def clear(self) -> None:
         """Take the flag back: from now on `wait` waits."""
@@ -134,20 +208,11 @@ class Event:
 
     def wait(self, timeout: float | dt.timedelta | None = None) -> Awaitable[None]:
         """Wait until the flag is set. Raises `TimeoutError` at the ``timeout``."""
-        waiter: Future[None] = _create_future()
         if self._value:
-            waiter.set_result(None)
-            return waiter
+            return _finished(None)
+        waiter = _Signal(self, timeout)
         self._waiters.add(waiter)
-        waiter.add_done_callback(self._waiters.discard)
-        if timeout is not None:
-            _limit(waiter, timeout, _time_out)
         return waiter
-
-
-def _time_out(waiter: "Future[Any]") -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError("Timeout"))
 
 
 class _Releasable(Protocol):
@@ -174,14 +239,36 @@ class _ReleasingContextManager:
         self._obj.release()
 
 
-async def _entered(acquiring: Awaitable[Any], lock: _Releasable) -> None:
-    """Wait for ``lock`` on behalf of ``async with``; a task that is cancelled just after it got the lock gives it back."""
-    try:
-        await acquiring
-    except asyncio.CancelledError:
-        if isinstance(acquiring, Future) and acquiring.done() and not acquiring.cancelled():
-            lock.release()
-        raise
+class _Acquiring(Protocol):
+    def acquire(self) -> Awaitable[Any]: ...
+
+    def release(self) -> None: ...
+
+
+# What Semaphore and Lock have in common. A base class for both would show in their bases, which are part of the public surface.
+
+
+async def _enter(self: _Acquiring) -> None:
+    await self.acquire()
+
+
+async def _exit(
+    self: _Acquiring,
+    typ: type[BaseException] | None,
+    value: BaseException | None,
+    tb: types.TracebackType | None,
+) -> None:
+    self.release()
+
+
+class _Admission(_Waiter["Semaphore"]):
+    __slots__ = ()
+
+    def _leave(self) -> None:
+        self._owner._garbage_collect()
+
+    def _return(self, value: Any) -> None:
+        self._owner.release()
 
 
 class Semaphore(_TimeoutGarbageCollector):
@@ -211,39 +298,29 @@ class Semaphore(_TimeoutGarbageCollector):
 
     def release(self) -> None:
         """Let the next one in, or count one more for those to come."""
-        waiter = self._next_waiter()
-        if waiter is None:
-            self._value += 1
-        else:
-            waiter.set_result(_ReleasingContextManager(self))
+        waiters = self._waiters
+        while waiters:
+            waiter = waiters.popleft()
+            if not waiter.done():
+                waiter._give(_ReleasingContextManager(self))
+                return
+        self._value += 1
 
     def acquire(self, timeout: float | dt.timedelta | None = None) -> Awaitable[_ReleasingContextManager]:
         """Wait for admission; `release` must follow. Raises `TimeoutError` at the ``timeout``.
 
-        The result is a context manager that releases. Better: ``async with semaphore:``.
+        The result is a context manager that releases. Better: ``async with semaphore:``. A task that is cancelled while it awaits this
+        has not acquired anything.
         """
-        if self._value <= 0:
-            return self._enqueue(timeout, self._expire)
-        self._value -= 1
-        admitted: Future[_ReleasingContextManager] = _create_future()
-        admitted.set_result(_ReleasingContextManager(self))
-        return admitted
+        if self._value > 0:
+            self._value -= 1
+            return _finished(_ReleasingContextManager(self))
+        waiter = _Admission(self, timeout)
+        self._waiters.append(waiter)
+        return waiter
 
-    def _expire(self, waiter: "Future[Any]") -> None:
-        if not waiter.done():
-            waiter.set_exception(TimeoutError())
-        self._garbage_collect()
-
-    async def __aenter__(self) -> None:
-        await _entered(self.acquire(), self)
-
-    async def __aexit__(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: types.TracebackType | None,
-    ) -> None:
-        self.release()
+    __aenter__ = _enter
+    __aexit__ = _exit
 
     def __enter__(self) -> None:
         raise RuntimeError("Use 'async with' instead of 'with' for Semaphore")
@@ -289,17 +366,8 @@ class Lock:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} _block={self._block}>"
 
-    # Word for word as in Semaphore: a base class for both would show in their bases, which are part of the public surface.
-    async def __aenter__(self) -> None:
-        await _entered(self.acquire(), self)
-
-    async def __aexit__(
-        self,
-        typ: type[BaseException] | None,
-        value: BaseException | None,
-        tb: types.TracebackType | None,
-    ) -> None:
-        self.release()
+    __aenter__ = _enter
+    __aexit__ = _exit
 
     def __enter__(self) -> None:
         raise RuntimeError("Use `async with` instead of `with` for Lock")

@@ -23,8 +23,8 @@ from collections.abc import Awaitable
 from typing import Any, Generic, TypeVar
 
 from tornadolike.concurrent import Future
-from tornadolike.gen import _create_future
-from tornadolike.locks import Event, _limit
+from tornadolike.gen import _finished
+from tornadolike.locks import Event, _Waiter
 
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
 
@@ -39,9 +39,25 @@ class QueueFull(Exception):
     """Raised by `Queue.put_nowait` when there is no room."""
 
 
-def _expire(waiter: "Future[Any]") -> None:
-    if not waiter.done():
-        waiter.set_exception(TimeoutError())
+class _Delivery(_Waiter["Queue[Any]"]):
+    """Waits for an item. One that does not arrive is for the next who waits, or else the next to be given out."""
+
+    __slots__ = ("_item",)
+
+    def _deliver(self, item: Any, value: Any) -> None:
+        """``value`` is what the queue gives out for ``item``, which it was given."""
+        self._item = item
+        self._give(value)
+
+    def _return(self, value: Any) -> None:
+        queue = self._owner
+        queue._consume_expired()
+        if queue._getters:
+            queue._getters.popleft()._deliver(self._item, value)
+        elif (type(queue)._put, type(queue)._get, type(queue._queue)) == (Queue._put, Queue._get, deque):
+            queue._queue.appendleft(value)
+        else:
+            queue._put(self._item)
 
 
 class Queue(Generic[_T]):
@@ -62,8 +78,8 @@ class Queue(Generic[_T]):
             raise ValueError("maxsize can't be negative")
         self._maxsize = maxsize
         # At most one of the two has anyone waiting: for items, or with an item for room.
-        self._getters: deque[Future[_T]] = deque()
-        self._putters: deque[tuple[_T, Future[None]]] = deque()
+        self._getters: deque[_Delivery] = deque()
+        self._putters: deque[tuple[_T, _Waiter[Queue[_T]]]] = deque()
         self._finished = Event()
         self._finished.set()
         self._unfinished_tasks = 0
@@ -91,49 +107,48 @@ class Queue(Generic[_T]):
 
         At the ``timeout``, a deadline as for `.IOLoop.add_timeout`, it fails with `TimeoutError`, and the item is not put in.
         """
-        waiter: Future[None] = _create_future()
         try:
             self.put_nowait(item)
         except QueueFull:
+            waiter = _Waiter(self, timeout)
             self._putters.append((item, waiter))
-            if timeout is not None:
-                _limit(waiter, timeout, _expire)
-        else:
-            waiter.set_result(None)
-        return waiter
+            return waiter
+        return _finished(None)
 
     def put_nowait(self, item: _T) -> None:
         """Put an item in. Raises `QueueFull` where there is no room."""
-        self._consume_expired()
-        if not self._getters and self.full():
-            raise QueueFull
-        self._take_in(item)
+        if self._putters or self._getters:
+            self._consume_expired()
         if self._getters:
             # Through the queue even so, because a subclass may give out another item than it was given.
-            self._getters.popleft().set_result(self._get())
+            self._take_in(item)
+            self._getters.popleft()._deliver(item, self._get())
+        elif self.full():
+            raise QueueFull
+        else:
+            self._take_in(item)
 
     def get(self, timeout: float | dt.timedelta | None = None) -> Awaitable[_T]:
         """Take an item out, and wait for one where there is none. Raises `TimeoutError` at the ``timeout``.
 
-        Whoever stops waiting has to say so, by cancelling the future or by a ``timeout``: the next item would be lost to a future that
-        nobody reads.
+        A task that is cancelled while it awaits this has taken nothing. Others who stop waiting have to say so, by cancelling the future
+        or by a ``timeout``: the next item would be lost to a future that nobody reads.
         """
-        waiter: Future[_T] = _create_future()
         try:
-            waiter.set_result(self.get_nowait())
+            return _finished(self.get_nowait())
         except QueueEmpty:
+            waiter = _Delivery(self, timeout)
             self._getters.append(waiter)
-            if timeout is not None:
-                _limit(waiter, timeout, _expire)
-        return waiter
+            return waiter
 
     def get_nowait(self) -> _T:
         """Take an item out. Raises `QueueEmpty` where there is none."""
-        self._consume_expired()
+        if self._putters or self._getters:
+            self._consume_expired()
         if self._putters:
             item, putter = self._putters.popleft()
             self._take_in(item)
-            putter.set_result(None)
+            putter._give(None)
         elif self.empty():
             raise QueueEmpty
         return self._get()

@@ -173,6 +173,8 @@ class BaseAsyncIOLoop(IOLoop):
         func: Callable[..., _T],
         *args: Any,
     ) -> "asyncio.Future[_T]":
+        if executor is None or isinstance(executor, concurrent.futures.ThreadPoolExecutor):
+            return self.asyncio_loop.run_in_executor(executor, contextvars.copy_context().run, func, *args)
         return self.asyncio_loop.run_in_executor(executor, func, *args)
 
     def set_default_executor(self, executor: concurrent.futures.Executor) -> None:
