@@ -117,13 +117,20 @@ def test_other_commands_do_not_load_the_bench() -> None:
     assert done.stdout == "[]\n"
 
 
+@pytest.mark.parametrize("before", [signal.SIG_DFL, signal.SIG_IGN])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_servers_end_with_the_command(application: Path, number: int) -> None:
+def test_servers_end_with_the_command(application: Path, number: int, before: signal.Handlers) -> None:
     (application / "app.py").write_text(f"open('pid', 'w').write(str(__import__('os').getpid()))\n{_APPLICATION}", encoding="utf-8")
     command = [sys.executable, "-m", "tornadolike", "bench", "app.py", "--url", "/page", "--candidate", "tornadolike asyncio h11"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     with subprocess.Popen(
-        [*command, "--load", "builtin"], cwd=application, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [*command, "--load", "builtin"],
+        cwd=application,
+        env=environment,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, before),  # noqa: PLW1509 - as the shell leaves it to a foreground or a background job
     ) as run:
         assert run.stderr is not None
         while "round 1" not in run.stderr.readline():

@@ -36,7 +36,11 @@ def test_parse(field: str, expected: dict[str, str]) -> None:
 @settings(max_examples=100, deadline=None)
 @given(st.text(alphabet=st.characters(max_codepoint=0xFF)))
 def test_what_the_standard_library_quotes_is_unquoted(value: str) -> None:
-    jar = http.cookies.SimpleCookie({"k": value})
+    try:
+        jar = http.cookies.SimpleCookie({"k": value})
+    except http.cookies.CookieError:  # control characters, from Python 3.14 on; older versions quote them
+        assert not value.isprintable()
+        return
     coded = jar["k"].coded_value
     if coded.startswith('"'):
         assert unquote(coded) == value

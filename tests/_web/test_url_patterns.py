@@ -1,6 +1,7 @@
 """URL patterns read backwards."""
 
 import re
+import warnings
 
 import pytest
 from hypothesis import given
@@ -50,10 +51,12 @@ def test_flags_change_what_a_literal_is():
 
 @given(st.text("/ab.()\\|?*^$\n[]{}0", max_size=8), st.text("/ab.()\n0", max_size=8))
 def test_a_literal_and_nothing_else_matches(pattern, other):
-    try:
-        regex = re.compile(pattern + "$")
-    except re.error:
-        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # "[[" may become a nested set one day
+        try:
+            regex = re.compile(pattern + "$")
+        except re.error:
+            return
     path = url_patterns.literal(regex)
     if path is not None:
         assert regex.match(path)

@@ -32,6 +32,7 @@ def execute(arguments: argparse.Namespace, loops: list[str], engines: list[str])
         print("real Tornado is not installed here, so there is nothing to compare with", file=sys.stderr)  # noqa: T201 - progress
     # The servers have to end with this process, and do so on the way out.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets background jobs start with it ignored
     show = _Progress()
     try:
         measured = _measured(chosen, taking_part, plan, arguments, show)

@@ -247,9 +247,13 @@ def __getattr__(name: str) -> Any:
 
 @functools.cache
 def _any_thread_policy() -> type:
-    """``AnyThreadEventLoopPolicy``, made when first asked for: on Python 3.14 the mere mention of its base class warns."""
-    windows = getattr(asyncio, "WindowsSelectorEventLoopPolicy", None) if sys.platform == "win32" else None
-    base: Any = windows or asyncio.DefaultEventLoopPolicy
+    """``AnyThreadEventLoopPolicy``, made when first asked for."""
+    # From where they are defined: on Python 3.14 the mere mention of ``asyncio.DefaultEventLoopPolicy`` warns.
+    if sys.platform == "win32":
+        place, name = asyncio.windows_events, "WindowsSelectorEventLoopPolicy"
+    else:
+        place, name = asyncio.unix_events, "DefaultEventLoopPolicy"
+    base: Any = getattr(place, f"_{name}", None) or getattr(place, name)
 
     class AnyThreadEventLoopPolicy(base):  # type: ignore[misc] # the base depends on the platform
         """A loop policy under which every thread, not just the main one, gets a loop as soon as it asks for one.
