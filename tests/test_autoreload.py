@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import select
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from tornadolike import autoreload, process
 def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(autoreload, "_watched_files", set())
     monkeypatch.setattr(autoreload, "_reload_hooks", [])
+    monkeypatch.setattr(autoreload, "_broken_files", set())
     monkeypatch.setattr(autoreload, "_reload_attempted", False)
     monkeypatch.setattr(autoreload, "_io_loops", type(autoreload._io_loops)())
 
@@ -45,6 +47,64 @@ def test_a_watched_file_that_changes(tmp_path: Any, reloads: list[int], logs: An
     autoreload._reload_on_update(times)
     assert reloads == [1]
     logs.take("tornado.general", "template.html modified; restarting server", level=20)
+
+
+def test_a_source_file_that_does_not_compile_is_waited_for(tmp_path: Any, reloads: list[int], logs: Any) -> None:
+    """tornado#2398: the process died of it."""
+    broken, sound = tmp_path / "broken.py", tmp_path / "sound.py"
+    times: dict[str, float] = {}
+    for number, (text, said) in enumerate([("x = 1", ""), ("x = (", "'\\('"), ("x = \0", "null bytes"), ("x =", "invalid syntax")]):
+        broken.write_text(text)
+        touch(broken, 1000 + number)
+        touch(sound, 1000)
+        autoreload.watch(str(broken))
+        autoreload.watch(str(sound))
+        autoreload._reload_on_update(times)
+        autoreload._reload_on_update(times)
+        if said:
+            logs.take("tornado.general", f"broken.py modified; not restarting before it is mended: .*{said}", level=40)
+    touch(sound, 2000)
+    autoreload._reload_on_update(times)
+    assert reloads == []
+    broken.write_text("x = 2")
+    touch(broken, 2000)
+    autoreload._reload_on_update(times)
+    assert reloads == [1]
+    logs.take("tornado.general", r"(broken|sound).py modified; restarting server", level=20)
+
+
+SERVER = """\
+import os, sys
+from tornadolike import autoreload, ioloop, log
+import module
+log.enable_pretty_logging(type("Options", (), dict(logging="info", log_file_prefix="", log_to_stderr=True)))
+print(module.text, os.getpid(), flush=True)
+if module.text == "new":
+    os._exit(0)
+autoreload.start(check_time=10)
+ioloop.IOLoop.current().start()
+"""
+
+
+def test_a_server_survives_a_syntax_error_and_serves_the_new_text_once_it_is_mended(tmp_path: Any) -> None:
+    module, script = tmp_path / "module.py", tmp_path / "program.py"
+    module.write_text("text = 'old'")
+    script.write_text(SERVER)
+    environ = {**os.environ, "PYTHONPATH": str(pathlib.Path(tornadolike.__file__).parent.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+    run = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
+    with run:
+        assert run.stdout is not None
+        assert run.stderr is not None
+        first = run.stdout.readline().split()
+        # It looks at the files for the first time in its own time, and says nothing of it: so they change until it does say something.
+        while not select.select([run.stderr], [], [], 0.02)[0]:
+            module.write_text("text = 'new")
+        assert "not restarting before it is mended: unterminated string" in run.stderr.readline()
+        module.write_text("text = 'new'")
+        second = run.stdout.readline().split()
+        assert run.wait(30) == 0
+        assert "module.py modified; restarting server" in run.stderr.read()
+    assert [first, second] == [["old", str(run.pid)], ["new", str(run.pid)]]
 
 
 def test_modules_are_watched_and_missing_files_ignored(reloads: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

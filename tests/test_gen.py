@@ -5,10 +5,12 @@ import concurrent.futures
 import contextvars
 import datetime as dt
 import gc
+import inspect
 import threading
 import weakref
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -535,3 +537,16 @@ def test_in_a_thread_without_a_loop_nothing_of_a_coroutine_runs() -> None:
         for start in (generator, function):
             assert "no current event loop" in pool.submit(refused, start).result(10)
     assert ran == []
+
+
+def test_a_coroutine_is_no_native_one_to_those_who_ask() -> None:
+    """apscheduler#307: whoever gets a yes passes the result to ``create_task`` or ``asyncio.run``, which refuse a future."""
+
+    @gen.coroutine
+    def decorated() -> Any:
+        yield None
+
+    assert gen.is_coroutine_function(decorated)
+    assert not inspect.iscoroutinefunction(decorated)
+    # What mocks are made of depends on it, too: an AsyncMock gives its return_value to those who await it only.
+    assert type(mock.create_autospec(decorated)) is type(mock.create_autospec(lambda: None))

@@ -475,6 +475,14 @@ class TestForms:
         assert files == {"f": [HTTPFile(filename="x;y.txt", body=b"\0", content_type="text/x")]}
         assert files["f"][0].filename == files["f"][0]["filename"]
 
+    def test_a_boundary_may_be_quoted_with_semicolons(self) -> None:
+        body = self.part("form-data; name=a").replace(b"--B", b"--B;c d") + b"--B;c d--"
+        assert self.parse('multipart/form-data; x="a;b"; boundary="B;c d"; y=1', body)[0] == {"a": [b"v"]}
+
+    def test_a_preamble_and_an_epilogue_are_no_parts(self) -> None:
+        body = b"MIME, for old readers\r\n" + self.part("form-data; name=a") + b"--B--\r\nthe end"
+        assert self.parse("multipart/form-data; boundary=B", body)[0] == {"a": [b"v"]}
+
     def test_file_without_type(self) -> None:
         files = self.parse("multipart/form-data; boundary=B", self.part("form-data; name=\"f\"; filename*=utf-8''%C3%BC") + b"--B--")[1]
         assert files["f"] == [{"filename": "ü", "body": b"v", "content_type": "application/unknown"}]

@@ -374,6 +374,78 @@ class TestRunSync:
         await turns()
 
 
+class TestFinishOnClose:
+    """tornado#3017."""
+
+    @staticmethod
+    def leave_something(io_loop: Any, said: list[str]) -> None:
+        async def generate() -> Any:
+            try:
+                yield 1
+            finally:
+                await asyncio.sleep(0)
+                said.append("generator")
+
+        async def task() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                await asyncio.sleep(0)
+                said.append("task")
+
+        async def failing() -> None:
+            try:
+                await asyncio.Event().wait()
+            finally:
+                raise LookupError("at the end")
+
+        async def main() -> None:
+            io_loop.add_callback(task)
+            io_loop.kept = generate()  # of which nobody asks for the rest
+            io_loop.failing = asyncio.ensure_future(failing())
+            await anext(io_loop.kept)
+            await io_loop.run_in_executor(None, str, 1)
+
+        io_loop.run_sync(main)
+
+    @pytest.mark.parametrize("where", ["instance", "class"])
+    def test_finally_blocks_run(self, where: str, monkeypatch: pytest.MonkeyPatch, logs: Any) -> None:
+        def run() -> None:
+            io_loop: Any = IOLoop()
+            monkeypatch.setattr(io_loop if where == "instance" else IOLoop, "finish_on_close", True)
+            self.leave_something(io_loop, said)
+            io_loop.close()
+            io_loop.close()
+            assert asyncio.all_tasks(io_loop.asyncio_loop) == set()
+
+        said: list[str] = []
+        in_thread(run)
+        assert sorted(said) == ["generator", "task"]
+        assert "unhandled exception" in logs.take("asyncio", "unhandled exception while the loop was closed").getMessage()
+        assert not IOLoop._pending_tasks
+
+    async def test_a_loop_that_is_closed_within_another_is_closed_only(self) -> None:
+        io_loop = IOLoop(make_current=False)
+        io_loop.finish_on_close = True
+        io_loop.close()
+        assert io_loop.asyncio_loop.is_closed()  # type: ignore[attr-defined]
+
+    def test_by_default_nothing_runs_any_more(self) -> None:
+        def run() -> None:
+            async def wait() -> None:
+                await asyncio.Event().wait()
+
+            io_loop: Any = IOLoop()
+            task = asyncio.ensure_future(wait(), loop=io_loop.asyncio_loop)
+            io_loop.run_sync(lambda: None)
+            io_loop.close()
+            assert not task.done()
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            task.get_coro().close()  # type: ignore[union-attr]
+
+        in_thread(run)
+
+
 class TestExecutor:
     async def test_runs_elsewhere_and_answers_here(self) -> None:
         loop = IOLoop.current()

@@ -265,3 +265,21 @@ class TestValues:
 def test_the_catalogs_of_these_tests_are_what_gettext_reads(tmp_path: Path) -> None:
     write_catalog(tmp_path, "fr", catalog({"a": "b"}))
     assert gettext.translation("shop", str(tmp_path), ["fr"]).gettext("a") == "b"
+
+
+def test_a_language_alone_may_be_that_of_a_country(tmp_path: Path) -> None:
+    """tornado#1858."""
+    for code in ("de_DE", "pt_BR", "pt_AO", "zh_TW", "en_GB", "en_EN"):
+        (tmp_path / f"{code}.csv").write_text("a,b")
+    locale.load_translations(str(tmp_path))
+    assert locale.get("de").code == "de_DE"
+    assert locale.get("DE", "pt").code == "de_DE"
+    assert locale.get("pt").code == "pt_AO"
+    assert locale.get("zh").code == "zh_TW"
+    assert locale.get("en").code == "en_US", "the default"
+    assert locale.get("es", "de").code == "de_DE"
+    assert locale.get("de", "en_GB").code == "en_GB", "what is there by its name comes first, as in Tornado"
+    assert locale.get("de_AT").code == "en_US", "another country is another language: sr_RS is no sr_ME"
+    assert locale.get("", "d").code == "en_US"
+    locale.set_default_locale("pt_BR")
+    assert locale.get("pt").code == "pt_BR"

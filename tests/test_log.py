@@ -113,6 +113,37 @@ class TestSetup:
         assert re.fullmatch(r"\[W .*\] é\n", (tmp_path / "log").read_text("utf-8"))
         assert [type(h).__name__ for h in logger.handlers] == [{"size": "RotatingFileHandler", "time": "TimedRotatingFileHandler"}[mode]]
 
+    @pytest.mark.parametrize("to_stderr", [None, True])
+    def test_one_line_for_a_record_however_often_options_are_parsed(
+        self,
+        options: OptionParser,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+        to_stderr: bool | None,
+    ) -> None:
+        """tornado#499: a command line, then a configuration file."""
+        root = logging.Logger("root")  # noqa: LOG001 - the real one belongs to the test runner
+        monkeypatch.setattr(logging, "getLogger", lambda: root)
+        config, path, other = tmp_path / "config.py", tmp_path / "log", OptionParser()
+        log.define_logging_options(other)
+        config.write_text(f"logging = 'debug'\nlog_to_stderr = {to_stderr}")
+        options.parse_command_line(["program", f"--log_file_prefix={path}"])
+        options.parse_config_file(str(config))
+        options.parse_config_file(str(config))
+        mine = logging.NullHandler()
+        root.addHandler(mine)
+        options.parse_config_file(str(config))
+        root.warning("once")
+        assert path.read_text("utf-8").count("once") == 1
+        assert capsys.readouterr().err.count("once") == bool(to_stderr)
+        assert mine in root.handlers
+        other.parse_command_line(["program", f"--log_file_prefix={tmp_path / 'second'}"])
+        root.warning("twice")
+        assert [text.read_text("utf-8").count("twice") for text in (path, tmp_path / "second")] == [1, 1]
+        for handler in root.handlers:
+            handler.close()
+
     def test_an_unknown_mode(self, options: OptionParser, logger: logging.Logger) -> None:
         options.log_file_prefix = "never-written"
         options.log_rotate_mode = "moon"

@@ -1,6 +1,7 @@
 """tornadolike.options: definition, command lines, config files, help."""
 
 import datetime as dt
+import inspect
 import io
 import textwrap
 from pathlib import Path
@@ -151,6 +152,29 @@ class TestAccess:
         options.a = 3
         assert seen == [2, [1, 2], 3]
 
+    def test_a_callback_may_set_its_own_option(self, options: OptionParser) -> None:
+        """tornado#2599: it was called for that, too, without end."""
+        seen: list[int] = []
+
+        def clamp(value: int) -> None:
+            seen.append(value)
+            options.a = min(value, 10)
+
+        options.define("a", default=1, callback=clamp)
+        parse(options, "--a=50")
+        assert (options.a, seen) == (10, [50])
+        options.a = 3
+        assert (options.a, seen) == (3, [50, 3])
+
+    def test_a_callback_that_raises_is_called_again(self, options: OptionParser) -> None:
+        def refuse(value: int) -> None:
+            raise LookupError(value)
+
+        options.define("a", default=1, callback=refuse)
+        for value in (1, 2):
+            with pytest.raises(LookupError):
+                options.a = value
+
     def test_parse_callbacks_run_at_the_end(self, options: OptionParser) -> None:
         runs: list[int] = []
         options.add_parse_callback(lambda: runs.append(1))
@@ -246,6 +270,15 @@ def test_the_module_functions_work_on_the_global_options(monkeypatch: pytest.Mon
     module.print_help(out)
     assert "--a=M" in out.getvalue()
     assert "log-file-prefix" not in out.getvalue()
+
+
+def test_the_module_functions_look_like_the_methods() -> None:
+    for name in ("define", "parse_command_line", "parse_config_file", "print_help", "add_parse_callback"):
+        function = getattr(module, name)
+        method = inspect.signature(getattr(OptionParser, name))
+        assert [*inspect.signature(function).parameters.values()] == [*method.parameters.values()][1:]
+        assert (function.__name__, function.__qualname__, function.__module__) == (name, name, module.__name__)
+        assert f"OptionParser.{name}" in function.__doc__
 
 
 def test_logging_options_are_defined_globally() -> None:

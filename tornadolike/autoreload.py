@@ -1,7 +1,7 @@
 """Restarts the process when its source changes, for development.
 
-Inside a program: ``Application(autoreload=True)``, ``debug=True``, or :func:`start`. Around a program, so that even one that
-does not start (a syntax error, say) is run again once its source is mended::
+Inside a program: ``Application(autoreload=True)``, ``debug=True``, or :func:`start`. The program goes on as it is while a source file
+that has changed cannot be compiled. Around a program, so that even one that does not start is run again once its source is mended::
 
     python -m tornado.autoreload -m package.module [arguments...]
     python -m tornado.autoreload path/to/script.py [arguments...]
@@ -39,6 +39,8 @@ _watched_files: set[str] = set()
 _reload_hooks: list[Callable[[], None]] = []
 _reload_attempted = False
 _io_loops: "WeakSet[ioloop.IOLoop]" = WeakSet()
+# Source files that have changed and that no program could start with.
+_broken_files: set[str] = set()
 
 _USAGE = """\
 usage: python -m tornado.autoreload [--until-success] -m module [arguments...]
@@ -91,14 +93,36 @@ def _reload_on_update(modify_times: dict[str, float]) -> None:
     """Compare the files with ``modify_times``, add those that are new, and restart when one has changed."""
     if _reload_attempted or process.task_id() is not None:
         return  # a restart that failed once is not tried again; forked children must not fork in their turn
+    changed = {}
     for path in _source_files():
         try:
             modified = os.stat(path).st_mtime
         except (OSError, ValueError):
             continue
         if modify_times.setdefault(path, modified) != modified:
-            gen_log.info("%s modified; restarting server", path)
-            _reload()
+            changed[path] = modified
+    sound = [path for path in changed if _compiles(path)]
+    # What is broken is looked at again when it changes again. What is sound waits for that, and counts as changed until then.
+    modify_times.update((path, changed[path]) for path in changed if path not in sound)
+    if sound and not _broken_files:
+        gen_log.info("%s modified; restarting server", sound[0])
+        _reload()
+
+
+def _compiles(path: str) -> bool:
+    """Whether a new process could start with this file as it is now. If not it says so, once for each change."""
+    _broken_files.discard(path)
+    if not path.endswith(".py"):
+        return True
+    try:
+        with open(path, "rb") as file:
+            compile(file.read(), path, "exec", dont_inherit=True)
+    except (SyntaxError, ValueError) as error:
+        _broken_files.add(path)
+        gen_log.error("%s modified; not restarting before it is mended: %s", path, error)
+    except (OSError, RecursionError, MemoryError):
+        pass  # on its way to another place, or too deep for this stack
+    return path not in _broken_files
 
 
 def _reload() -> None:

@@ -819,11 +819,11 @@ def _parse_multipart(
 
 
 def _boundary(content_type: str) -> bytes:
-    media_type, *parameters = content_type.split(";")
+    media_type, *parameters = _http.header_values.split_parameters(content_type)
     if media_type.strip().lower() != "multipart/form-data":
         raise HTTPInputError("Invalid content type")
     for parameter in parameters:
-        name, _, value = parameter.strip().partition("=")
+        name, _, value = parameter.partition("=")
         if name.lower() == "boundary" and value:
             return utf8(value)
     raise HTTPInputError("multipart boundary not found")

@@ -158,10 +158,16 @@ class IOLoop(Configurable):
         if make_current:
             self._make_current()
 
+    finish_on_close: bool = False
+    """Whether `close` ends what is still under way, as `asyncio.run` does: tasks are cancelled and waited for, asynchronous generators
+    closed, the default executor's threads joined, so that ``finally`` blocks run. To be set for all loops, or for one. By default they
+    are dropped, as in Tornado."""
+
     def close(self, all_fds: bool = False) -> None:
         """Release what the loop holds; it must not run, and cannot be used any more.
 
-        With ``all_fds`` the file descriptors and file objects that still have handlers are closed too.
+        With ``all_fds`` the file descriptors and file objects that still have handlers are closed too. See `finish_on_close` for tasks
+        that have not ended.
         """
         raise NotImplementedError
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import codecs
 import datetime as dt
+import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -37,8 +38,9 @@ _use_gettext = False
 def get(*locale_codes: str) -> Locale:
     """The best locale for these codes, of which the user likes the first one best.
 
-    A supported code is taken as it is, else its language alone (``es`` for ``es_GT``) if that is supported. When
-    nothing fits, the default locale is.
+    A supported code is taken as it is, else its language alone (``es`` for ``es_GT``) if that is supported. When no code
+    fits so, a language alone stands for its countries: for that of the default locale, else ``es_ES``, else the first of
+    the alphabet. When nothing fits, the default locale is.
     """
     return Locale.get_closest(*locale_codes)
 
@@ -140,6 +142,13 @@ def get_supported_locales() -> Iterable[str]:
     return _supported_locales
 
 
+def _countries(language: str) -> list[str]:
+    """The supported locales which a language alone may stand for, the likeliest first."""
+    regional = [code for code in _supported_locales if code.startswith(f"{language}_")]
+    likely = {_default_locale: 0, f"{language}_{language.upper()}": 1}
+    return sorted(regional, key=lambda code: (likely.get(code, 2), code))
+
+
 _RIGHT_TO_LEFT = ("ar", "fa", "he")
 _TWELVE_HOURS = ("en", "en_US")
 _MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
@@ -157,6 +166,7 @@ class Locale:
     @classmethod
     def get_closest(cls, *locale_codes: str) -> Locale:
         """The same as the function `get`."""
+        languages = []
         for wanted in locale_codes:
             language, *countries = (wanted or "").replace("-", "_").split("_")
             if len(countries) > 1:
@@ -165,7 +175,9 @@ class Locale:
             for candidate in (code, language.lower()):
                 if candidate in _supported_locales:
                     return cls.get(candidate)
-        return cls.get(_default_locale)
+            if not countries:
+                languages.append(language.lower())
+        return cls.get(next(itertools.chain(*map(_countries, languages)), _default_locale))
 
     @classmethod
     def get(cls, code: str) -> Locale:

@@ -9,6 +9,7 @@ They are ordinary loggers of `logging`, so each can be given its own level and h
 
 import logging
 import sys
+from collections.abc import Callable
 from typing import Any
 
 access_log = logging.getLogger("tornado.access")
@@ -112,7 +113,8 @@ class LogFormatter(logging.Formatter):
 def enable_pretty_logging(options: Any = None, logger: logging.Logger | None = None) -> None:
     """Set up ``logger`` (default: the root logger) as the logging options say; nothing when ``logging`` is none.
 
-    `.options.parse_command_line` and `.options.parse_config_file` call this when they are done. Raises `ValueError` for an unknown
+    `.options.parse_command_line` and `.options.parse_config_file` call this when they are done; what an earlier call for the same
+    options has set up is replaced, so that a record is one line. Raises `ValueError` for an unknown
     ``log_rotate_mode``.
     """
     options = _options_or_default(options)
@@ -122,17 +124,29 @@ def enable_pretty_logging(options: Any = None, logger: logging.Logger | None = N
     target = logging.getLogger() if logger is None else logger
     target.setLevel(getattr(logging, level.upper()))
     if options.log_file_prefix:
-        _attach(target, _rotating_handler(options), color=False)
+        _attach(target, options, _rotating_handler, color=False)
     to_stderr = options.log_to_stderr
     if to_stderr is None:
         to_stderr = not target.handlers
     if to_stderr:
-        _attach(target, logging.StreamHandler(), color=True)
+        _attach(target, options, _stream_handler, color=True)
 
 
-def _attach(logger: logging.Logger, handler: logging.Handler, color: bool) -> None:
+def _attach(logger: logging.Logger, options: Any, make: Callable[[Any], logging.Handler], color: bool) -> None:
+    """Add a handler; it takes the place of the one that an earlier parsing of the same options has added."""
+    for earlier in tuple(logger.handlers):
+        made_for, made_by = getattr(earlier, "_made_for", (None, None))
+        if made_for is options and made_by is make:
+            logger.removeHandler(earlier)
+            earlier.close()
+    handler = make(options)
+    handler._made_for = options, make  # type: ignore[attr-defined]  # an attribute of ours
     handler.setFormatter(LogFormatter(color=color))
     logger.addHandler(handler)
+
+
+def _stream_handler(options: Any) -> logging.Handler:
+    return logging.StreamHandler()
 
 
 def _rotating_handler(options: Any) -> logging.Handler:

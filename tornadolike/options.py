@@ -14,17 +14,21 @@ The program fills all of them in at once, with `parse_command_line` or `parse_co
 """
 
 import datetime as dt
+import functools
 import numbers
 import os
 import re
 import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TextIO
+from typing import Any, Concatenate, ParamSpec, TextIO, TypeVar
 
 from tornadolike.escape import to_unicode
 from tornadolike.log import define_logging_options
 from tornadolike.util import exec_in
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
 
 
 class Error(Exception):
@@ -119,6 +123,7 @@ class _Option:
         self.file_name = file_name
         self.group_name = group_name
         self.callback = callback
+        self._calling_back = False
         self._value = _UNSET
 
     def value(self) -> Any:
@@ -166,8 +171,13 @@ class _Option:
 
     def _take(self, value: Any) -> None:
         self._value = value
-        if self.callback is not None:
+        if self.callback is None or self._calling_back:
+            return
+        self._calling_back = True
+        try:
             self.callback(value)
+        finally:
+            self._calling_back = False
 
     def help_lines(self) -> list[str]:
         """The lines on this option in the help text."""
@@ -189,7 +199,7 @@ def _defining_file() -> str:
     """The file from which ``OptionParser.define`` was called, maybe by way of the module's ``define``."""
     here = _defining_file.__code__.co_filename
     caller = sys._getframe(2)
-    if caller.f_code.co_filename == here and caller.f_code.co_name == "define" and caller.f_back is not None:
+    if caller.f_code.co_filename == here and caller.f_code.co_name == "call" and caller.f_back is not None:
         caller = caller.f_back
     file_name = caller.f_code.co_filename
     return "" if file_name == here else file_name
@@ -275,7 +285,8 @@ class OptionParser:
         :arg metavar: what stands for its value there: ``--name=METAVAR``.
         :arg multiple: its value is a list: on the command line ``a,b``, for integers also ranges, ``1:3,7``.
         :arg group: the group it belongs to, by default the file which defines it.
-        :arg callback: called with the new value whenever the option is set. ``--config`` may so load a file
+        :arg callback: called with the new value whenever the option is set, but not for what it sets itself:
+            it may put a better value in its place. ``--config`` may so load a file
             right there, to be overridden by what follows it: ``lambda path: parse_config_file(path, final=False)``.
 
         Raises `Error` when the name is in use.
@@ -398,38 +409,25 @@ class _Mockable:
         self._options[name] = self._originals.pop(name)
 
 
-def define(
-    name: str,
-    default: Any = None,
-    type: type | None = None,
-    help: str | None = None,
-    metavar: str | None = None,
-    multiple: bool = False,
-    group: str | None = None,
-    callback: Callable[[Any], None] | None = None,
-) -> None:
-    """`OptionParser.define` for the global options."""
-    options.define(name, default, type, help, metavar, multiple, group, callback)
+def _of_the_process(method: Callable[Concatenate[OptionParser, _P], _R]) -> Callable[_P, _R]:
+    """A method of the global options, as a function: of those that are global when it is called."""
+    name = method.__name__
+
+    def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        called: Callable[_P, _R] = getattr(options, name)
+        return called(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"`OptionParser.{name}` for the global options."
+    call.__wrapped__ = functools.partial(method, None)  # type: ignore[attr-defined,arg-type]  # where `inspect.signature` looks; never called
+    return call
 
 
-def parse_command_line(args: list[str] | None = None, final: bool = True) -> list[str]:
-    """`OptionParser.parse_command_line` for the global options."""
-    return options.parse_command_line(args, final)
-
-
-def parse_config_file(path: str, final: bool = True) -> None:
-    """`OptionParser.parse_config_file` for the global options."""
-    options.parse_config_file(path, final)
-
-
-def print_help(file: TextIO | None = None) -> None:
-    """`OptionParser.print_help` for the global options."""
-    options.print_help(file)
-
-
-def add_parse_callback(callback: Callable[[], None]) -> None:
-    """`OptionParser.add_parse_callback` for the global options."""
-    options.add_parse_callback(callback)
+define = _of_the_process(OptionParser.define)
+parse_command_line = _of_the_process(OptionParser.parse_command_line)
+parse_config_file = _of_the_process(OptionParser.parse_config_file)
+print_help = _of_the_process(OptionParser.print_help)
+add_parse_callback = _of_the_process(OptionParser.add_parse_callback)
 
 
 options = OptionParser()

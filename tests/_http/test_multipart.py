@@ -20,9 +20,39 @@ def split(body: bytes, max_parts: int = 100, max_head_bytes: int = 10240) -> lis
 
 
 @settings(max_examples=100, deadline=None)
-@given(st.lists(st.binary(max_size=60).filter(lambda content: b"--B" not in content), max_size=6))
-def test_round_trip(contents: list[bytes]) -> None:
-    assert split(build(*contents)) == [(HEAD, content) for content in contents]
+@given(
+    st.lists(st.binary(max_size=60).filter(lambda content: b"\r\n--B" not in b"\r\n" + content), max_size=6),
+    st.binary(max_size=9),
+    st.sampled_from([b"", b" ", b"\t  "]),
+)
+def test_round_trip(contents: list[bytes], around: bytes, padding: bytes) -> None:
+    """RFC 2046 §5.1.1: with a preamble, blanks behind delimiters, and an epilogue."""
+    parts = [(HEAD, content) for content in contents]
+    body = build(*contents)
+    assert split(body) == parts
+    padded = b"".join(b"--B" + padding + b"\r\n" + HEAD + b"\r\n\r\n" + content + b"\r\n" for content in contents) + b"--B--" + padding
+    assert split(padded) == parts
+    if b"\r\n--B" not in b"\r\n" + around:
+        assert split(around + b"\r\n" + padded + b"\r\n" + around) == parts
+
+
+def test_three_parts_stay_three_with_blanks_behind_a_later_delimiter() -> None:
+    body = build(b"1", b"2", b"3")
+    assert split(b"--B \t\r\n".join([b"", *body.split(b"--B\r\n")[1:]])) == split(body) == [(HEAD, b"1"), (HEAD, b"2"), (HEAD, b"3")]
+
+
+def test_a_delimiter_is_a_line_of_its_own() -> None:
+    for content in (b"x--B\r\ny", b"\n--B\r\n", b"\r\n--Bx\r\n", b"\r\n--B x\r\n", b"\r\n--B \n", b"x--B--"):
+        assert split(build(content, b"v")) == [(HEAD, content), (HEAD, b"v")]
+
+
+def test_the_first_closing_delimiter_ends_it() -> None:
+    assert split(build(b"v") + build(b"w")) == [(HEAD, b"v")]
+
+
+def test_parts_of_nothing() -> None:
+    assert split(b"--B\r\n--B\r\n" + HEAD + b"\r\n\r\n--B--") == [(HEAD, b"")]
+    assert split(b"--B--") == []
 
 
 def test_cve_2024_53981_what_follows_the_end_is_ignored() -> None:
@@ -39,9 +69,10 @@ def test_content_may_look_like_a_line_end() -> None:
     [
         (b"", "no final boundary"),
         (build(b"v")[:-4], "no final boundary"),
-        (b"preamble\r\n" + build(b"v"), "missing headers"),
+        (b"preamble" + build(b"v")[:-4], "no final boundary"),
         (b"--B\r\nContent-Disposition: x\r\n--B--", "missing headers"),
-        (b"--B\r\n" + HEAD + b"\r\n\r\nvalue--B--", "Invalid"),
+        (b"--B\r\n" + HEAD + b"\r\n\r\nvalue--B--", "no final boundary"),
+        (b"--B\r\n" + HEAD + b"\r\nvalue\r\n--B--", "missing headers"),
     ],
 )
 def test_malformed(body: bytes, message: str) -> None:

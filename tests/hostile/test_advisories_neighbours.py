@@ -215,10 +215,7 @@ class TestForms:
     def test_cve_2026_40347_python_multipart_preamble_and_epilogue_are_skipped(self) -> None:
         noise = b"\r\n-" * 300_000
         body = noise + b"\r\n--b\r\nContent-Disposition: form-data; name=a\r\n\r\nx\r\n--b--\r\n" + noise
-        with pytest.raises(multipart.MultipartError, match="missing headers"):
-            # As on Tornado, what stands before the first delimiter is taken for a part.
-            list(multipart.split_parts(b"b", body, 10, 10240))
-        assert len(list(multipart.split_parts(b"b", body[len(noise) + 2 :], 10, 10240))) == 1
+        assert len(list(multipart.split_parts(b"b", body, 10, 10240))) == 1
 
     async def test_cve_2025_54121_starlette_uploads_are_not_spooled(self, serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         """A large part neither opens nor writes a file, which would block the loop."""

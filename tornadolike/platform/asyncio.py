@@ -78,6 +78,8 @@ class BaseAsyncIOLoop(IOLoop):
             raise RuntimeError(f"IOLoop {owner} already associated with asyncio loop {self.asyncio_loop}")
 
     def close(self, all_fds: bool = False) -> None:
+        if self.finish_on_close and not self.closing and _running_loop() is None and not self.asyncio_loop.is_closed():
+            self._finish()
         self.closing = True
         for fd, (file, _handler) in tuple(self.handlers.items()):
             self.remove_handler(fd)
@@ -87,6 +89,21 @@ class BaseAsyncIOLoop(IOLoop):
         if self.selector_loop is not self.asyncio_loop:
             self.selector_loop.close()
         self.asyncio_loop.close()
+
+    def _finish(self) -> None:
+        """End what is under way. Handlers and callbacks still work while it does."""
+        loop = self.asyncio_loop
+        if pending := asyncio.all_tasks(loop):
+            for task in pending:
+                task.cancel()
+            loop.run_until_complete(asyncio.wait(pending))
+            for task in pending:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    loop.call_exception_handler(
+                        {"message": "unhandled exception while the loop was closed", "exception": error, "task": task}
+                    )
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.run_until_complete(loop.shutdown_default_executor())
 
     def add_handler(self, fd: "int | _Selectable", handler: Callable[..., None], events: int) -> None:
         number, file = self.split_fd(fd)
