@@ -58,7 +58,7 @@ class HTTPTimeoutError(HTTPError):
         super().__init__(599, message or "Timeout")
 
     def __str__(self) -> str:
-        return self.message
+        return str(self.message)
 
 
 class HTTPStreamClosedError(HTTPError):
@@ -71,7 +71,7 @@ class HTTPStreamClosedError(HTTPError):
         super().__init__(599, message)
 
     def __str__(self) -> str:
-        return self.message
+        return str(self.message)
 
 
 class SimpleAsyncHTTPClient(AsyncHTTPClient):
@@ -554,10 +554,11 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             return None
         if request.ssl_options is not None:
             return request.ssl_options
-        files = (request.ca_certs, request.client_cert, request.client_key)
+        ca_certs, client_cert, client_key = request.ca_certs, request.client_cert, request.client_key
+        files = tuple(None if path is None else os.fspath(path) for path in (ca_certs, client_cert, client_key))
         if request.validate_cert and files == (None, None, None):
             return _client_ssl_defaults()
-        return _client_context(bool(request.validate_cert), *files, tuple(map(_file_state, files)))
+        return _client_context(bool(request.validate_cert), *files, state=tuple(map(_file_state, files)))
 
     def _get_key(self) -> Hashable:
         request, target = self.request, self._target
