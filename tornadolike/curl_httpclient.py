@@ -49,6 +49,9 @@ _AUTH_MODES = {None: pycurl.HTTPAUTH_BASIC, "basic": pycurl.HTTPAUTH_BASIC, "dig
 
 _LONGEST_MS = 2**31 - 1
 
+# A cancelled fetch whose response is on its way need not cost a connection.
+_LINGER_SECONDS = 0.1
+
 _TIMINGS = {
     "namelookup": pycurl.NAMELOOKUP_TIME,
     "connect": pycurl.CONNECT_TIME,
@@ -288,8 +291,13 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
         if transfer in self._requests:
             self._requests.remove(transfer)
             return
-        if not transfer.running:
-            return  # it begins or ends at this moment
+        if transfer.running:  # else it begins or ends at this moment
+            self.io_loop.call_later(_LINGER_SECONDS, self._end_lingering, transfer)
+
+    def _end_lingering(self, transfer: _Transfer) -> None:
+        if not transfer.running or self._multi is None:
+            return
+        transfer.running = False
         curl = next(curl for curl, running in self._transfers.items() if running is transfer)
         del self._transfers[curl]
         if isinstance(transfer.body, _CurlStreamingBuffer):

@@ -153,9 +153,9 @@ class AsyncHTTPClient(Configurable):
         like otherwise.
 
         The headers of ``request`` are replaced with a copy, to which the client adds its own fields. All callbacks of the request run in
-        a copy of the caller's context. Cancelling the future, or a coroutine that awaits it, ends the request: its connection is closed,
-        its ``body_producer`` cancelled, and its slot free for the next one. Raises `RuntimeError` after `close`, `ValueError` for keyword
-        arguments beside an `HTTPRequest`.
+        a copy of the caller's context. Cancelling the future, or a coroutine that awaits it, ends the request: unless the response comes
+        within a tenth of a second, the connection is closed and ``body_producer`` cancelled. Raises `RuntimeError` after `close`,
+        `ValueError` for keyword arguments beside an `HTTPRequest`.
         """
         if self._closed:
             raise RuntimeError("fetch() called on closed AsyncHTTPClient")
@@ -189,7 +189,7 @@ class AsyncHTTPClient(Configurable):
 class _FetchFuture(Future):  # type: ignore[type-arg]  # asyncio's class in C takes no parameters where it is a base
     """What `AsyncHTTPClient.fetch` returns."""
 
-    _abandon: Callable[[], None] | None = None
+    _abandon: Callable[[], object] | None = None
 
     def cancel(self, msg: Any | None = None) -> bool:
         if not super().cancel(msg):
@@ -201,6 +201,10 @@ class _FetchFuture(Future):  # type: ignore[type-arg]  # asyncio's class in C ta
             except Exception:
                 app_log.error("Exception in callback %r", abandon, exc_info=True)
         return True
+
+
+# By this name asyncio's log lines and reprs call it.
+_FetchFuture.__name__ = _FetchFuture.__qualname__ = "Future"
 
 
 class _Delivery:
@@ -220,7 +224,7 @@ class _Delivery:
         else:
             future_set_result_unless_cancelled(future, response)
 
-    def when_cancelled(self, abandon: Callable[[], None]) -> None:
+    def when_cancelled(self, abandon: Callable[[], object]) -> None:
         """For implementations: have ``abandon`` called if nobody wants the response any more. The last one given counts."""
         if self._future.cancelled():
             abandon()
@@ -228,7 +232,7 @@ class _Delivery:
             self._future._abandon = abandon
 
 
-def _when_cancelled(callback: Callable[["HTTPResponse"], None], abandon: Callable[[], None]) -> None:
+def _when_cancelled(callback: Callable[["HTTPResponse"], None], abandon: Callable[[], object]) -> None:
     """`_Delivery.when_cancelled`, where the callback is such a one; another caller of `fetch_impl` has no way to cancel."""
     if type(callback) is _Delivery:
         callback.when_cancelled(abandon)
