@@ -2,13 +2,22 @@
 
 import asyncio
 import base64
+import contextlib
+import contextvars
 import gzip
 import logging
-from collections.abc import AsyncIterator
+import pathlib
+import pickle
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import pytest
 
+import tornadolike
 from tornadolike import gen
 from tornadolike.httpclient import HTTPRequest
 
@@ -26,11 +35,13 @@ class Server:
         self.answers: list[bytes | None] = [OK]
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.writers: list[asyncio.StreamWriter] = []
+        self.readers: list[asyncio.StreamReader] = []
         self.url = ""
         self.port = 0
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.writers.append(writer)
+        self.readers.append(reader)
         try:
             while True:
                 await self.one(reader, writer)
@@ -395,7 +406,7 @@ def test_streaming_buffer_whose_transfer_failed() -> None:
     assert client.timeouts == []
 
 
-def test_streaming_callback_that_raises_gets_the_rest(logs: Any) -> None:
+async def test_streaming_callback_that_raises_gets_the_rest(server: Server, client: CurlAsyncHTTPClient, logs: Any) -> None:
     chunks: list[bytes] = []
 
     def consume(chunk: bytes) -> None:
@@ -403,9 +414,211 @@ def test_streaming_callback_that_raises_gets_the_rest(logs: Any) -> None:
         if len(chunks) == 1:
             raise LookupError("first")
 
-    buffer = _CurlStreamingBuffer(FakeClient(), FakeCurl(), consume)  # type: ignore[arg-type]
-    buffer.write(b"one")
-    buffer.write(b"two")
-    buffer.flush()
+    server.answers = [b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n"]
+    await client.fetch(server.url, streaming_callback=consume)
     assert chunks == [b"one", b"two"]
-    logs.take("tornado.application", "Exception in callback")
+    logs.take("tornado.application", "Exception in callback <function .*consume")
+
+
+HERE = pathlib.Path(tornadolike.__file__).parent
+NGINX = """
+daemon off; master_process off; pid {directory}/pid; error_log {directory}/error.log;
+events {{ worker_connections 64; }}
+http {{
+    access_log off; client_body_temp_path {directory}/body; proxy_temp_path {directory}/proxy; fastcgi_temp_path {directory}/f;
+    uwsgi_temp_path {directory}/u; scgi_temp_path {directory}/s;
+    server {{
+        listen 127.0.0.1:{port} ssl http2; ssl_certificate {here}/testing.crt; ssl_certificate_key {here}/testing.key;
+        location / {{ return 200 "$server_protocol"; }}
+        location /gone {{ return 302 /; }}
+        location /missing {{ return 404; }}
+    }}
+}}
+"""
+
+
+@pytest.fixture
+def nginx(tmp_path: pathlib.Path) -> Iterator[str]:
+    """The URL of a real nginx that speaks HTTP/2 over TLS."""
+    program = shutil.which("nginx") or "/usr/sbin/nginx"
+    if not pathlib.Path(program).exists():
+        pytest.skip("there is no nginx")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    configuration = tmp_path / "nginx.conf"
+    configuration.write_text(NGINX.format(directory=tmp_path, port=port, here=HERE))
+    process = subprocess.Popen([program, "-c", str(configuration), "-p", str(tmp_path), "-e", str(tmp_path / "start.log")])
+    until = time.monotonic() + 10
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+            break
+        except ConnectionRefusedError:
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    yield f"https://127.0.0.1:{port}"
+    process.terminate()
+    process.wait(10)
+
+
+async def test_http2_of_nginx(nginx: str, client: CurlAsyncHTTPClient) -> None:
+    result = await client.fetch(nginx, validate_cert=False)
+    assert (result.code, result.reason, result.body) == (200, "OK", b"HTTP/2.0")
+    assert "X-Http-Reason" not in result.headers
+    assert (await client.fetch(nginx + "/gone", validate_cert=False)).effective_url == nginx + "/"
+    missing = await client.fetch(nginx + "/missing", validate_cert=False, raise_error=False)
+    assert (missing.code, missing.reason, str(missing.error)) == (404, "Not Found", "HTTP 404: Not Found")
+
+
+@pytest.mark.parametrize("line", [b"HTTP/1.1 200 ", b"HTTP/1.1 200", b"HTTP/1.1 103 \r\nLink: </a>\r\n\r\nHTTP/1.1 200 "])
+async def test_no_reason(server: Server, client: CurlAsyncHTTPClient, line: bytes) -> None:
+    server.answers = [line + b"\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok"]
+    result = await client.fetch(server.url)
+    assert (result.code, result.reason, result.body) == (200, "OK", b"ok")
+    assert dict(result.headers) == {"Content-Length": "2", "X-A": "b"}
+
+
+async def test_reason_of_an_interim_response_is_not_the_final_ones(server: Server, client: CurlAsyncHTTPClient) -> None:
+    server.answers = [b"HTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 200\r\nContent-Length: 0\r\n\r\n"]
+    assert (await client.fetch(server.url)).reason == "OK"
+
+
+async def test_hooks_of_a_transfer_as_tornado_http2_extends_them(server: Server) -> None:
+    calls: list[Any] = []
+
+    class Client(CurlAsyncHTTPClient):
+        def _curl_setup_request(self, curl: Any, request: Any, buffer: Any, headers: Any) -> None:
+            super()._curl_setup_request(curl, request, buffer, headers)
+            calls.append((request.url, buffer, headers))
+
+        def _finish(self, curl: Any, curl_error: int | None = None, curl_message: str | None = None) -> None:
+            if not curl_error and curl.getinfo(pycurl.HTTP_CODE) == 205:
+                curl_error = pycurl.E_PARTIAL_FILE
+            super()._finish(curl, curl_error=curl_error, curl_message=curl_message)
+
+    client = Client(force_instance=True)
+    server.answers = [OK, response("205 Reset Content")]
+    result = await client.fetch(server.url)
+    url, buffer, headers = calls[0]
+    assert (url, buffer.buffer, headers) == (server.url, result.buffer, result.headers)
+    with pytest.raises(CurlError) as caught:
+        await client.fetch(server.url)
+    assert (caught.value.errno, caught.value.message) == (pycurl.E_PARTIAL_FILE, "Unknown")
+    client.close()
+
+
+async def test_each_fetch_has_its_callers_context(server: Server, client: CurlAsyncHTTPClient) -> None:
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+    seen: list[tuple[str, str, str]] = []
+
+    async def fetch(name: str) -> None:
+        user.set(name)
+
+        def note(what: str) -> None:
+            seen.append((name, what, user.get()))
+
+        await client.fetch(
+            HTTPRequest(
+                server.url,
+                header_callback=lambda line: note("header"),
+                streaming_callback=lambda chunk: note("chunk"),
+                prepare_curl_callback=lambda curl: note("prepare"),
+            )
+        )
+
+    await asyncio.gather(*(fetch(name) for name in "abc"))  # one slot: two of them wait
+    assert {(name, what) for name, what, _ in seen} == {(name, what) for name in "abc" for what in ("header", "chunk", "prepare")}
+    assert [row for row in seen if row[0] != row[2]] == []
+
+
+async def test_what_a_callback_sets_is_there_for_the_next(server: Server, client: CurlAsyncHTTPClient) -> None:
+    count: contextvars.ContextVar[int] = contextvars.ContextVar("count", default=0)
+    counts: list[int] = []
+
+    def step(_: object) -> None:
+        count.set(count.get() + 1)
+        counts.append(count.get())
+
+    await client.fetch(server.url, header_callback=step, streaming_callback=step)
+    async with asyncio.timeout(5):
+        while len(counts) < 4:  # noqa: ASYNC110 - start line, a field, empty line; body
+            await asyncio.sleep(0.001)
+    assert (counts, count.get()) == ([1, 2, 3, 4], 0)
+
+
+async def test_cancelling_a_running_fetch_ends_its_connection_and_frees_its_slot(server: Server, client: CurlAsyncHTTPClient) -> None:
+    server.answers = [None, OK]
+    stuck = asyncio.ensure_future(client.fetch(server.url))
+    async with asyncio.timeout(5):
+        while not server.requests:  # noqa: ASYNC110 - the server's end of the test
+            await asyncio.sleep(0.001)
+        waits = client.fetch(server.url)
+        stuck.cancel()
+        assert (await waits).body == b"ok"
+        with contextlib.suppress(ConnectionError):
+            assert await server.readers[0].read() == b""
+    assert stuck.cancelled()
+
+
+async def test_cancelling_a_fetch_in_the_queue(server: Server, client: CurlAsyncHTTPClient) -> None:
+    first, second, third = (client.fetch(f"{server.url}/{number}") for number in range(3))
+    second.cancel()
+    await asyncio.gather(first, third)
+    assert [line for line, _, _ in server.requests] == ["GET /0 HTTP/1.1", "GET /2 HTTP/1.1"]
+
+
+async def test_cancelling_while_it_is_being_prepared(server: Server, client: CurlAsyncHTTPClient) -> None:
+    first = client.fetch(server.url)
+    futures: list[Any] = []
+    futures.append(client.fetch(server.url + "/second", prepare_curl_callback=lambda curl: futures[0].cancel()))
+    await first
+    await asyncio.wait(futures)
+    assert futures[0].cancelled()
+    assert (await client.fetch(server.url)).body == b"ok"
+    assert len(server.requests) == 2
+
+
+async def test_the_request_time_counts_from_fetch(server: Server, client: CurlAsyncHTTPClient) -> None:
+    server.answers = [None]
+    first = client.fetch(server.url, request_timeout=0.3)
+    queued = client.fetch(server.url, request_timeout=0.1)
+    partly = client.fetch(server.url, request_timeout=0.5)
+    results = await asyncio.gather(first, queued, partly, return_exceptions=True)
+    errors = [result for result in results if isinstance(result, CurlError)]
+    assert [error.errno for error in errors] == [pycurl.E_OPERATION_TIMEDOUT] * 3
+    assert errors[1].message == "Timeout in request queue"
+    assert "after 1" in errors[2].message or "after 2" in errors[2].message  # milliseconds that were left
+
+
+def test_errors_survive_pickling() -> None:
+    error = CurlError(7, "refused")
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), again.args, vars(again), str(again)) == (CurlError, error.args, vars(error), str(error))
+
+
+@pytest.mark.parametrize(
+    ("path", "target"),
+    [("/a b?c d", "/a%20b?c%20d"), ("/caf\xe9", "/caf%C3%A9"), ("/caf%C3%A9%20x", "/caf%C3%A9%20x"), ("/100%", "/100%25")],
+)
+async def test_request_targets_are_encoded_once(server: Server, client: CurlAsyncHTTPClient, path: str, target: str) -> None:
+    await client.fetch(server.url + path)
+    assert server.requests[-1][0] == f"GET {target} HTTP/1.1"
+
+
+async def test_a_redirect_in_raw_utf8(server: Server, client: CurlAsyncHTTPClient) -> None:
+    server.answers = ["HTTP/1.1 302 Found\r\nLocation: /caf\xe9?a b\r\nContent-Length: 0\r\n\r\n".encode(), OK]
+    await client.fetch(server.url)
+    assert server.requests[-1][0].startswith("GET /caf%")
+    assert server.requests[-1][0].lower() == "get /caf%c3%a9?a%20b http/1.1" or "a+b" in server.requests[-1][0]
+
+
+async def test_control_characters_in_a_url(server: Server, client: CurlAsyncHTTPClient) -> None:
+    with pytest.raises(ValueError, match="Illegal character in url"):
+        await client.fetch(server.url + "/a\tb")
+
+
+async def test_paths_as_names_of_files(nginx: str, client: CurlAsyncHTTPClient) -> None:
+    assert (await client.fetch(nginx, ca_certs=HERE / "testing.crt")).code == 200
+    with pytest.raises(CurlError):
+        await client.fetch(nginx)

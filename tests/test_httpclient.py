@@ -15,7 +15,7 @@ from tornadolike import httpclient, options
 from tornadolike.httpclient import AsyncHTTPClient, HTTPClient, HTTPClientError, HTTPError, HTTPRequest, HTTPResponse, _RequestProxy
 from tornadolike.httputil import HTTPHeaders
 from tornadolike.ioloop import IOLoop
-from tornadolike.simple_httpclient import SimpleAsyncHTTPClient
+from tornadolike.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError, SimpleAsyncHTTPClient
 
 URL = "http://example.org/"
 
@@ -129,6 +129,49 @@ def test_error_names_the_status() -> None:
 def test_error_can_be_copied() -> None:
     for twin in (copy.copy(HTTPError(418, "teapot")), pickle.loads(pickle.dumps(HTTPError(418, "teapot")))):
         assert (twin.code, twin.message, twin.response) == (418, "teapot", None)
+
+
+class TwoArguments(HTTPError):
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(418, f"{first} {second}")
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+@pytest.mark.parametrize(
+    "error",
+    [
+        HTTPClientError(404),
+        HTTPError(500, "Oh"),
+        HTTPTimeoutError("Timeout during request"),
+        HTTPStreamClosedError("Connection closed"),
+        TwoArguments("a", "b"),
+    ],
+)
+def test_errors_survive_pickling(error: HTTPError, protocol: int) -> None:
+    again = pickle.loads(pickle.dumps(error, protocol))
+    assert (type(again), again.args, vars(again), str(again)) == (type(error), error.args, vars(error), str(error))
+
+
+def test_an_error_with_its_response_survives_pickling() -> None:
+    request = HTTPRequest(URL, headers=HTTPHeaders({"A": "b"}))
+    response = HTTPResponse(request, 404, HTTPHeaders({"C": "d"}), io.BytesIO(b"gone"), reason="Lost")
+    again = pickle.loads(pickle.dumps(response.error))
+    assert (again.code, again.message, again.response.error, again.args) == (404, "Lost", again, (404, "Lost", again.response))
+    assert (again.response.body, again.response.headers, again.response.request.url) == (b"gone", {"C": "d"}, URL)
+    assert pickle.loads(pickle.dumps(response)).error.response.code == 404
+
+
+class Unshowable:
+    def __repr__(self) -> str:
+        raise LookupError
+
+
+def test_repr_never_raises() -> None:
+    response = HTTPResponse(HTTPRequest(URL), 200, headers=Unshowable(), request_time=Unshowable())  # type: ignore[arg-type]
+    assert "headers=<Unshowable, whose repr raises LookupError>" in repr(response)
+    for error in (HTTPTimeoutError(response), HTTPStreamClosedError(3), HTTPTimeoutError(None), HTTPStreamClosedError(None)):  # type: ignore[arg-type]
+        assert str(error)
+        assert repr(error)
 
 
 def test_proxy_prefers_the_request() -> None:
@@ -254,6 +297,40 @@ async def test_cancelled_fetch(client: Canned, logs: Any) -> None:
         client.fetch(URL).cancel()
         callbacks.pop()(HTTPResponse(HTTPRequest(URL), code))
     logs.take("tornado.application", "Exception after Future was cancelled")
+
+
+async def test_cancelling_tells_the_implementation() -> None:
+    abandoned: list[str] = []
+
+    class Slow(AsyncHTTPClient):
+        def fetch_impl(self, request: HTTPRequest, callback: Callable[[HTTPResponse], None]) -> None:
+            httpclient._when_cancelled(callback, lambda: abandoned.append(request.url))
+            if request.url != URL:
+                callback(HTTPResponse(request, 200))
+
+    client = Slow(force_instance=True)
+    future, task = client.fetch(URL), asyncio.ensure_future(asyncio.wait_for(client.fetch(URL), 10))
+    await asyncio.sleep(0)
+    assert future.cancel()
+    assert abandoned == [URL]
+    task.cancel()
+    await asyncio.wait([task])
+    assert abandoned == [URL, URL]
+    assert not client.fetch(URL + "done").cancel()
+    assert not future.cancel()
+    assert abandoned == [URL, URL]
+    client.close()
+
+
+async def test_an_implementation_that_fails_to_abandon(logs: Any) -> None:
+    class Failing(AsyncHTTPClient):
+        def fetch_impl(self, request: HTTPRequest, callback: Callable[[HTTPResponse], None]) -> None:
+            httpclient._when_cancelled(callback, lambda: {}["x"])
+
+    client = Failing(force_instance=True)
+    assert client.fetch(URL).cancel()
+    logs.take("tornado.application", "Exception in callback")
+    client.close()
 
 
 async def test_base_class_fetches_nothing() -> None:

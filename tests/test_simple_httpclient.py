@@ -2,16 +2,22 @@
 
 import asyncio
 import contextlib
+import contextvars
+import gc
 import gzip
+import logging
 import pathlib
 import socket
 import ssl
+import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 
 import tornadolike
+from tornadolike import simple_httpclient
 from tornadolike.httpclient import HTTPClient, HTTPError, HTTPRequest
 from tornadolike.httputil import HTTPHeaders, ResponseStartLine
 from tornadolike.iostream import UnsatisfiableReadError
@@ -92,6 +98,17 @@ class Server:
 
     def line(self, index: int = -1) -> str:
         return self.heads[index].decode("latin1").partition("\r\n")[0]
+
+
+def forever(answer: bytes) -> Script:
+    """A script: the same answer to every request."""
+
+    async def script(peer: Peer) -> None:
+        while True:
+            await peer.request()
+            peer.send(answer)
+
+    return script
 
 
 @contextlib.asynccontextmanager
@@ -491,11 +508,60 @@ async def test_timeout_in_queue(server: Any) -> None:
     with make_client(max_clients=1) as client:
         first = client.fetch(server.url, request_timeout=0.3)
         with pytest.raises(HTTPTimeoutError, match=r"^Timeout in request queue$"):
-            await client.fetch(server.url, connect_timeout=0.01)
+            await client.fetch(server.url, request_timeout=0.01)
         assert len(client.queue) == 0
         with pytest.raises(HTTPTimeoutError, match=r"^Timeout during request$"):
             await first
         assert server.connections == 1
+
+
+@pytest.mark.parametrize("defaults", [None, {"request_timeout": 9}])
+async def test_the_connect_time_counts_from_connecting(server: Any, defaults: Any) -> None:
+    async def slow(peer: Peer) -> None:
+        await peer.head()
+        await asyncio.sleep(0.1)
+        peer.send(OK)
+        await peer.gone()
+
+    server.scripts.append(slow)
+    options = {} if defaults else {"request_timeout": 9}
+    with make_client(max_clients=1, defaults=defaults) as client:
+        first, second = client.fetch(server.url), client.fetch(server.url, connect_timeout=0.05, **options)
+        assert [(await first).code, (await second).code] == [200, 200]
+
+
+async def test_without_a_request_timeout_of_its_own_the_connect_time_covers_the_queue(server: Any) -> None:
+    server.scripts.append(hang)
+    with make_client(max_clients=1) as client:
+        first = client.fetch(server.url)
+        with pytest.raises(HTTPTimeoutError, match=r"^Timeout in request queue$"):
+            await client.fetch(server.url, connect_timeout=0.05)
+        first.cancel()
+
+
+async def test_the_request_time_counts_from_fetch(server: Any) -> None:
+    server.scripts.append(hang)
+    with make_client(max_clients=1) as client:
+        begin = asyncio.get_running_loop().time()
+        first, second = client.fetch(server.url, request_timeout=0.2), client.fetch(server.url, request_timeout=0.3)
+        for future in (first, second):
+            with pytest.raises(HTTPTimeoutError, match=r"^Timeout during request$"):
+                await future
+        assert asyncio.get_running_loop().time() - begin < 0.45
+
+
+async def test_the_request_time_covers_redirects(server: Any, client: Any) -> None:
+    async def slow_redirect(peer: Peer) -> None:
+        await peer.head()
+        await asyncio.sleep(0.15)
+        with contextlib.suppress(RuntimeError):  # uvloop's word for a connection that is gone
+            peer.send(response("302 Found", "Location: /again"))
+        await peer.gone()
+
+    server.scripts.append(slow_redirect)
+    with pytest.raises(HTTPTimeoutError):
+        await client.fetch(server.url, request_timeout=0.4, max_redirects=10)
+    assert 2 <= server.connections <= 4
 
 
 class Silent(Resolver):
@@ -976,3 +1042,531 @@ async def test_a_kept_connection_makes_no_difference(
         assert (await client.fetch(server.url)).body == b"ok"
         assert await outcome(client) == expected
     assert server.connections == 2
+
+
+# Contexts and tasks
+
+user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+MODES = pytest.mark.parametrize("defaults", [None, KEEP], ids=["close", "keep"])
+
+
+@MODES
+async def test_each_fetch_has_its_callers_context(server: Any, defaults: Any) -> None:
+    server.scripts.append(forever(b"HTTP/1.1 103 Early\r\nA: b\r\n\r\n" + OK))
+    seen: list[tuple[str, str, str]] = []
+
+    async def fetch(client: Any, name: str) -> None:
+        user.set(name)
+
+        def note(what: str) -> None:
+            seen.append((name, what, user.get()))
+
+        async def consume(chunk: bytes) -> None:
+            note("chunk")
+            await asyncio.sleep(0)
+            note("later")
+
+        async def produce(write: Callable[[bytes], Any]) -> None:
+            note("produce")
+            await write(b"x")
+            note("produced")
+
+        options = {"header_callback": lambda line: note("header"), "streaming_callback": consume}
+        await client.fetch(server.url, method="PUT", body_producer=produce, headers={"Content-Length": "1"}, **options)
+        done = asyncio.get_running_loop().create_future()
+        client.fetch_impl(HTTPRequest(server.url), lambda response: (note("end"), done.set_result(None)))
+        await done
+
+    with make_client(max_clients=1, defaults=defaults) as client:
+        await asyncio.gather(*(fetch(client, name) for name in "abc"))
+    kinds = ("header", "chunk", "later", "produce", "produced", "end")
+    assert {(name, what) for name, what, _ in seen} == {(name, what) for name in "abc" for what in kinds}
+    assert [row for row in seen if row[0] != row[2]] == []
+
+
+@MODES
+async def test_all_callbacks_of_a_fetch_share_one_context(server: Any, defaults: Any) -> None:
+    server.scripts.append(forever(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"))
+    count: contextvars.ContextVar[list[str]] = contextvars.ContextVar("count")
+    count.set([])
+
+    async def consume(chunk: bytes) -> None:
+        count.set([*count.get(), "chunk"])
+        await asyncio.sleep(0)
+
+    async def produce(write: Callable[[bytes], Any]) -> None:
+        count.set([*count.get(), "body"])
+        await write(b"x")
+
+    with make_client(defaults=defaults) as client:
+        for _ in range(2):
+            done = asyncio.get_running_loop().create_future()
+            request = HTTPRequest(
+                server.url,
+                method="PUT",
+                headers=HTTPHeaders({"Content-Length": "1"}),
+                body_producer=produce,
+                header_callback=lambda line: count.set([*count.get(), "line"]),
+                streaming_callback=consume,
+            )
+            client.fetch_impl(request, lambda response: done.set_result(count.get()))  # noqa: B023 - the one of this turn
+            assert await done == ["body", "line", "line", "line", "chunk"]
+    assert count.get() == []
+
+
+@MODES
+async def test_log_lines_belong_to_the_fetch(server: Any, defaults: Any) -> None:
+    users: list[str] = []
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            users.append(user.get())
+
+    async def bad(peer: Peer) -> None:
+        await peer.request()
+        if defaults:
+            peer.send(OK)
+            await peer.request()
+        peer.send(b"nonsense\r\n\r\n")
+        await peer.gone()
+
+    server.scripts.append(bad)
+    handler, logger = Handler(), logging.getLogger("tornado.general")
+    with make_client(max_clients=1, defaults=defaults) as client:
+
+        async def fetch(name: str) -> None:
+            user.set(name)
+            with pytest.raises(HTTPStreamClosedError):
+                await client.fetch(server.url)
+
+        if defaults:
+            await client.fetch(server.url)
+        logger.addHandler(handler)
+        logger.propagate = False
+        try:
+            await asyncio.create_task(fetch("anna"))
+        finally:
+            logger.removeHandler(handler)
+            logger.propagate = True
+    assert users == ["anna"]
+
+
+class Waiters:
+    """Lets a coroutine wait for an event that nobody knows but itself."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.begun = asyncio.Event()
+        self.events: list[Any] = []
+
+    async def wait(self, where: str) -> None:
+        if where == self.where:
+            event = asyncio.Event()
+            self.events.append(weakref.ref(event))
+            self.begun.set()
+            await event.wait()
+
+    async def resolve(self, host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[tuple[int, Any]]:
+        await self.wait("resolver")
+        return [(socket.AF_INET, ("127.0.0.1", port))]
+
+    def close(self) -> None: ...
+
+
+@MODES
+@pytest.mark.parametrize("where", ["producer", "chunk", "resolver"])
+async def test_a_fetch_that_waits_is_not_collected(server: Any, defaults: Any, where: str) -> None:
+    waiters = Waiters(where)
+    ended: list[int] = []
+
+    async def produce(write: Callable[[bytes], Any]) -> None:
+        await waiters.wait("producer")
+        await write(b"x")
+
+    options: Any = {"method": "PUT", "headers": {"Content-Length": "1"}, "body_producer": produce, "request_timeout": 0}
+    server.answer(OK)
+    with make_client(defaults=defaults, resolver=waiters) as client:
+        future = client.fetch(f"http://a.example:{server.port}/", streaming_callback=lambda chunk: waiters.wait("chunk"), **options)
+        future.add_done_callback(lambda future: ended.append(future.result().code))
+        del future
+        async with asyncio.timeout(5):
+            await waiters.begun.wait()
+            gc.collect()
+            waiters.events[0]().set()
+            while not ended:  # noqa: ASYNC110 - the end of a fetch that nobody else knows of
+                await asyncio.sleep(0.001)
+    assert ended == [200]
+
+
+# Cancelling
+
+
+@MODES
+async def test_cancelling_ends_the_connection_and_frees_the_slot(server: Any, defaults: Any) -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def silent(peer: Peer) -> None:
+        await peer.request()
+        if defaults:
+            peer.send(OK)
+            await peer.request()
+        asked.set()
+        await peer.gone()
+        gone.set()
+
+    server.scripts.append(silent)
+    server.answer(OK)
+    with make_client(max_clients=1, defaults=defaults) as client:
+        if defaults:
+            await client.fetch(server.url)
+        stuck = asyncio.create_task(asyncio.wait_for(client.fetch(server.url), 60))
+        await asyncio.wait_for(asked.wait(), 5)
+        waits = client.fetch(server.url)
+        stuck.cancel()
+        assert (await waits).body == b"ok"
+        await asyncio.wait_for(gone.wait(), 5)
+        assert (len(client.active), len(client.queue), len(client.waiting)) == (0, 0, 0)
+    assert stuck.cancelled()
+
+
+async def test_a_cancelled_fetch_that_is_answered_soon_leaves_its_connection(server: Any) -> None:
+    asked = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        peer.send(OK)
+        await peer.request()
+        asked.set()
+        peer.send(OK)
+        await peer.request()
+        peer.send(OK)
+        await peer.gone()
+
+    server.scripts.append(script)
+    with make_client(defaults=KEEP) as client:
+        await client.fetch(server.url)
+        future = client.fetch(server.url)
+        future.cancel()
+        await asked.wait()
+        while not len(client._kept):  # noqa: ASYNC110 - what nobody is told of
+            await asyncio.sleep(0.001)
+        await client.fetch(server.url)
+    assert server.connections == 1
+
+
+async def test_many_cancelled_fetches_end_at_once(server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(simple_httpclient, "_LINGER_SECONDS", 1000)
+    gone: list[bool] = []
+
+    async def silent(peer: Peer) -> None:
+        await peer.head()
+        await peer.gone()
+        gone.append(True)
+
+    server.scripts.append(silent)
+    with make_client(max_clients=2) as client:
+        for _ in range(6):
+            future = client.fetch(server.url)
+            while server.connections == 0:  # noqa: ASYNC110 - the server's end
+                await asyncio.sleep(0.001)
+            server.connections = 0
+            future.cancel()
+        async with asyncio.timeout(5):
+            while len(gone) < 4:  # noqa: ASYNC110 - the same
+                await asyncio.sleep(0.001)
+        assert len(gone) == 4
+
+
+async def test_cancelling_in_the_queue(server: Any) -> None:
+    server.answer(OK)
+    with make_client(max_clients=1) as client:
+        first, second, third = (client.fetch(f"{server.url}/{number}") for number in range(3))
+        assert second.cancel()
+        assert (len(client.queue), len(client.waiting)) == (1, 1)
+        await asyncio.gather(first, third)
+    assert [server.line(index) for index in range(2)] == ["GET /0 HTTP/1.1", "GET /2 HTTP/1.1"]
+    assert server.connections == 2
+
+
+async def test_cancelling_while_connecting(server: Any) -> None:
+    silent = Silent()
+    with make_client(max_clients=1, resolver=silent) as client:
+        future = client.fetch("http://nowhere.example/")
+        await asyncio.sleep(0)
+        future.cancel()
+        assert client.active == {}
+
+
+@MODES
+async def test_cancelling_while_the_body_is_produced(server: Any, defaults: Any) -> None:
+    producing, ended = asyncio.Event(), asyncio.Event()
+
+    async def produce(write: Callable[[bytes], Any]) -> None:
+        producing.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    server.scripts.append(hang)
+    with make_client(defaults=defaults) as client:
+        future = client.fetch(server.url, method="PUT", headers={"Content-Length": "9"}, body_producer=produce)
+        async with asyncio.timeout(5):
+            await producing.wait()
+            future.cancel()
+            assert client.active == {}
+            await ended.wait()
+
+
+async def test_cancelling_after_a_redirect(server: Any, client: Any) -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def silent(peer: Peer) -> None:
+        await peer.request()
+        asked.set()
+        await peer.gone()
+        gone.set()
+
+    server.answer(response("302 Found", "Location: /next"))
+    server.scripts.append(silent)
+    future = client.fetch(server.url)
+    async with asyncio.timeout(5):
+        await asked.wait()
+        future.cancel()
+        await gone.wait()
+    assert client.active == {}
+
+
+async def test_a_callback_may_cancel_its_own_fetch(server: Any, client: Any) -> None:
+    server.answer(OK)
+    futures: list[Any] = []
+    futures.append(client.fetch(server.url, header_callback=lambda line: futures[0].cancel()))
+    await asyncio.wait(futures)
+    assert futures[0].cancelled()
+    assert client.active == {}
+
+
+# Answers before the request is through
+
+
+@MODES
+async def test_an_answer_while_the_body_is_produced(server: Any, defaults: Any) -> None:
+    cancelled = asyncio.Event()
+
+    async def produce(write: Callable[[bytes], Any]) -> None:
+        try:
+            while True:
+                await write(b"x" * 1000)
+                await asyncio.sleep(0.001)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    async def full(peer: Peer) -> None:
+        await peer.head()
+        peer.send(response("507 Insufficient Storage", body=b"full"))
+        await peer.reader.read()
+
+    server.scripts.append(full)
+    with make_client(defaults=defaults) as client:
+        result = await client.fetch(server.url, method="POST", body_producer=produce, raise_error=False)
+        assert (result.code, result.body) == (507, b"full")
+        await asyncio.wait_for(cancelled.wait(), 5)
+        assert client.active == {}
+
+
+@MODES
+@pytest.mark.parametrize("expect", [False, True])
+async def test_an_early_refusal_of_a_large_upload(server: Any, defaults: Any, expect: bool) -> None:
+    async def refuse(peer: Peer) -> None:
+        await peer.head()
+        if expect:
+            peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            await peer.reader.readexactly(1000)
+        peer.send(response("413 Content Too Large", "Connection: close"))
+        await peer.reader.read()
+
+    server.scripts.append(refuse)
+    with make_client(defaults=defaults) as client:
+        body = b"x" * 30_000_000
+        result = await client.fetch(server.url, method="POST", body=body, raise_error=False, expect_100_continue=expect)
+        assert result.code == 413
+
+
+# What callbacks raise
+
+
+@MODES
+@pytest.mark.parametrize("name", ["streaming_callback", "header_callback", "coroutine"])
+async def test_the_error_of_a_callback_is_the_cause(server: Any, defaults: Any, logs: Any, name: str) -> None:
+    error = LookupError("mine")
+
+    def fail(_: object) -> None:
+        raise error
+
+    async def fail_later(_: object) -> None:
+        await asyncio.sleep(0)
+        raise error
+
+    server.answer(OK, OK)
+    server.answer(OK)
+    with make_client(defaults=defaults) as client:
+        if defaults:
+            await client.fetch(server.url)
+        options: Any = {"streaming_callback": fail_later} if name == "coroutine" else {name: fail}
+        with pytest.raises(HTTPStreamClosedError) as caught:
+            await client.fetch(server.url, **options)
+        assert caught.value.__cause__ is error
+    logs.take("tornado.application", "Uncaught exception")
+
+
+# Redirects and subclasses
+
+
+async def test_redirects_leave_a_fetch_of_another_signature_alone(server: Any) -> None:
+    class Client(SimpleAsyncHTTPClient):
+        def fetch(self, path: str) -> Any:  # type: ignore[override]
+            assert path.startswith("/")
+            return super().fetch(server.url + path)
+
+    server.answer(response("302 Found", "Location: /next"))
+    server.answer(OK)
+    client: Any = Client(force_instance=True)
+    with closing(client):
+        assert (await client.fetch("/")).effective_url == server.url + "/next"
+
+
+async def test_a_redirect_in_raw_utf8(server: Any, client: Any) -> None:
+    server.answer("HTTP/1.1 302 Found\r\nLocation: /caf\xe9?a b\r\nContent-Length: 0\r\n\r\n".encode())
+    server.answer(OK)
+    result = await client.fetch(server.url)
+    assert server.line() == "GET /caf%C3%A9?a%20b HTTP/1.1"
+    assert result.effective_url == server.url + "/caf%C3%A9?a%20b"
+
+
+@pytest.mark.parametrize(("path", "target"), [("/a b", "/a%20b"), ("/é?ü=%20", "/%C3%A9?%C3%BC=%20"), ("/%C3%A9", "/%C3%A9")])
+async def test_request_targets_are_encoded_once(server: Any, client: Any, path: str, target: str) -> None:
+    server.answer(OK)
+    await client.fetch(server.url + path)
+    assert server.line() == f"GET {target} HTTP/1.1"
+
+
+async def test_a_zone_is_not_told_to_the_server() -> None:
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(OK)
+        await reader.read()
+        writer.close()
+
+    try:
+        listener = await asyncio.start_server(serve, "::1", 0)
+    except OSError:
+        pytest.skip("there is no IPv6")
+    port = listener.sockets[0].getsockname()[1]
+    with make_client() as client:
+        for zone in ("%1", "%251"):
+            await client.fetch(f"http://[::1{zone}]:{port}/")
+    listener.close()
+    assert all(f"\r\nHost: [::1]:{port}\r\n".encode() in head for head in heads)
+    assert len(heads) == 2
+
+
+# Compressed bodies
+
+
+@MODES
+@pytest.mark.parametrize("streaming", ["whole", "plain", "coroutine"])
+@pytest.mark.parametrize("kind", ["long", "members", "padded", "one zero"])
+async def test_gzip_to_its_end(server: Any, defaults: Any, streaming: str, kind: str) -> None:
+    text = bytes(range(256)) * 4000
+    body = {
+        "long": gzip.compress(text),
+        "members": gzip.compress(text[:1000]) + gzip.compress(text[1000:]),
+        "padded": gzip.compress(text) + bytes(700),
+        "one zero": gzip.compress(text) + b"\0",
+    }[kind]
+    server.scripts.append(forever(response("200 OK", "Content-Encoding: gzip", body=body)))
+    chunks: list[bytes] = []
+
+    async def consume(chunk: bytes) -> None:
+        await asyncio.sleep(0)
+        chunks.append(chunk)
+
+    options: Any = {"whole": {}, "plain": {"streaming_callback": chunks.append}, "coroutine": {"streaming_callback": consume}}[streaming]
+    with make_client(defaults=defaults) as client:
+        for _ in range(2):
+            chunks.clear()
+            result = await client.fetch(server.url, **options)
+            assert (result.body if streaming == "whole" else b"".join(chunks)) == text
+    assert server.connections == (1 if defaults else 2)
+
+
+@pytest.mark.parametrize("tail", [b"garbage", bytes(9) + b"x", bytes(9) + gzip.compress(b"x")], ids=["garbage", "mixed", "member"])
+async def test_what_is_no_padding_behind_gzip(server: Any, client: Any, logs: Any, tail: bytes) -> None:
+    server.answer(response("200 OK", "Content-Encoding: gzip", body=gzip.compress(b"text") + tail))
+    with pytest.raises(HTTPStreamClosedError):
+        await client.fetch(server.url)
+    logs.take("tornado.general", "Malformed HTTP message from None: invalid gzip data")
+
+
+@MODES
+async def test_a_response_in_many_chunks_leaves_the_connection_usable(server: Any, defaults: Any) -> None:
+    chunks = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * 20_000 + b"0\r\n\r\n"
+    server.scripts.append(forever(chunks))
+    with make_client(defaults=defaults) as client:
+        for _ in range(4):
+            assert len((await client.fetch(server.url)).body) == 20_000
+    assert server.connections == (1 if defaults else 4)
+
+
+# Kept connections by the server's word, and by the environment's
+
+
+@pytest.mark.parametrize(("field", "connections"), [("timeout=1", 2), ("timeout=5, max=1", 2), ("timeout=60, max=9", 1)])
+async def test_the_servers_keep_alive_field(server: Any, monkeypatch: pytest.MonkeyPatch, field: str, connections: int) -> None:
+    server.scripts.append(forever(response("200 OK", f"Keep-Alive: {field}")))
+    with make_client(defaults=KEEP) as client:
+        await client.fetch(server.url)
+        now = time.monotonic()
+        monkeypatch.setattr(time, "monotonic", lambda: now + 1)
+        await client.fetch(server.url)
+        monkeypatch.undo()
+    assert server.connections == connections
+
+
+async def test_an_idle_connection_ends_when_the_server_says_so(server: Any) -> None:
+    gone = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        await peer.request()
+        peer.send(response("200 OK", "Keep-Alive: timeout=1"))
+        await peer.gone()
+        gone.set()
+
+    server.scripts.append(script)
+    server.scripts.append(forever(OK))
+    with make_client(defaults=KEEP) as client:
+        first, second = client.fetch(server.url), client.fetch(server.url)  # the second is kept for longer
+        await asyncio.gather(first, second)
+        await asyncio.wait_for(gone.wait(), 5)
+        assert len(client._kept) == 1
+
+
+@pytest.mark.parametrize(("value", "connections"), [("1", 1), ("on", 1), ("0", 2), ("", 2)])
+async def test_keep_alive_by_the_environment(server: Any, monkeypatch: pytest.MonkeyPatch, value: str, connections: int) -> None:
+    monkeypatch.setenv("TORNADOLIKE_KEEP_ALIVE", value)
+    server.scripts.append(forever(OK))
+    with make_client() as client:
+        await client.fetch(server.url)
+        await client.fetch(server.url)
+    assert server.connections == connections
+
+
+async def test_another_value_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORNADOLIKE_KEEP_ALIVE", "sometimes")
+    with pytest.raises(ValueError, match=r"^TORNADOLIKE_KEEP_ALIVE must be 1 .* not 'sometimes'$"):
+        SimpleAsyncHTTPClient(force_instance=True)
+    with make_client(defaults={"keep_alive": False}) as client:
+        assert client._kept is None

@@ -5,6 +5,7 @@ libcurl's *multi* interface runs all transfers. It tells which sockets it wants 
 and their handles reset and used again.
 """
 
+import contextvars
 import functools
 import inspect
 import logging
@@ -15,14 +16,15 @@ import time
 from collections import deque
 from collections.abc import Callable
 from io import BytesIO
+from os import fspath
 from typing import Any
 
 import pycurl
 
 from tornadolike import gen, httputil
-from tornadolike._client.request_head import check_body, check_method
+from tornadolike._client.request_head import check_body, check_method, valid_url
 from tornadolike.escape import native_str
-from tornadolike.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest, HTTPResponse, main
+from tornadolike.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest, HTTPResponse, _when_cancelled, main
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import app_log
 
@@ -31,8 +33,6 @@ curl_log = logging.getLogger("tornado.curl_httpclient")
 
 CR_OR_LF_RE = re.compile(b"\r|\n")
 """What must not stand in a header field that is given to libcurl."""
-
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 _EVENTS = {
     pycurl.POLL_NONE: IOLoop.NONE,
@@ -46,6 +46,11 @@ _METHOD_OPTIONS = {"GET": pycurl.HTTPGET, "POST": pycurl.POST, "PUT": pycurl.UPL
 _SUPPORTED_METHODS = frozenset({*_METHOD_OPTIONS, "DELETE", "OPTIONS", "PATCH"})
 
 _AUTH_MODES = {None: pycurl.HTTPAUTH_BASIC, "basic": pycurl.HTTPAUTH_BASIC, "digest": pycurl.HTTPAUTH_DIGEST}
+
+_LONGEST_MS = 2**31 - 1
+
+# A cancelled fetch whose response is on its way need not cost a connection.
+_LINGER_SECONDS = 0.1
 
 _TIMINGS = {
     "namelookup": pycurl.NAMELOOKUP_TIME,
@@ -61,7 +66,7 @@ _TIMINGS = {
 class CurlError(HTTPError):
     """libcurl's report that a transfer failed: ``errno`` is its error number (one of ``pycurl.E_*``), ``code`` is 599."""
 
-    def __init__(self, errno: int, message: str) -> None:
+    def __init__(self, errno: int, message: str | None = None) -> None:
         super().__init__(599, message)
         self.errno = errno
 
@@ -95,6 +100,7 @@ class _CurlStreamingBuffer:
     max_buffer_size = 1024 * 1024
 
     def __init__(self, client: "CurlAsyncHTTPClient", curl: pycurl.Curl, callback: Callable[[bytes], Any]) -> None:
+        """``callback`` gets each chunk, and raises nothing."""
         self.buffer = BytesIO()
         self.paused = False
         self.body_too_large = False
@@ -128,10 +134,7 @@ class _CurlStreamingBuffer:
         while self._chunks:
             chunk = self._chunks.popleft()
             self._waiting_bytes -= len(chunk)
-            try:
-                self._callback(chunk)
-            except Exception:
-                app_log.error("Exception in callback %r", self._callback, exc_info=True)
+            self._callback(chunk)
         if self.paused:
             self.paused = False
             self._resume()
@@ -153,21 +156,66 @@ class _CurlStreamingBuffer:
         self.paused = False
         self.flush()
 
+    def abandon(self) -> None:
+        """Nobody wants the rest."""
+        self._curl = None
+        self.paused = False
+        self._chunks.clear()
+
 
 class _Transfer:
-    """What belongs to one request while libcurl works on it."""
+    """One request, from `CurlAsyncHTTPClient.fetch_impl` to its callback. All that belongs to the application runs in its context."""
 
-    __slots__ = ("body", "callback", "headers", "malformed", "queued_at", "request", "start_time", "start_wall_time")
+    __slots__ = (
+        "_context",
+        "_entered",
+        "abandoned",
+        "body",
+        "callback",
+        "headers",
+        "malformed",
+        "queue_timeout",
+        "queued_at",
+        "request",
+        "running",
+        "start_time",
+        "start_wall_time",
+    )
 
-    def __init__(self, request: HTTPRequest, callback: Callable[[HTTPResponse], None], queued_at: float, now: float) -> None:
+    def __init__(self, request: HTTPRequest, callback: Callable[[HTTPResponse], None], now: float) -> None:
+        self._context = contextvars.copy_context()
+        self._entered = False
         self.request = request
         self.callback = callback
-        self.queued_at = queued_at
-        self.start_time = now
+        self.queued_at = self.start_time = now
+        self.queue_timeout: object = None
         self.start_wall_time = time.time()
         self.headers = httputil.HTTPHeaders()
         self.body: _WholeBody | _CurlStreamingBuffer
         self.malformed: str | None = None
+        self.running = self.abandoned = False
+
+    def run(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call ``function`` in the context of the fetch."""
+        if self._entered:
+            return function(*args)
+        self._entered = True
+        try:
+            return self._context.run(function, *args)
+        finally:
+            self._entered = False
+
+    def call_back(self, callback: Callable[..., Any], *args: Any) -> None:
+        """Call a function of the application; what it raises is logged."""
+        try:
+            self.run(callback, *args)
+        except Exception:
+            self.run(functools.partial(app_log.error, "Exception in callback %r", callback, exc_info=True))
+
+    def seconds_left(self, now: float) -> float | None:
+        """What is left of the request time, None if that is without limit."""
+        seconds = self.request.request_timeout
+        return self.queued_at + seconds - now if seconds else None
 
 
 class CurlAsyncHTTPClient(AsyncHTTPClient):
@@ -185,9 +233,9 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
         self.max_body_size = max_body_size
         self._timeout: object = None
         self._watched_fds: set[int] = set()
-        self._requests: deque[tuple[HTTPRequest, Callable[[HTTPResponse], None], float]] = deque()
+        self._requests: deque[_Transfer] = deque()
         self._transfers: dict[pycurl.Curl, _Transfer] = {}
-        self._idle_curls = [self._curl_create() for _ in range(max_clients)]
+        self._free_list = [self._curl_create() for _ in range(max_clients)]
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timeout)
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._handle_socket)
@@ -199,20 +247,63 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
         for curl in self._transfers:
             self._multi.remove_handle(curl)
             curl.close()
-        for curl in self._idle_curls:
+        for curl in self._free_list:
             curl.close()
         self._multi.close()
         self._remove_timeout()
+        for transfer in self._requests:
+            self._stop_queue_timeout(transfer)
         for fd in self._watched_fds:
             self.io_loop.remove_handler(fd)
         self._watched_fds.clear()
         self._transfers.clear()
-        self._idle_curls.clear()
+        self._free_list.clear()
         # It holds methods of ours, which would keep both alive until the garbage collector comes.
         self._multi = None
 
     def fetch_impl(self, request: HTTPRequest, callback: Callable[[HTTPResponse], None]) -> None:
-        self._requests.append((request, callback, self.io_loop.time()))
+        transfer = _Transfer(request, callback, self.io_loop.time())
+        self._requests.append(transfer)
+        _when_cancelled(callback, functools.partial(self._abandon, transfer))
+        self._process_queue()
+        if not transfer.abandoned and self._requests and self._requests[-1] is transfer:
+            seconds = transfer.seconds_left(transfer.queued_at)
+            if seconds is not None:
+                transfer.queue_timeout = self.io_loop.call_later(seconds, self._on_queue_timeout, transfer)
+        self._set_timeout(0)
+
+    def _on_queue_timeout(self, transfer: _Transfer) -> None:
+        transfer.queue_timeout = None
+        self._requests.remove(transfer)
+        error = CurlError(pycurl.E_OPERATION_TIMEDOUT, "Timeout in request queue")
+        elapsed = self.io_loop.time() - transfer.queued_at
+        self._report(transfer, HTTPResponse(transfer.request, 599, error=error, request_time=elapsed))
+
+    def _stop_queue_timeout(self, transfer: _Transfer) -> None:
+        if transfer.queue_timeout is not None:
+            self.io_loop.remove_timeout(transfer.queue_timeout)
+            transfer.queue_timeout = None
+
+    def _abandon(self, transfer: _Transfer) -> None:
+        """Nobody waits for this response any more."""
+        transfer.abandoned = True
+        self._stop_queue_timeout(transfer)
+        if transfer in self._requests:
+            self._requests.remove(transfer)
+            return
+        if transfer.running:  # else it begins or ends at this moment
+            self.io_loop.call_later(_LINGER_SECONDS, self._end_lingering, transfer)
+
+    def _end_lingering(self, transfer: _Transfer) -> None:
+        if not transfer.running or self._multi is None:
+            return
+        transfer.running = False
+        curl = next(curl for curl, running in self._transfers.items() if running is transfer)
+        del self._transfers[curl]
+        if isinstance(transfer.body, _CurlStreamingBuffer):
+            transfer.body.abandon()
+        self._multi.remove_handle(curl)
+        self._put_back(curl)
         self._process_queue()
         self._set_timeout(0)
 
@@ -266,66 +357,88 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
     # The transfers
 
     def _process_queue(self) -> None:
-        while self._multi is not None and self._idle_curls and self._requests:
-            request, callback, queued_at = self._requests.popleft()
-            self._start(self._idle_curls.pop(), _Transfer(request, callback, queued_at, self.io_loop.time()))
+        while self._multi is not None and self._free_list and self._requests:
+            transfer = self._requests.popleft()
+            self._stop_queue_timeout(transfer)
+            transfer.start_time, transfer.start_wall_time = self.io_loop.time(), time.time()
+            transfer.run(self._start, self._free_list.pop(), transfer)
 
     def _start(self, curl: pycurl.Curl, transfer: _Transfer) -> None:
         try:
             self._prepare(curl, transfer)
         except Exception as e:  # there is no caller to raise it to, except for the one who waits for the response
+            self._transfers.pop(curl, None)
             self._put_back(curl)
             self._report(transfer, HTTPResponse(transfer.request, 599, error=e))
+            return
+        if transfer.abandoned:  # by the application's own part of the preparations
+            self._transfers.pop(curl, None)
+            self._put_back(curl)
         else:
-            self._transfers[curl] = transfer
+            transfer.running = True
             self._multi.add_handle(curl)
 
     def _prepare(self, curl: pycurl.Curl, transfer: _Transfer) -> None:
-        request = transfer.request
-        streaming_callback = request.streaming_callback
+        streaming_callback = transfer.request.streaming_callback
         if streaming_callback is None:
             transfer.body = _WholeBody(self.max_body_size)
         elif gen.is_coroutine_function(streaming_callback) or inspect.iscoroutinefunction(streaming_callback):
             raise TypeError("'CurlAsyncHTTPClient' does not support async streaming_callbacks.")
         else:
-            transfer.body = _CurlStreamingBuffer(self, curl, streaming_callback)
-        curl.setopt(pycurl.WRITEFUNCTION, transfer.body.write)
-        curl.setopt(pycurl.HEADERFUNCTION, functools.partial(self._on_header_line, transfer))
-        if curl_log.isEnabledFor(logging.DEBUG):
-            curl.setopt(pycurl.VERBOSE, 1)
-            curl.setopt(pycurl.DEBUGFUNCTION, _log_debug)
-            curl_log.debug("%s %s (username: %r)", request.method, request.url, request.auth_username)
-        for part in (_set_target, _set_headers, _set_method, _set_limits, _set_proxy, _set_credentials, _set_tls):
-            part(curl, request)
-        if request.prepare_curl_callback is not None:
-            request.prepare_curl_callback(curl)
+            transfer.body = _CurlStreamingBuffer(self, curl, functools.partial(transfer.call_back, streaming_callback))
+        self._transfers[curl] = transfer
+        self._curl_setup_request(curl, transfer.request, transfer.body, transfer.headers)
 
     def _curl_create(self) -> pycurl.Curl:
         return pycurl.Curl()
 
+    def _curl_setup_request(self, curl: pycurl.Curl, request: HTTPRequest, buffer: Any, headers: httputil.HTTPHeaders) -> None:
+        """Set all options for ``request``, whose body goes to ``buffer.write`` and whose header goes into ``headers``.
+
+        Private, but extended by subclasses, which set more of them.
+        """
+        transfer = self._transfers[curl]
+        curl.setopt(pycurl.WRITEFUNCTION, buffer.write)
+        curl.setopt(pycurl.HEADERFUNCTION, functools.partial(self._on_header_line, transfer, headers))
+        if curl_log.isEnabledFor(logging.DEBUG):
+            curl.setopt(pycurl.VERBOSE, 1)
+            curl.setopt(pycurl.DEBUGFUNCTION, functools.partial(transfer.run, _log_debug))
+            curl_log.debug("%s %s (username: %r)", request.method, request.url, request.auth_username)
+        for part in (_set_target, _set_headers, _set_method, _set_limits, _set_proxy, _set_credentials, _set_tls):
+            part(curl, request)
+        seconds = transfer.seconds_left(self.io_loop.time())
+        if seconds is not None:
+            # 0 means no limit to libcurl, so a small one must not be rounded to it.
+            curl.setopt(pycurl.TIMEOUT_MS, max(math.ceil(1000 * seconds), 1))
+        if request.prepare_curl_callback is not None:
+            request.prepare_curl_callback(curl)
+
     def _put_back(self, curl: pycurl.Curl) -> None:
         # Nothing that one request has set (certificates, proxy credentials, callbacks) may reach the next one.
         curl.reset()
-        self._idle_curls.append(curl)
+        self._free_list.append(curl)
 
     def _finish_pending_requests(self) -> None:
         waiting = 1
         while waiting and self._multi is not None:
             waiting, succeeded, failed = self._multi.info_read()
             for curl in succeeded:
-                self._finish(curl, None)
+                self._finish(curl)
             for curl, errno, message in failed:
-                self._finish(curl, CurlError(errno, message))
+                self._finish(curl, errno, message)
         self._process_queue()
 
-    def _finish(self, curl: pycurl.Curl, error: CurlError | None) -> None:
+    def _finish(self, curl: pycurl.Curl, curl_error: int | None = None, curl_message: str | None = None) -> None:
+        """End a transfer: with an error, one of ``pycurl.E_*``, or with the response that is there. Private, but extended by subclasses."""
         transfer = self._transfers.pop(curl, None)
         if transfer is None:
             return  # closed by a callback meanwhile
+        transfer.running = False
         self._multi.remove_handle(curl)
         transfer.body.finish()
-        if error is not None:
-            response = self._make_failure(transfer, self._explain(transfer, error), self._timings(curl, transfer))
+        if curl_error is not None:
+            error = self._explain(transfer, CurlError(curl_error, curl_message))
+            response = self._make_failure(transfer, error, self._timings(curl, transfer))
         else:
             response = self._make_response(curl, transfer)
         self._put_back(curl)
@@ -371,41 +484,51 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
 
     def _report(self, transfer: _Transfer, response: HTTPResponse) -> None:
         try:
-            transfer.callback(response)
+            transfer.run(transfer.callback, response)
         except Exception:
-            self.handle_callback_exception(transfer.callback)
+            transfer.run(self.handle_callback_exception, transfer.callback)
 
     def handle_callback_exception(self, callback: Any) -> None:
         """Called, with the exception being handled, when the callback of `fetch_impl` raised. Logs it."""
         app_log.error("Exception in callback %r", callback, exc_info=True)
 
-    def _on_header_line(self, transfer: _Transfer, line_bytes: bytes) -> int:
+    def _on_header_line(self, transfer: _Transfer, headers: httputil.HTTPHeaders, line_bytes: bytes) -> int:
         """Take one line of a header; fewer bytes taken than offered end the transfer."""
-        line = line_bytes.decode("latin1")
-        if transfer.request.header_callback is not None:
-            self.io_loop.add_callback(transfer.request.header_callback, line)
-        line = line.rstrip()
+        callback = transfer.request.header_callback
+        if callback is not None:
+            self.io_loop.add_callback(transfer.call_back, callback, line_bytes.decode("latin1"))
         try:
-            if line.startswith("HTTP/"):
-                # A header of its own: what came before belongs to a redirect, a proxy or an interim response.
-                transfer.headers.clear()
-                transfer.headers["X-Http-Reason"] = httputil.parse_response_start_line(line).reason
-            elif line:
-                transfer.headers.parse_line(line)
+            self._curl_header_callback(headers, None, line_bytes)
         except httputil.HTTPInputError as e:
             transfer.malformed = str(e)
             return 0
         return len(line_bytes)
+
+    def _curl_header_callback(
+        self, headers: httputil.HTTPHeaders, header_callback: Callable[[str], None] | None, header_line_bytes: bytes
+    ) -> None:
+        """Put a line into ``headers``, and have ``header_callback`` called with it. Raises `.HTTPInputError` for a field that is none."""
+        line = header_line_bytes.decode("latin1")
+        if header_callback is not None:
+            self.io_loop.add_callback(header_callback, line)
+        line = line.rstrip()
+        if line.startswith("HTTP/"):
+            # A header of its own: what came before belongs to a redirect, a proxy or an interim response.
+            headers.clear()
+            try:
+                reason = httputil.parse_response_start_line(line).reason
+            except httputil.HTTPInputError:
+                return  # HTTP/2 has no reason, nor have some servers; libcurl has understood the line, and knows the status
+            headers["X-Http-Reason"] = reason
+        elif line:
+            headers.parse_line(line)
 
 
 # Each of these sets the libcurl options for one aspect of a request, on a handle that has libcurl's defaults.
 
 
 def _set_target(curl: pycurl.Curl, request: HTTPRequest) -> None:
-    url = native_str(request.url)
-    if _CONTROL.search(url.strip()):
-        raise ValueError(f"Illegal character in url: {url!r}")
-    curl.setopt(pycurl.URL, url.strip())
+    curl.setopt(pycurl.URL, valid_url(native_str(request.url)))
     curl.setopt(pycurl.PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     curl.setopt(pycurl.REDIR_PROTOCOLS, pycurl.PROTO_HTTP | pycurl.PROTO_HTTPS)
     curl.setopt(pycurl.FOLLOWLOCATION, bool(request.follow_redirects))
@@ -464,9 +587,8 @@ def _set_body(curl: pycurl.Curl, method: str, body: bytes) -> None:
 
 
 def _set_limits(curl: pycurl.Curl, request: HTTPRequest) -> None:
-    # 0 means no limit to libcurl as well, so a small one must not be rounded to it.
-    curl.setopt(pycurl.CONNECTTIMEOUT_MS, math.ceil(1000 * (request.connect_timeout or 0)))
-    curl.setopt(pycurl.TIMEOUT_MS, math.ceil(1000 * (request.request_timeout or 0)))
+    # 0 means 300 seconds to libcurl, and no limit to us: as long as it can wait.
+    curl.setopt(pycurl.CONNECTTIMEOUT_MS, math.ceil(1000 * (request.connect_timeout or 0)) or _LONGEST_MS)
     if threading.active_count() > 1:
         # libcurl built without a resolver thread times name lookups with SIGALRM, which must not be with several threads.
         curl.setopt(pycurl.NOSIGNAL, 1)
@@ -501,7 +623,7 @@ def _set_tls(curl: pycurl.Curl, request: HTTPRequest) -> None:
         curl.setopt(pycurl.SSL_VERIFYHOST, 0)
     for option, path in ((pycurl.CAINFO, request.ca_certs), (pycurl.SSLCERT, request.client_cert), (pycurl.SSLKEY, request.client_key)):
         if path is not None:
-            curl.setopt(option, path)
+            curl.setopt(option, fspath(path))
 
 
 def _log_debug(kind: int, message: bytes) -> None:

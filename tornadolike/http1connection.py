@@ -838,11 +838,11 @@ class _GzipMessageDelegate(httputil.HTTPMessageDelegate):
         if self._inflater is None:
             # Only now is the limit settled: the delegate may have set one of its own when it saw the head.
             connection = self._connection
-            self._inflater = GzipInflater(connection.params.chunk_size, connection._body_limit())
-        return self._deliver(self._inflater.feed(chunk))
+            self._inflater = GzipInflater(connection.params.chunk_size, connection._body_limit(), connection.is_client)
+        return self._deliver(self._checked(self._inflater.feed(chunk)))
 
     def _deliver(self, pieces: Iterator[bytes]) -> Awaitable[None] | None:
-        for piece in self._checked(pieces):
+        for piece in pieces:
             wanted = self._delegate.data_received(piece)
             if wanted is not None:
                 return self._deliver_after(wanted, pieces)
@@ -850,7 +850,7 @@ class _GzipMessageDelegate(httputil.HTTPMessageDelegate):
 
     async def _deliver_after(self, wanted: Awaitable[None], pieces: Iterator[bytes]) -> None:
         await wanted
-        for piece in self._checked(pieces):
+        for piece in pieces:
             again = self._delegate.data_received(piece)
             if again is not None:
                 await again

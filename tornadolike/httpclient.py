@@ -8,7 +8,9 @@
 Run as a program (``python -m tornado.httpclient URL...``), the module fetches URLs and prints what they answer.
 """
 
+import copyreg
 import functools
+import os
 import ssl
 import time
 import weakref
@@ -22,6 +24,7 @@ from tornadolike.concurrent import Future, future_set_exception_unless_cancelled
 from tornadolike.escape import native_str, utf8
 from tornadolike.httputil import responses
 from tornadolike.ioloop import IOLoop
+from tornadolike.log import app_log
 from tornadolike.util import Configurable
 
 
@@ -149,8 +152,10 @@ class AsyncHTTPClient(Configurable):
         get any response at all are always raised: an `HTTPError` with code 599 for time-outs and lost connections, `OSError` and the
         like otherwise.
 
-        The headers of ``request`` are replaced with a copy, to which the client adds its own fields. Cancelling the future does not stop
-        the request. Raises `RuntimeError` after `close`, `ValueError` for keyword arguments beside an `HTTPRequest`.
+        The headers of ``request`` are replaced with a copy, to which the client adds its own fields. All callbacks of the request run in
+        a copy of the caller's context. Cancelling the future, or a coroutine that awaits it, ends the request: unless the response comes
+        within a tenth of a second, the connection is closed and ``body_producer`` cancelled. Raises `RuntimeError` after `close`,
+        `ValueError` for keyword arguments beside an `HTTPRequest`.
         """
         if self._closed:
             raise RuntimeError("fetch() called on closed AsyncHTTPClient")
@@ -159,9 +164,9 @@ class AsyncHTTPClient(Configurable):
         elif kwargs:
             raise ValueError("kwargs can't be used if request is an HTTPRequest object")
         request.headers = httputil.HTTPHeaders(request.headers)
-        future: Future[HTTPResponse] = Future()
+        future = _FetchFuture()
         proxy = cast("HTTPRequest", _RequestProxy(request, self.defaults))
-        self.fetch_impl(proxy, functools.partial(_deliver, future, raise_error))
+        self.fetch_impl(proxy, _Delivery(future, raise_error))
         return future
 
     def fetch_impl(self, request: "HTTPRequest", callback: "Callable[[HTTPResponse], None]") -> None:
@@ -181,11 +186,56 @@ class AsyncHTTPClient(Configurable):
         super().configure(impl, **kwargs)
 
 
-def _deliver(future: "Future[HTTPResponse]", raise_error: bool, response: "HTTPResponse") -> None:
-    if response.error and (raise_error or not response._error_is_response_code):
-        future_set_exception_unless_cancelled(future, response.error)
-    else:
-        future_set_result_unless_cancelled(future, response)
+class _FetchFuture(Future):  # type: ignore[type-arg]  # asyncio's class in C takes no parameters where it is a base
+    """What `AsyncHTTPClient.fetch` returns."""
+
+    _abandon: Callable[[], object] | None = None
+
+    def cancel(self, msg: Any | None = None) -> bool:
+        if not super().cancel(msg):
+            return False
+        abandon, self._abandon = self._abandon, None
+        if abandon is not None:
+            try:
+                abandon()
+            except Exception:
+                app_log.error("Exception in callback %r", abandon, exc_info=True)
+        return True
+
+
+# By this name asyncio's log lines and reprs call it.
+_FetchFuture.__name__ = _FetchFuture.__qualname__ = "Future"
+
+
+class _Delivery:
+    """The callback that `AsyncHTTPClient.fetch` gives to `fetch_impl`: puts the response into the future."""
+
+    __slots__ = ("_future", "_raise_error")
+
+    def __init__(self, future: _FetchFuture, raise_error: bool) -> None:
+        self._future = future
+        self._raise_error = raise_error
+
+    def __call__(self, response: "HTTPResponse") -> None:
+        future = self._future
+        future._abandon = None
+        if response.error and (self._raise_error or not response._error_is_response_code):
+            future_set_exception_unless_cancelled(future, response.error)
+        else:
+            future_set_result_unless_cancelled(future, response)
+
+    def when_cancelled(self, abandon: Callable[[], object]) -> None:
+        """For implementations: have ``abandon`` called if nobody wants the response any more. The last one given counts."""
+        if self._future.cancelled():
+            abandon()
+        else:
+            self._future._abandon = abandon
+
+
+def _when_cancelled(callback: Callable[["HTTPResponse"], None], abandon: Callable[[], object]) -> None:
+    """`_Delivery.when_cancelled`, where the callback is such a one; another caller of `fetch_impl` has no way to cancel."""
+    if type(callback) is _Delivery:
+        callback.when_cancelled(abandon)
 
 
 class HTTPRequest:
@@ -193,7 +243,8 @@ class HTTPRequest:
 
     What is sent:
 
-    * ``url``: absolute http or https URL. A user name and password in it are used for Basic authentication.
+    * ``url``: absolute http or https URL. A user name and password in it are used for Basic authentication. What must not stand in a
+      request target (spaces, non-ASCII text, a ``%`` that encodes nothing) is percent-encoded; control characters are an error.
     * ``method``: ``"GET"`` etc. Other methods than the well-known ones need ``allow_nonstandard_methods=True``, which also permits a body
       with methods that have none, and none with POST, PUT and PATCH.
     * ``headers``: dict or `.HTTPHeaders`.
@@ -208,7 +259,9 @@ class HTTPRequest:
 
     How long and how far:
 
-    * ``connect_timeout``, ``request_timeout``: seconds (default 20) for connecting, and for the whole request. 0 means for ever.
+    * ``connect_timeout``: seconds (default 20) that connecting may take, from when that begins. 0 means for ever.
+    * ``request_timeout``: seconds (default 20) from `~AsyncHTTPClient.fetch` to the end of the response, waiting for a free slot and
+      redirects included. 0 means for ever.
     * ``follow_redirects`` (default True), ``max_redirects`` (default 5). Credentials do not follow to another origin.
 
     What comes back:
@@ -222,7 +275,7 @@ class HTTPRequest:
 
     * ``ssl_options``: an `ssl.SSLContext` (or dict, see `.netutil.ssl_options_to_context`) which replaces the next four.
       ``simple_httpclient`` only.
-    * ``validate_cert`` (default True), ``ca_certs``, ``client_cert``, ``client_key``: the last three are names of PEM files.
+    * ``validate_cert`` (default True), ``ca_certs``, ``client_cert``, ``client_key``: the last three are names (or paths) of PEM files.
     * ``allow_ipv6``: False restricts to IPv4.
     * ``network_interface``: source address, or with ``curl_httpclient`` the name of an interface.
     * ``proxy_host``, ``proxy_port``, ``proxy_username``, ``proxy_password``, ``proxy_auth_mode``: ``curl_httpclient`` only.
@@ -233,6 +286,8 @@ class HTTPRequest:
 
     # Set on the way to another origin: the client's default credentials must not come along either.
     _withholds_credentials = False
+    # When `AsyncHTTPClient.fetch` was called, on the clock of `time.monotonic`: `request_timeout` counts from there, over all redirects.
+    _fetched_at: float | None = None
 
     # What a client uses when neither the request nor its own `defaults` say anything.
     _DEFAULTS: dict[str, Any] = {
@@ -273,10 +328,10 @@ class HTTPRequest:
         proxy_auth_mode: str | None = None,
         allow_nonstandard_methods: bool | None = None,
         validate_cert: bool | None = None,
-        ca_certs: str | None = None,
+        ca_certs: "str | os.PathLike[str] | None" = None,
         allow_ipv6: bool | None = None,
-        client_key: str | None = None,
-        client_cert: str | None = None,
+        client_key: "str | os.PathLike[str] | None" = None,
+        client_cert: "str | os.PathLike[str] | None" = None,
         body_producer: Callable[[Callable[[bytes], Any]], Awaitable[None] | None] | None = None,
         expect_100_continue: bool = False,
         decompress_response: bool | None = None,
@@ -397,7 +452,7 @@ class HTTPResponse:
             raise self.error
 
     def __repr__(self) -> str:
-        fields = ",".join([f"{name}={value!r}" for name, value in sorted(vars(self).items())])
+        fields = ",".join([f"{name}={_shown(value)}" for name, value in sorted(vars(self).items())])
         return f"{type(self).__name__}({fields})"
 
 
@@ -414,6 +469,10 @@ class HTTPClientError(Exception):
         self.message = message or responses.get(code, "Unknown")
         self.response = response
 
+    def __reduce__(self) -> "tuple[Any, ...]":
+        # No constructor: subclasses have other arguments, and the response, which refers to the exception, must come in behind it.
+        return copyreg.__newobj__, (type(self),), {**vars(self), "args": self.args}  # type: ignore[attr-defined]  # pickle's own name
+
     def __str__(self) -> str:
         return f"HTTP {self.code}: {self.message}"
 
@@ -422,6 +481,13 @@ class HTTPClientError(Exception):
 
 
 HTTPError = HTTPClientError
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception as error:  # a response is printed to look for a fault, and must not bring another
+        return f"<{type(value).__name__}, whose repr raises {type(error).__name__}>"
 
 
 class _RequestProxy:

@@ -1,9 +1,22 @@
 """The HTTP client that needs nothing but this package: HTTP/1.1 over `.TCPClient` and `.HTTP1Connection`.
 
-Way of a request: `SimpleAsyncHTTPClient.fetch_impl` queues it; when a slot is free, a ``_HTTPConnection`` is made, whose ``run`` connects,
-sends, and reads the response as an `.HTTPMessageDelegate`. At the end the slot is released and the next request of the queue starts.
+Way of a request: `SimpleAsyncHTTPClient.fetch_impl` queues it; when a slot is free, a ``_HTTPConnection`` is made, which goes through these
+states, and on from any of them to DONE when it fails, is cancelled or takes too long:
+
+==========  ====================================================================================================================
+state       what is under way
+==========  ====================================================================================================================
+CONNECTING  ``run`` looks for a connection: an idle one (``_Link``) of a client that keeps them, else a new one
+SENDING     the request goes out; its response is read already, since a server need not wait for the end to refuse
+WAITING     all is sent
+DONE        the outcome was handed out, the slot is free; a body that was still being produced is cancelled
+==========  ====================================================================================================================
+
+The callbacks of the application run in the context of the fetch (a copy of its caller's), everything of ours in copies of that.
 """
 
+import asyncio
+import contextvars
 import copy
 import functools
 import math
@@ -13,13 +26,15 @@ import ssl
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Coroutine, Hashable
+from enum import IntEnum
 from io import BytesIO
 from types import TracebackType
 from typing import Any, TypeAlias, cast
 
 from tornadolike import gen, httputil, version
 from tornadolike._client.credentials import BOUND_TO_ORIGIN, basic_authorization
+from tornadolike._client.keep_alive import idle_seconds_allowed, switched_on
 from tornadolike._client.pool import IdlePool
 from tornadolike._client.redirects import DESCRIBES_BODY, REDIRECT_CODES, Hop, next_hop
 from tornadolike._client.request_head import Target, check_body, check_method, fill_in, parse_target
@@ -30,9 +45,18 @@ from tornadolike._http1.events import Pairs, ResponseHead
 from tornadolike.concurrent import Future
 from tornadolike.escape import _unicode, native_str
 from tornadolike.http1connection import HTTP1Connection, HTTP1ConnectionParameters
-from tornadolike.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest, HTTPResponse, _RequestProxy, main
+from tornadolike.httpclient import (
+    AsyncHTTPClient,
+    HTTPError,
+    HTTPRequest,
+    HTTPResponse,
+    _Delivery,
+    _RequestProxy,
+    _when_cancelled,
+    main,
+)
 from tornadolike.ioloop import IOLoop
-from tornadolike.iostream import IOStream, StreamClosedError, UnsatisfiableReadError
+from tornadolike.iostream import IOStream, StreamClosedError
 from tornadolike.log import app_log, gen_log
 from tornadolike.netutil import OverrideResolver, Resolver, _client_ssl_defaults, is_valid_ip
 from tornadolike.tcpclient import TCPClient
@@ -48,7 +72,28 @@ _BODYLESS_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 _IDLE_SECONDS = 15.0
 _IDLE_HOSTS = 4
 
+# What is copied behind its head, to go out with it in one piece; more than that is dearer to copy than to write apart.
+_MOST_COPIED = 64 * 1024
+
+# A cancelled fetch whose response is on its way need not cost a connection. How many of them at a time: as many as others.
+_LINGER_SECONDS = 0.1
+
+_KEEP_ALIVE_VARIABLE = "TORNADOLIKE_KEEP_ALIVE"
+
 _Callback: TypeAlias = Callable[[HTTPResponse], None]
+
+
+class _State(IntEnum):
+    CONNECTING = 0
+    SENDING = 1
+    WAITING = 2
+    DONE = 3
+
+
+_CONNECTING, _SENDING, _WAITING, _DONE = _State
+
+# asyncio's loops refer to tasks weakly: one that waits for something which only it knows would vanish.
+_running: "set[asyncio.Future[None]]" = set()
 
 
 class HTTPTimeoutError(HTTPError):
@@ -58,7 +103,7 @@ class HTTPTimeoutError(HTTPError):
         super().__init__(599, message or "Timeout")
 
     def __str__(self) -> str:
-        return self.message
+        return str(self.message)
 
 
 class HTTPStreamClosedError(HTTPError):
@@ -71,7 +116,7 @@ class HTTPStreamClosedError(HTTPError):
         super().__init__(599, message)
 
     def __str__(self) -> str:
-        return self.message
+        return str(self.message)
 
 
 class SimpleAsyncHTTPClient(AsyncHTTPClient):
@@ -79,7 +124,8 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
 
     Arguments, for `.AsyncHTTPClient.configure`, or for the constructor beside ``force_instance=True``:
 
-    * ``max_clients``: requests in flight at a time; more wait in a queue, which counts against their time-outs.
+    * ``max_clients``: requests in flight at a time; more wait in a queue. That counts against their
+      ``request_timeout``; if neither they nor ``defaults`` have one, against their ``connect_timeout``, too.
     * ``hostname_mapping``: dict of host name to address, asked before the resolver (see `.OverrideResolver`).
     * ``resolver``: a `.Resolver` to use, which the caller closes; default is one of the client's own.
     * ``max_buffer_size``: bytes read into memory at a time, default 100 MiB.
@@ -92,14 +138,18 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
 
         AsyncHTTPClient.configure(None, defaults={"keep_alive": True})
 
-    At most ``max_clients`` idle connections are kept for one server, four times that altogether. A request with a ``Connection`` header
-    other than ``keep-alive``, or with a dict as ``ssl_options``, is not sent over a kept connection. When the server turns out to have
-    closed a kept connection before any response, an idempotent request without ``body_producer`` and ``streaming_callback`` is sent
-    once more over a new one.
+    The environment variable ``TORNADOLIKE_KEEP_ALIVE=1`` (also ``true``, ``yes``, ``on``) does the same for programs that cannot be
+    changed; ``0``, ``false``, ``no``, ``off`` leave it off, ``defaults`` win over it, and another value is a `ValueError`.
+
+    At most ``max_clients`` idle connections are kept for one server, four times that altogether, and none for longer than a ``Keep-Alive``
+    field of the server says. A request with a ``Connection`` header other than ``keep-alive``, or with a dict as ``ssl_options``, is not
+    sent over a kept connection. When the server turns out to have closed a kept connection before any response, an idempotent request
+    without ``body_producer`` and ``streaming_callback`` is sent once more over a new one.
     """
 
     _kept: "_KeptConnections | None" = None
     _timeouts: "_Timeouts"
+    _lingering = 0  # cancelled requests whose connections are still open
 
     def initialize(  # type: ignore[override]  # each implementation has arguments of its own
         self,
@@ -113,8 +163,8 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
     ) -> None:
         super().initialize(defaults=defaults)
         # Requests by a key of their own: in order of arrival, waiting for a slot (with the handle of their time-out), and in flight.
-        self.queue: deque[tuple[object, HTTPRequest, _Callback]] = deque()
-        self.waiting: dict[object, tuple[HTTPRequest, _Callback, object]] = {}
+        self.queue: deque[tuple[_Waiting, HTTPRequest, _Callback]] = deque()
+        self.waiting: dict[_Waiting, tuple[HTTPRequest, _Callback, object]] = {}
         self.active: dict[object, tuple[HTTPRequest, _Callback]] = {}
         self.max_body_size, self.max_header_size, self.max_buffer_size = max_body_size, max_header_size, max_buffer_size
         self.max_clients = max_clients
@@ -123,7 +173,10 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
         self.resolver = lookup if hostname_mapping is None else OverrideResolver(resolver=lookup, mapping=hostname_mapping)
         self.tcp_client = TCPClient(resolver=self.resolver)
         self._timeouts = _Timeouts(self.io_loop)
+        self._says_request_timeout = bool(defaults) and "request_timeout" in cast("dict[str, Any]", defaults)
         keep_alive = self.defaults.get("keep_alive")
+        if keep_alive is None:
+            keep_alive = switched_on(_KEEP_ALIVE_VARIABLE, os.environ.get(_KEEP_ALIVE_VARIABLE, ""))
         if keep_alive:
             self._kept = _KeptConnections(self.io_loop, max_clients, _IDLE_SECONDS if keep_alive is True else keep_alive)
 
@@ -137,25 +190,37 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
         self.tcp_client.close()
 
     def fetch_impl(self, request: HTTPRequest, callback: _Callback) -> None:
-        key = object()
-        self.waiting[key] = (request, callback, self._start_queue_timeout(key, request))
-        self.queue.append((key, request, callback))
+        if request._fetched_at is None and isinstance(request, _RequestProxy):
+            request._fetched_at = time.monotonic()
+        if len(self.active) < self.max_clients and not self.queue:
+            key = object()
+            self.active[key] = (request, callback)
+            self._handle_request(request, functools.partial(self._release_fetch, key), callback)
+            return
+        waiting = _Waiting()
+        self.waiting[waiting] = (request, callback, self._start_queue_timeout(waiting, request))
+        self.queue.append((waiting, request, callback))
+        _when_cancelled(callback, functools.partial(self._leave_queue, waiting))
         self._process_queue()
         if self.queue:
             gen_log.debug("max_clients limit reached, request queued. %d active, %d queued requests.", len(self.active), len(self.queue))
 
-    def _start_queue_timeout(self, key: object, request: HTTPRequest) -> object:
-        seconds = _sooner(request.connect_timeout, request.request_timeout)
-        if not seconds or len(self.active) < self.max_clients:
+    def _start_queue_timeout(self, key: "_Waiting", request: HTTPRequest) -> object:
+        seconds = request.request_timeout
+        if not self._says_request_timeout and getattr(request, "request", request).request_timeout is None:
+            seconds = _sooner(request.connect_timeout, seconds)
+        if not seconds:
             return None
-        return self.io_loop.call_at(self.io_loop.time() + seconds, self._on_timeout, key, "in request queue")
+        if request._fetched_at is not None:
+            seconds += request._fetched_at - time.monotonic()  # a redirect has used some of it
+        return self.io_loop.call_later(seconds, key.context.run, self._on_timeout, key, "in request queue")
 
     def _process_queue(self) -> None:
         while len(self.active) < self.max_clients and self.queue:
             key, request, callback = self.queue.popleft()
             self.active[key] = (request, callback)
             self._remove_timeout(key)
-            self._handle_request(request, functools.partial(self._release_fetch, key), callback)
+            key.context.run(self._handle_request, request, functools.partial(self._release_fetch, key), callback)
 
     def _connection_class(self) -> type:
         return _HTTPConnection
@@ -168,12 +233,17 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
         self.active.pop(key)
         self._process_queue()
 
-    def _remove_timeout(self, key: object) -> None:
+    def _remove_timeout(self, key: "_Waiting") -> None:
         _, _, timeout = self.waiting.pop(key, (None, None, None))
         if timeout is not None:
             self.io_loop.remove_timeout(timeout)
 
-    def _on_timeout(self, key: object, info: str | None = None) -> None:
+    def _leave_queue(self, key: "_Waiting") -> None:
+        request, callback, _ = self.waiting[key]
+        self._remove_timeout(key)
+        self.queue.remove((key, request, callback))
+
+    def _on_timeout(self, key: "_Waiting", info: str | None = None) -> None:
         request, callback, _ = self.waiting.pop(key)
         self.queue.remove((key, request, callback))
         error = HTTPTimeoutError(f"Timeout {info}" if info else "Timeout")
@@ -182,138 +252,169 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
         self.io_loop.add_callback(callback, response)
 
 
+class _Waiting:
+    """A request in the queue: its key, and the context of its fetch."""
+
+    __slots__ = ("context",)
+
+    def __init__(self) -> None:
+        self.context = contextvars.copy_context()
+
+
 class _KeptConnections:
     """The idle connections of a client: an `IdlePool`, and what it needs of the loop, a timer."""
 
     def __init__(self, io_loop: IOLoop, max_clients: int, idle_seconds: float) -> None:
         self._io_loop = io_loop
-        self._pool: IdlePool[_KeptConnection] = IdlePool(max_clients * _IDLE_HOSTS, max_clients, idle_seconds)
+        self._idle_seconds = idle_seconds
+        self._pool: IdlePool[_Link] = IdlePool(max_clients * _IDLE_HOSTS, max_clients)
         self._timer: object = None
+        self._due = math.inf
         self._closed = False
 
     def __len__(self) -> int:
         return len(self._pool)
 
-    def take(self, key: Hashable) -> "_KeptConnection | None":
+    def take(self, key: Hashable) -> "_Link | None":
         """A connection that was alive a moment ago, or None."""
-        while (kept := self._pool.take(key)) is not None:
-            if not kept.stream.closed():
-                return kept
+        while (link := self._pool.take(key)) is not None:
+            if not link.stream.closed():
+                if link.idle_until > time.monotonic():
+                    return link
+                link.stream.close()  # the loop was too busy to do that in time
         return None
 
-    def keep(self, key: Hashable, stream: IOStream, engine: ClientEngine) -> None:
-        """Keep a connection for the first time, when the exchange on it is over."""
-        stream.set_close_callback(None)
-        kept = _KeptConnection(self._pool, stream, engine)
-        self.put(key, kept)
-        if not stream.closed():
-            stream._attach_consumer(kept)
-
-    def put(self, key: Hashable, kept: "_KeptConnection") -> None:
-        """Take back a connection that can carry another request."""
-        if self._closed:
-            kept.stream.close()
+    def put(self, key: Hashable, link: "_Link", keep_alive_field: str | None) -> None:
+        """Take back a connection that can carry another request, and keep it for as long as both sides want to."""
+        seconds = self._idle_seconds
+        if keep_alive_field is not None:
+            seconds = min(seconds, idle_seconds_allowed(keep_alive_field))
+        if self._closed or seconds <= 0:
+            link.stream.close()
             return
-        for evicted in self._pool.put(key, kept, time.monotonic()):
+        deadline = link.idle_until = time.monotonic() + seconds
+        for evicted in self._pool.put(key, link, deadline):
             evicted.stream.close()
-        if self._timer is None:
+        if deadline < self._due:
             self._schedule()
+
+    def forget(self, link: "_Link") -> None:
+        self._pool.discard(link)
 
     def close(self) -> None:
         self._closed = True
-        if self._timer is not None:
-            self._io_loop.remove_timeout(self._timer)
-            self._timer = None
-        for kept in self._pool.drain():
-            kept.stream.close()
+        self._stop()
+        for link in self._pool.drain():
+            link.stream.close()
 
     def _schedule(self) -> None:
+        self._stop()
         deadline = self._pool.next_deadline()
         if deadline is not None:
+            self._due = deadline
             self._timer = self._io_loop.call_later(max(deadline - time.monotonic(), 0), self._expire)
 
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._io_loop.remove_timeout(self._timer)
+        self._timer, self._due = None, math.inf
+
     def _expire(self) -> None:
-        self._timer = None
-        for kept in self._pool.expire(time.monotonic()):
-            kept.stream.close()
+        for link in self._pool.expire(time.monotonic()):
+            link.stream.close()
         self._schedule()
 
 
-class _KeptConnection:
-    """A connection that has carried a request. Idle, or in the middle of another one, it is the consumer of its stream.
+class _Link:
+    """A connection of a client that keeps connections: idle, or in use by one ``_HTTPConnection``. Always the consumer of its stream.
 
-    A response that arrives whole costs neither an `HTTP1Connection` nor a task nor a future; any other one goes the long way.
+    A response that arrives whole costs neither an `HTTP1Connection` nor a task nor a future; any other one goes by way of the former.
     """
 
-    __slots__ = ("_exchange", "_pool", "_user", "engine", "stream")
+    __slots__ = ("_connection", "_pool", "_user", "engine", "idle_until", "stream", "used")
 
-    def __init__(self, pool: "IdlePool[_KeptConnection]", stream: IOStream, engine: ClientEngine) -> None:
+    def __init__(self, pool: _KeptConnections, stream: IOStream, engine: ClientEngine) -> None:
         self.stream = stream
         self.engine = engine
+        self.used = False
+        self.idle_until = math.inf
         self._pool = pool
         self._user: _HTTPConnection | None = None
-        self._exchange: HTTP1Connection | None = None
+        self._connection: HTTP1Connection | None = None
+        stream._attach_consumer(self)
 
-    def release(self) -> IOStream:
-        """The stream, for somebody who reads it in another way."""
-        self.stream._detach_consumer()
-        return self.stream
-
-    def request(self, user: "_HTTPConnection", method: str, message: bytes) -> None:
-        """Send a whole request; ``user`` gets the response, or hears that there is none."""
+    def send(self, user: "_HTTPConnection", method: str, head: bytes, body: bytes | None) -> None:
+        """Send a whole request; ``user`` gets the response, or hears that there is none. Raises `StreamClosedError`."""
         self._user = user
         self.engine.send_whole(method)
-        self.stream._write_now(message)
+        if body is not None and len(body) > _MOST_COPIED:
+            self.stream.write(head)
+            self.stream.write(body)
+        else:
+            self.stream.write(head + body if body else head)
+
+    def connect(self, user: "_HTTPConnection") -> HTTP1Connection:
+        """For a request, or a response, that comes piece by piece."""
+        self._user = user
+        connection = self._connection = user._create_connection(self.stream)
+        connection._engine = self.engine
+        connection._owner = self
+        connection._begin(user)
+        return connection
+
+    def abandon(self) -> None:
+        self._user = self._connection = None
+        self.stream.close()
 
     def data_received(self, data: bytes) -> None:
         user = self._user
-        if self._exchange is not None:
-            self._exchange._input(data)
-        elif user is None:
+        if user is None:
             # Nobody asked for anything, so it must never be taken for the answer to the next request.
             self.stream.close()
+        elif self._connection is not None:
+            user._context.copy().run(self._connection._input, data)
         else:
-            user._retriable = False
-            whole = self.engine.whole_response(data, user._body_limit())
-            if whole is not None:
-                self._user = None
-                user._whole_response_received(*whole)
-            else:
-                self._begin_exchange(user)._input(data)
+            user._context.copy().run(self._first_data, user, data)
 
-    def _begin_exchange(self, user: "_HTTPConnection") -> HTTP1Connection:
-        exchange = self._exchange = user.connection = user._create_connection(self.stream)
-        exchange._engine = self.engine
-        exchange._owner = self
-        exchange._begin(user)
-        return exchange
+    def _first_data(self, user: "_HTTPConnection", data: bytes) -> None:
+        user._retriable = False
+        whole = self.engine.whole_response(data, user._body_limit()) if user._takes_whole else None
+        if whole is not None:
+            self._user = None
+            user._whole_response_received(*whole)
+        else:
+            user.connection = self.connect(user)
+            user.connection._input(data)
 
     def stream_closed(self) -> None:
-        if self._exchange is not None:
-            self._exchange._on_stream_closed()
-        elif self._user is not None:
-            self.exchange_lost(None, StreamClosedError(real_error=self.stream.error))
+        user = self._user
+        if user is None:
+            self._pool.forget(self)
+        elif self._connection is not None:
+            user._context.copy().run(self._connection._on_stream_closed)
         else:
-            self._pool.discard(self)
+            user._context.copy().run(self.exchange_lost, None, StreamClosedError(real_error=self.stream.error))
 
     def exchange_done(self, connection: HTTP1Connection) -> None:
-        user = self._forget_exchange()
+        user = self._release()
         if self.engine.take_waiting():
             # More than the one response that was asked for: as above.
             self.engine.keep_alive = False
         if user is not None:
             user._conclude()
+        # Whoever paused it, because the response came in too many pieces at a time, had it to end before he could go on.
+        self.stream._resume_reading()
 
     def exchange_lost(self, connection: HTTP1Connection | None, error: Exception | None) -> None:
-        user = self._forget_exchange()
+        user = self._release()
         if user is not None:
             user._connection_lost(error)
 
     def exchange_detached(self, connection: HTTP1Connection) -> None:
-        self._forget_exchange()
+        self._release()
 
-    def _forget_exchange(self) -> "_HTTPConnection | None":
-        user, self._user, self._exchange = self._user, None, None
+    def _release(self) -> "_HTTPConnection | None":
+        user, self._user, self._connection = self._user, None, None
         return user
 
 
@@ -359,7 +460,7 @@ class _Timeouts:
         if self._deadlines:
             self._timer = self._io_loop.call_later(max(self._next - now, 0), self._look)
         for connection in due:
-            connection._on_timeout("during request")
+            connection._context.copy().run(connection._on_timeout, "during request")
 
 
 class _HTTPConnection(httputil.HTTPMessageDelegate):
@@ -379,24 +480,31 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
     final_callback: _Callback | None
     release_callback: Callable[[], None] | None
 
+    _state = _CONNECTING
     _timeout: object = None
     _sockaddr: object = None
     _target: Target
     _source_ip: str | None = None
     _ssl_options: dict[str, Any] | ssl.SSLContext | None = None
-    # Where the connection belongs in the client's _KeptConnections; None: it is closed after the response.
+    # Where the connection belongs among those that the client keeps; None: it is closed after the response.
     _key: Hashable = None
-    # What we send over, if the whole request went out at once over a kept connection.
-    _lent: _KeptConnection | None = None
+    _link: _Link | None = None
+    # What connects, and produces a body that is not at hand.
+    _task: "asyncio.Future[None] | None" = None
     # The fields of an ordinary request, as they go on the wire.
     _ready_lines: bytes | None = None
     _prepared = False
-    _request_sent = False
     _redirecting = False
     # The connection was kept from an earlier request: should it be dead, the request may be sent again over a new one.
     _retriable = False
+    # Nobody wants to see the response before it is complete.
+    _takes_whole = False
     # The response is complete, but was not yet handed out.
     _response_read = False
+    _asked_for_body = False
+    _lingers = False  # cancelled, and not yet given up
+    # What a callback of the application raised, which ends the request.
+    _raised: BaseException | None = None
 
     def __init__(
         self,
@@ -417,63 +525,95 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         self.io_loop = IOLoop.current() if client is None else client.io_loop
         self.start_wall_time = time.time()
         self.start_time = time.monotonic()  # not the clock on the wall, which may be set meanwhile
-        if type(self) is not _HTTPConnection or client is None or client._kept is None or not self._sent_at_once(client._kept):
-            gen.convert_yielded(self.run()).add_done_callback(_log_failure)
+        self._context = contextvars.copy_context()
+        _when_cancelled(final_callback, self._cancelled)
+        if client is None or client._kept is None or not self._sent_at_once():
+            self._task = _spawn(self.run())
 
     # Sending
 
     async def run(self) -> None:
         try:
             self._prepare()
-            if not await self._run_on_kept_connection():
-                await self._run_on_new_connection()
+            await self._send(self._take_link() or await self._connect())
+        except asyncio.CancelledError:
+            if self.final_callback is not None:  # it was not us
+                self._abandon()
+                raise
         except Exception:
             if not self._handle_exception(*sys.exc_info()):
                 raise
 
-    async def _run_again(self) -> None:
-        """The kept connection was dead."""
-        try:
-            await self._run_on_new_connection()
-        except Exception:
-            if not self._handle_exception(*sys.exc_info()):
-                raise
-
-    def _sent_at_once(self, connections: _KeptConnections) -> bool:
-        """Send a request without any peculiarities over an idle connection, now; False: leave it to `run`.
-
-        It has no task: nothing has to be waited for but the response, which comes to `_whole_response_received`, or, if it does not come
-        in one piece, to the methods of the delegate.
-        """
-        request = self.request
-        if request.body_producer or request.streaming_callback or request.header_callback or request.expect_100_continue:
-            return False
+    def _sent_at_once(self) -> bool:
+        """Send a whole request over an idle connection, now: nothing is waited for, so it costs no task. False: leave it to `run`."""
         try:
             self._prepare()
-            if self._key is None:
-                return False
             head = self._whole_head()
         except Exception:
             return False  # it will be raised again where it can be reported
-        kept = None if head is None else connections.take(self._key)
-        if head is None or kept is None:
+        link = None if head is None else self._take_link()
+        if link is None or head is None:
             return False
-        self._lent, self.stream = kept, kept.stream
-        self._retriable = request.method in _IDEMPOTENT_METHODS
-        self._request_sent = True
-        self._start_timeout()
-        kept.request(self, request.method, head + request.body if request.body else head)
+        self._send_whole(link, head)
         return True
 
-    def _whole_head(self) -> bytes | None:
-        """The head of a request whose body, if any, is at hand; None where the length of the body is somebody else's business."""
+    def _take_link(self) -> _Link | None:
+        if self._key is None or self.client is None or self.client._kept is None:
+            return None
+        return self.client._kept.take(self._key)
+
+    async def _send(self, link: _Link | None) -> None:
+        """Send the request: over a link, or over a new connection (`stream`) that will carry no other."""
+        self._start_timeout()
+        if link is None:
+            self._state = _SENDING
+            self.connection = self._create_connection(self.stream)
+            self.stream.set_close_callback(self._on_stream_closed)
+            await self._exchange()
+            return
+        head = self._whole_head()
+        if head is not None:
+            self._send_whole(link, head)
+            return
+        self._use(link)
+        self.connection = link.connect(self)
+        await self._exchange()
+
+    def _send_whole(self, link: _Link, head: bytes) -> None:
         request = self.request
+        self._use(link)
+        self._state = _WAITING
+        self._takes_whole = request.streaming_callback is None and request.header_callback is None
+        self._start_timeout()
+        try:
+            link.send(self, request.method, head, request.body)
+        except StreamClosedError as error:  # since it was looked at
+            link.abandon()
+            self._connection_lost(error)
+
+    def _use(self, link: _Link) -> None:
+        request = self.request
+        self._link, self.stream = link, link.stream
+        self._state = _SENDING
+        self._retriable = (
+            link.used and request.method in _IDEMPOTENT_METHODS and request.body_producer is None and request.streaming_callback is None
+        )
+        link.used = True
+
+    def _whole_head(self) -> bytes | None:
+        """The head of a request that is at hand, body and all, and of which no subclass wants to see how it is sent; else None."""
+        request = self.request
+        if self._key is None or type(self) is not _HTTPConnection or request.body_producer or request.expect_100_continue:
+            return None
         start_line = f"{request.method} {self._target.path} HTTP/1.1\r\n"
         if self._ready_lines is not None:
             return start_line.encode() + self._ready_lines
         if request.body is None and (request.method in ("POST", "PUT", "PATCH") or "Content-Length" in request.headers):
-            return None
-        return serialize.head(start_line, request.headers.get_all())
+            return None  # its length is somebody else's business
+        try:
+            return serialize.head(start_line, request.headers.get_all())
+        except IllegalHeader as error:
+            raise ValueError(str(error)) from None
 
     def _prepare(self) -> None:
         """Decide everything that needs no connection; raise for what cannot be sent."""
@@ -554,10 +694,11 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             return None
         if request.ssl_options is not None:
             return request.ssl_options
-        files = (request.ca_certs, request.client_cert, request.client_key)
+        ca_certs, client_cert, client_key = request.ca_certs, request.client_cert, request.client_key
+        files = tuple(None if path is None else os.fspath(path) for path in (ca_certs, client_cert, client_key))
         if request.validate_cert and files == (None, None, None):
             return _client_ssl_defaults()
-        return _client_context(bool(request.validate_cert), *files, tuple(map(_file_state, files)))
+        return _client_context(bool(request.validate_cert), *files, state=tuple(map(_file_state, files)))
 
     def _get_key(self) -> Hashable:
         request, target = self.request, self._target
@@ -567,26 +708,20 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             return None
         return (target.scheme, target.host, target.port, request.allow_ipv6, self._source_ip, self._ssl_options)
 
-    async def _run_on_kept_connection(self) -> bool:
-        """Send the request over an idle connection. False: there is none, or it was dead and the request is to be sent over a new one."""
-        if self._key is None or self.client is None or self.client._kept is None:
-            return False
-        kept = self.client._kept.take(self._key)
-        if kept is None:
-            return False
-        stream, request = kept.release(), self.request
-        self._retriable = request.method in _IDEMPOTENT_METHODS and request.body_producer is None and request.streaming_callback is None
-        self._use(stream)
+    async def _run_again(self) -> None:
+        """The kept connection was dead."""
         try:
-            await self._exchange()
-        except StreamClosedError as e:
-            if not self._retriable or isinstance(e.real_error, UnsatisfiableReadError):
+            await self._send(await self._connect())
+        except asyncio.CancelledError:
+            if self.final_callback is not None:
+                self._abandon()
                 raise
-            self._retriable = False
-            return False
-        return True
+        except Exception:
+            if not self._handle_exception(*sys.exc_info()):
+                raise
 
-    async def _run_on_new_connection(self) -> None:
+    async def _connect(self) -> _Link | None:
+        """A new connection: as a link if it may be kept, else as `stream`."""
         target = self._target
         try:
             stream = await self.tcp_client.connect(
@@ -600,16 +735,22 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             )
         except TimeoutError as e:
             raise HTTPTimeoutError(str(e) or "Timeout while connecting") from None
-        if self.final_callback is None:
-            stream.close()
-            return
+        self.stream = stream
         stream.set_nodelay(True)
-        self._use(stream)
-        await self._exchange()
+        kept = None if self.client is None else self.client._kept
+        if self._key is None or kept is None:
+            return None
+        return _Link(kept, stream, cast(ClientEngine, self._create_connection(stream)._engine))
+
+    def _deadline(self) -> float | None:
+        """When the response has to be there, on the clock of `time.monotonic`."""
+        seconds, since = self.request.request_timeout, self.request._fetched_at
+        return (self.start_time if since is None else since) + seconds if seconds else None
 
     def _connect_seconds(self) -> float | None:
-        seconds = _sooner(self.request.connect_timeout, self.request.request_timeout)
-        return self.start_time + seconds - time.monotonic() if seconds else None
+        now, deadline, seconds = time.monotonic(), self._deadline(), self.request.connect_timeout
+        left = math.inf if deadline is None else max(deadline - now, 0)
+        return min(seconds, left) if seconds else None if deadline is None else left
 
     def _create_connection(self, stream: IOStream) -> HTTP1Connection:
         parameters = HTTP1ConnectionParameters(
@@ -620,30 +761,29 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         )
         return HTTP1Connection(stream, True, parameters, self._sockaddr)
 
-    def _use(self, stream: IOStream) -> None:
-        self.stream = stream
-        self.connection = self._create_connection(stream)
-        self._request_sent = False
-        stream.set_close_callback(self._on_stream_closed)
-        self._start_timeout()
-
     def _start_timeout(self) -> None:
-        seconds = self.request.request_timeout
-        if not seconds or self._timeout is not None:
+        deadline = self._deadline()
+        if deadline is None or self._timeout is not None:
             return
         if self.client is None:
-            self._timeout = self.io_loop.call_later(self.start_time + seconds - time.monotonic(), self._on_timeout, "during request")
+            self._timeout = self.io_loop.call_later(deadline - time.monotonic(), self._on_timeout, "during request")
         else:
             self._timeout = self.client._timeouts
-            self.client._timeouts.watch(self, self.start_time + seconds)
+            self.client._timeouts.watch(self, deadline)
 
     async def _exchange(self) -> None:
-        """Send the request, and read the response to its end."""
+        """Send the request piece by piece, while the response is read to its end."""
         request = self.request
         start_line = httputil.RequestStartLine(request.method, self._target.path, "")
         if request.expect_100_continue:
             self.connection.write_headers(start_line, request.headers)
             await self._read_response()
+        elif request.body_producer is not None:
+            self.connection.write_headers(start_line, request.headers)
+            # The response may come before everything is sent; then nobody needs the rest.
+            reading = self._begin_reading()
+            await self._write_body(False)
+            await self._end_reading(reading)
         else:
             self.connection.write_headers(start_line, request.headers, request.body)
             await self._write_body(True)
@@ -654,13 +794,26 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             if request.expect_100_continue:  # else it went with the head, in one write
                 self.connection.write(request.body)
         elif request.body_producer is not None:
-            produced = request.body_producer(self.connection.write)
-            if produced is not None:
-                await produced
-        self._request_sent = True
+            await self._produce(request.body_producer)
+        if self._state is _DONE:
+            return
+        self._state = _WAITING
         self.connection.finish()
         if start_read:
             await self._read_response()
+
+    async def _produce(self, producer: Callable[[Callable[[bytes], Any]], Any]) -> None:
+        produced = self._context.run(producer, self.connection.write)
+        if produced is not None:
+            await (self._in_context(produced) if asyncio.iscoroutine(produced) else gen.convert_yielded(produced))
+
+    def _in_context(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Future[None]":
+        """A task for a coroutine of the application, in the context of the callbacks."""
+        loop = asyncio.get_event_loop()
+        if loop.get_task_factory() is None:
+            return _hold(loop.create_task(coroutine, context=self._context))
+        # Some factories take no context, and some begin at once, where it may be in use.
+        return _hold(self._context.copy().run(loop.create_task, coroutine))
 
     # Time-outs and errors
 
@@ -677,22 +830,66 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         elif timeout is not None:
             self.io_loop.remove_timeout(timeout)
 
+    def _cancelled(self) -> None:
+        """Nobody waits for the response any more. If it is here soon, well; in any case the slot is free now."""
+        if self.final_callback is None:
+            return
+        self._release()
+        if self.client is not None and self.client._lingering < self.client.max_clients:
+            self.client._lingering += 1
+            self._lingers = True
+            self.io_loop.call_later(_LINGER_SECONDS, self._end_lingering, self.client)
+        else:
+            self._abandon()
+
+    def _end_lingering(self, client: SimpleAsyncHTTPClient) -> None:
+        client._lingering -= 1
+        self._abandon()
+
+    def _abandon(self) -> None:
+        if self.final_callback is None:
+            return
+        self.final_callback = None
+        self._end()
+        self._release()
+
+    def _end(self) -> None:
+        """Whatever is under way for this request, it is over."""
+        self._stop_sending()
+        self._retriable = False
+        self._remove_timeout()
+        link, self._link = self._link, None
+        if link is not None:
+            link.abandon()
+        elif hasattr(self, "stream"):
+            self.stream.close()
+
+    def _stop_sending(self) -> None:
+        state, self._state = self._state, _DONE
+        if state < _WAITING and self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+
     def _connection_lost(self, error: Exception | None) -> None:
-        """The end of a request that was `_sent_at_once`; without ``error`` it was the response that was bad."""
+        """The end of a link; without ``error`` it was the response that was bad."""
         if error is None:
             self._retriable = False
             self.on_connection_close()
         elif self._retriable:
             self._retriable = False
-            self._lent = None
-            gen.convert_yielded(self._run_again()).add_done_callback(_log_failure)
+            self._link = None
+            self._state = _CONNECTING
+            self._task = _spawn(self._run_again())
         else:
             self._handle_exception(type(error), error, None)
 
     def on_connection_close(self) -> None:
-        if self.final_callback is not None and not self._retriable and not self._response_read:
-            error = self.stream.error or HTTPStreamClosedError(self._loss)
-            self._handle_exception(type(error), error, None)
+        if self.final_callback is None or self._retriable or self._response_read:
+            return
+        error = self.stream.error
+        if error is None or self._raised is not None:
+            error = HTTPStreamClosedError(self._loss)
+            error.__cause__ = self._raised
+        self._handle_exception(type(error), error, None)
 
     def _on_stream_closed(self) -> None:
         if self.code is None:
@@ -703,13 +900,13 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         """Report an error as the outcome of the request. False: there is already an outcome, so the error is not ours to swallow."""
         if self.final_callback is None:
             return isinstance(value, StreamClosedError)
-        self._remove_timeout()
-        self._retriable = False
+        if self._lingers:
+            self._abandon()
+            return True
         if isinstance(value, StreamClosedError):
             value = value.real_error or HTTPStreamClosedError("Stream closed")
+        self._end()
         self._run_callback(self._failure(value))
-        if hasattr(self, "stream"):
-            self.stream.close()
         return True
 
     def _failure(self, error: BaseException | None) -> HTTPResponse:
@@ -719,10 +916,15 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
     # Reading
 
     async def _read_response(self) -> None:
-        alive = await self.connection.read_response(self)
-        if self._response_read:
-            self._conclude()
-        elif not alive and self.connection.stream is not None:  # neither complete nor detached
+        await self._end_reading(self._begin_reading())
+
+    def _begin_reading(self) -> Awaitable[bool] | None:
+        if self._link is not None or self._state is _DONE:
+            return None  # what comes over a link needs no asking
+        return self.connection.read_response(self)
+
+    async def _end_reading(self, reading: Awaitable[bool] | None) -> None:
+        if reading is not None and not await reading and self.connection.stream is not None:  # neither complete nor detached
             self._retriable = False
             self.on_connection_close()
 
@@ -731,16 +933,29 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
     ) -> Awaitable[None]:
         assert isinstance(first_line, httputil.ResponseStartLine)
         self._retriable = False
-        if first_line.code == 100 and self.request.expect_100_continue and not self._request_sent:
-            return self._write_body(False)
-        if first_line.code >= 200:
-            self._final_headers_received(first_line, headers)
-        elif self.request.header_callback is not None:
-            self._run_header_callback(self.request.header_callback, first_line, headers)
         # Subclasses await what this method returns, so it cannot be None; a coroutine would cost a task for each response.
         ready: Future[None] = Future()
         ready.set_result(None)
+        if first_line.code == 100 and self.request.expect_100_continue and not self._asked_for_body:
+            self._asked_for_body = True
+            self._task = _spawn(self._send_body_now())
+        elif first_line.code >= 200:
+            self._final_headers_received(first_line, headers)
+        elif self.request.header_callback is not None:
+            self._run_header_callback(self.request.header_callback, first_line, headers)
         return ready
+
+    async def _send_body_now(self) -> None:
+        """The server has asked for it; the response is read meanwhile."""
+        try:
+            await self._write_body(False)
+        except asyncio.CancelledError:
+            if self.final_callback is not None:
+                self._abandon()
+                raise
+        except Exception:
+            if not self._handle_exception(*sys.exc_info()):
+                raise
 
     def _final_headers_received(self, first_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders) -> None:
         self.code = first_line.code
@@ -753,16 +968,31 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
     def _run_header_callback(
         self, callback: Callable[[str], None], first_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders
     ) -> None:
-        callback(f"{first_line.version} {first_line.code} {first_line.reason}\r\n")
-        for name, value in headers.get_all():
-            callback(f"{name}: {value}\r\n")
-        callback("\r\n")
+        fields = [f"{name}: {value}\r\n" for name, value in headers.get_all()]
+        for line in (f"{first_line.version} {first_line.code} {first_line.reason}\r\n", *fields, "\r\n"):
+            self._call(callback, line)
+
+    def _call(self, callback: Callable[..., Any], *args: Any) -> Any:
+        """Call a callback of the application, whose failure ends the request."""
+        try:
+            return self._context.run(callback, *args)
+        except Exception as error:
+            self._raised = error
+            raise
+
+    async def _wait_for(self, awaitable: Any) -> None:
+        try:
+            await _awaited(awaitable)
+        except Exception as error:
+            self._raised = error
+            raise
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         if self._redirecting:
             return None
         if self.request.streaming_callback is not None:
-            return self.request.streaming_callback(chunk)
+            awaitable = self._call(self.request.streaming_callback, chunk)
+            return None if awaitable is None else self._in_context(self._wait_for(awaitable))
         if not self.chunks:
             self.chunks = chunk  # mostly the only one
         else:
@@ -775,7 +1005,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         self._remove_timeout()
         # A connection to be kept must first get to its own end, or the next request would not find it. That end comes at once, unless
         # the server answered before it had the whole request; then the connection is not worth waiting for.
-        self._response_read = self._key is not None and self._request_sent and not self.stream.writing()
+        self._response_read = self._link is not None and self._state is _WAITING and not self.stream.writing()
         if not self._response_read:
             self._conclude()
 
@@ -802,18 +1032,14 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             self._run_callback(self._make_response())
 
     def _on_end_request(self) -> None:
-        stream, kept = self.stream, None if self.client is None else self.client._kept
-        if not self._response_read or kept is None or stream.closed():
-            stream.close()
-        elif self._lent is not None:
-            if self._lent.engine.next_exchange():
-                kept.put(self._key, self._lent)
-            else:
-                stream.close()
-        elif self.connection._reusable():
-            kept.keep(self._key, stream, cast(ClientEngine, self.connection._engine))
+        link, self._link = self._link, None
+        kept = None if self.client is None else self.client._kept
+        if link is None:
+            self.stream.close()
+        elif kept is None or not self._response_read or link.stream.closed() or not link.engine.next_exchange():
+            link.abandon()
         else:
-            stream.close()
+            kept.put(self._key, link, None if self.headers is None else self.headers.get("Keep-Alive"))
 
     def _make_response(self) -> HTTPResponse:
         assert self.code is not None
@@ -830,14 +1056,21 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
 
     def _run_callback(self, response: HTTPResponse) -> None:
         callback, self.final_callback = self.final_callback, None
+        self._stop_sending()
         self._release()
         if callback is not None:
-            _report(callback, response)
+            self._report(callback, response)
 
     def _release(self) -> None:
         release, self.release_callback = self.release_callback, None
         if release is not None:
             release()
+
+    def _report(self, callback: _Callback, response: HTTPResponse) -> None:
+        if type(callback) is _Delivery:
+            callback(response)
+        else:
+            self._context.run(_report, callback, response)
 
     # Redirects
 
@@ -852,20 +1085,25 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
 
     def _follow_redirect(self) -> None:
         callback, self.final_callback = self.final_callback, None
+        self._stop_sending()
         self._release()
         if callback is None:
             return
         assert self.client is not None
         try:
-            future = self.client.fetch(self._make_redirected_request(), raise_error=False)
+            # Not by way of the client: a subclass may have a fetch() of its own, with other arguments, or another result.
+            future = AsyncHTTPClient.fetch(self.client, self._make_redirected_request(), raise_error=False)
         except Exception as e:  # it belongs to whoever waits for the response
-            _report(callback, self._failure(e))
+            self._report(callback, self._failure(e))
         else:
+            _when_cancelled(callback, future.cancel)
             future.add_done_callback(functools.partial(self._on_redirect_done, callback))
 
     def _on_redirect_done(self, callback: _Callback, future: "Future[HTTPResponse]") -> None:
+        if future.cancelled():
+            return
         error = future.exception()
-        _report(callback, future.result() if error is None else self._failure(error))
+        self._report(callback, future.result() if error is None else self._failure(error))
 
     def _make_redirected_request(self) -> HTTPRequest:
         assert self.code is not None
@@ -877,6 +1115,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         redirected.headers = _headers_for_hop(request.headers, hop)
         redirected.url, redirected.method = hop.url, hop.method
         redirected.max_redirects = (request.max_redirects or 0) - 1
+        redirected._fetched_at = request._fetched_at
         if hop.drops_body:
             redirected.body = None
             redirected.body_producer = None
@@ -944,10 +1183,27 @@ def _report(callback: _Callback, response: HTTPResponse) -> None:
         app_log.error("Exception in callback %r", callback, exc_info=True)
 
 
-def _log_failure(future: "Future[None]") -> None:
-    error = None if future.cancelled() else future.exception()
+def _awaited(yielded: Any) -> Awaitable[Any]:
+    """What a callback returned, as something to await."""
+    return cast(Awaitable[Any], yielded if asyncio.iscoroutine(yielded) else gen.convert_yielded(yielded))
+
+
+def _spawn(coroutine: Coroutine[Any, Any, None]) -> "asyncio.Future[None]":
+    task = _hold(asyncio.get_event_loop().create_task(coroutine))
+    task.add_done_callback(_log_failure)
+    return task
+
+
+def _hold(task: "asyncio.Future[None]") -> "asyncio.Future[None]":
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+    return task
+
+
+def _log_failure(task: "asyncio.Future[None]") -> None:
+    error = None if task.cancelled() else task.exception()
     if error is not None:
-        app_log.error("Exception in callback %r", future, exc_info=error)
+        app_log.error("Exception in callback %r", task, exc_info=error)
 
 
 @functools.lru_cache(maxsize=32)

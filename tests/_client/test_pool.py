@@ -7,8 +7,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tornadolike._client.pool import IdlePool
 
 
-def make(max_idle: int = 10, per_key: int = 10, seconds: float = 15.0) -> IdlePool[str]:
-    return IdlePool(max_idle, per_key, seconds)
+def make(max_idle: int = 10, per_key: int = 10) -> IdlePool[str]:
+    return IdlePool(max_idle, per_key)
 
 
 def test_empty() -> None:
@@ -57,15 +57,16 @@ def test_a_pool_of_nothing() -> None:
     assert make(per_key=0).put("a", "one", 0) == ["one"]
 
 
-def test_expiry_in_order() -> None:
-    pool = make(seconds=10)
-    pool.put("a", "one", 0)
-    pool.put("a", "two", 5)
+def test_expiry() -> None:
+    pool = make()
+    pool.put("a", "one", 15)
+    pool.put("a", "two", 10)
+    pool.put("b", "three", 12)
     assert pool.next_deadline() == 10
     assert pool.expire(9.9) == []
-    assert pool.expire(10) == ["one"]
-    assert pool.next_deadline() == 15
-    assert pool.expire(99) == ["two"]
+    assert pool.expire(10) == ["two"]
+    assert pool.next_deadline() == 12
+    assert pool.expire(99) == ["one", "three"]
 
 
 def test_a_dead_connection_is_forgotten() -> None:
@@ -89,7 +90,7 @@ class PoolMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.pool = make(max_idle=4, per_key=2, seconds=3)
+        self.pool = make(max_idle=4, per_key=2)
         self.now = 0.0
         self.made = 0
         self.idle: dict[str, str] = {}
@@ -98,12 +99,12 @@ class PoolMachine(RuleBasedStateMachine):
         for connection in connections:
             del self.idle[connection]
 
-    @rule(key=st.sampled_from("abc"))
-    def put(self, key: str) -> None:
+    @rule(key=st.sampled_from("abc"), seconds=st.integers(1, 4))
+    def put(self, key: str, seconds: int) -> None:
         self.made += 1
         connection = f"{key}{self.made}"
         self.idle[connection] = key
-        self.gone(self.pool.put(key, connection, self.now))
+        self.gone(self.pool.put(key, connection, self.now + seconds))
 
     @rule(key=st.sampled_from("abc"))
     def take(self, key: str) -> None:

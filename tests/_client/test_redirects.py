@@ -92,3 +92,18 @@ def test_credentials_belong_to_the_original_origin() -> None:
 def test_malformed_location(location: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - urllib's words
         hop(location)
+
+
+@pytest.mark.parametrize(
+    ("location", "url"),
+    [
+        ("/café".encode().decode("latin-1"), "http://a.example/caf%C3%A9"),
+        ("/caf\xe9", "http://a.example/caf%E9"),
+        ("/a b?c d", "http://a.example/a%20b?c%20d"),
+        ("/a%20b?100%", "http://a.example/a%20b?100%25"),
+        ("http://bücher.example/ü".encode().decode("latin-1"), "http://xn--bcher-kva.example/%C3%BC"),
+        ("/\u2603", "http://a.example/%E2%98%83"),
+    ],
+)
+def test_the_location_is_made_valid(location: str, url: str) -> None:
+    assert next_hop(302, "GET", "http://a.example/", location, "http://a.example/").url == url

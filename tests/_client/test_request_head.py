@@ -1,10 +1,12 @@
 """URLs taken apart, refused methods and bodies, and the header fields that complete a request."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tornadolike._client.request_head import check_body, check_method, fill_in, parse_target
+from tornadolike._client.request_head import check_body, check_method, fill_in, parse_target, percent_encode, valid_url
 
 STANDARD = {"GET", "POST"}
 
@@ -20,7 +22,11 @@ STANDARD = {"GET", "POST"}
         ("http://example.org:/", "example.org", 80, "example.org:", "/"),
         ("HTTPS://example.org/", "example.org", 443, "example.org", "/"),
         ("http://bücher.example/", "bücher.example", 80, "xn--bcher-kva.example", "/"),
-        ("http://example.org/ü b", "example.org", 80, "example.org", "/ü b"),
+        ("http://example.org/ü b", "example.org", 80, "example.org", "/%C3%BC%20b"),
+        ("http://example.org/%C3%BC%2F?100%&a=%zz", "example.org", 80, "example.org", "/%C3%BC%2F?100%25&a=%25zz"),
+        ('http://example.org/[1]{2}|"', "example.org", 80, "example.org", "/[1]%7B2%7D%7C%22"),
+        ("http://[::1%1]:99/", "::1%1", 99, "[::1]:99", "/"),
+        ("http://[fe80::1%25eth0]/", "fe80::1%eth0", 80, "[fe80::1]", "/"),
         ("http://example.org/line\n", "example.org", 80, "example.org", "/line"),
     ],
 )
@@ -76,6 +82,35 @@ def test_other_schemes_are_refused(url: str) -> None:
 def test_malformed_urls_are_refused(url: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011 - some of them are refused by urllib, in its words
         parse_target(url)
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=30))
+def test_what_is_encoded_is_valid_and_stays_as_it_is(text: str) -> None:
+    once = percent_encode(text)
+    assert re.fullmatch(r"(?:[!#$&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]|%[0-9A-Fa-f]{2})*", once)
+    assert percent_encode(once) == once
+
+
+@pytest.mark.parametrize(
+    ("url", "valid"),
+    [
+        ("http://example.org/a%20b", "http://example.org/a%20b"),
+        (" http://example.org/a b?c=é#d e\n", "http://example.org/a%20b?c=%C3%A9#d%20e"),
+        ("http://bücher.example:80/ü", "http://xn--bcher-kva.example:80/%C3%BC"),
+        ("http://a b:c@example.org/ü", "http://a%20b:c@example.org/%C3%BC"),
+        ("http://[::1%1]:80/ü", "http://[::1%1]:80/%C3%BC"),
+        ("example.org/ü", "example.org/%C3%BC"),
+    ],
+)
+def test_valid_url(url: str, valid: str) -> None:
+    assert valid_url(url) == valid == valid_url(valid)
+
+
+@pytest.mark.parametrize("url", ["http://example.org/a\tb", "http://exam\nple.org/", "http://example.org/\x7f", "a\x00"])
+def test_control_characters_are_refused(url: str) -> None:
+    for function in (valid_url, parse_target):
+        with pytest.raises(ValueError, match=r"^Illegal character in url: "):
+            function(url)
 
 
 @given(st.text(max_size=30))

@@ -2,10 +2,9 @@
 
 A connection is either *lent* (the pool knows nothing of it) or *idle* (in the pool). ``put`` makes it idle, ``take`` lends the one idle
 for the shortest time (the others may so grow old and leave), ``discard`` forgets one that died. The pool closes nothing itself: what
-falls out of it is returned, for the caller to close. It has no clock either: ``now`` is an argument, in seconds.
+falls out of it is returned, for the caller to close. It has no clock either: times are arguments, in seconds.
 """
 
-from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
@@ -14,16 +13,15 @@ Connection = TypeVar("Connection", bound=Hashable)
 
 class IdlePool(Generic[Connection]):
     """Idle connections by key (everything two requests must share to use one connection), at most ``max_idle`` of them, and at most
-    ``max_idle_per_key`` with the same key, each for at most ``idle_seconds``."""
+    ``max_idle_per_key`` with the same key, each until a deadline of its own."""
 
-    __slots__ = ("_by_key", "_idle", "_idle_seconds", "_max_idle", "_max_idle_per_key")
+    __slots__ = ("_by_key", "_idle", "_max_idle", "_max_idle_per_key")
 
-    def __init__(self, max_idle: int, max_idle_per_key: int, idle_seconds: float) -> None:
+    def __init__(self, max_idle: int, max_idle_per_key: int) -> None:
         self._max_idle = max_idle
         self._max_idle_per_key = max_idle_per_key
-        self._idle_seconds = idle_seconds
-        # Both in the order of becoming idle; as the time to live is the same for all, that is the order of expiry too.
-        self._idle: OrderedDict[Connection, tuple[Hashable, float]] = OrderedDict()
+        # Both in the order of becoming idle.
+        self._idle: dict[Connection, tuple[Hashable, float]] = {}
         self._by_key: dict[Hashable, list[Connection]] = {}
 
     def __len__(self) -> int:
@@ -38,8 +36,8 @@ class IdlePool(Generic[Connection]):
         self.discard(connection)
         return connection
 
-    def put(self, key: Hashable, connection: Connection, now: float) -> list[Connection]:
-        """Make a connection idle. Returns the connections that have no place any more, maybe this one."""
+    def put(self, key: Hashable, connection: Connection, deadline: float) -> list[Connection]:
+        """Make a connection idle until ``deadline``. Returns the connections that have no place any more, maybe this one."""
         if not self._max_idle or not self._max_idle_per_key:
             return [connection]
         evicted = []
@@ -50,7 +48,7 @@ class IdlePool(Generic[Connection]):
             evicted.append(next(iter(self._idle)))
         for oldest in evicted:
             self.discard(oldest)
-        self._idle[connection] = (key, now + self._idle_seconds)
+        self._idle[connection] = (key, deadline)
         self._by_key.setdefault(key, []).append(connection)
         return evicted
 
@@ -67,20 +65,14 @@ class IdlePool(Generic[Connection]):
 
     def expire(self, now: float) -> list[Connection]:
         """Let go of the connections that were idle long enough, and return them."""
-        expired = []
-        for connection, (_, deadline) in self._idle.items():
-            if deadline > now:
-                break
-            expired.append(connection)
+        expired = [connection for connection, (_, deadline) in self._idle.items() if deadline <= now]
         for connection in expired:
             self.discard(connection)
         return expired
 
     def next_deadline(self) -> float | None:
         """When `expire` will have something to do next; None while nothing is idle."""
-        for _, deadline in self._idle.values():
-            return deadline
-        return None
+        return min((deadline for _, deadline in self._idle.values()), default=None)
 
     def drain(self) -> list[Connection]:
         """Let go of everything, and return it."""

@@ -1,7 +1,8 @@
 """What the first lines of a client request say, decided without any I/O.
 
-``parse_target`` takes a URL apart, ``check_method`` and ``check_body`` refuse requests that make no sense, and ``fill_in`` adds the
-header fields that the caller left to us. Everything here works on plain values: the caller reads the request's options.
+``parse_target`` takes a URL apart, ``valid_url`` makes one that may be sent of what people write, ``check_method`` and ``check_body``
+refuse requests that make no sense, and ``fill_in`` adds the header fields that the caller left to us. Everything here works on plain
+values: the caller reads the request's options.
 """
 
 import re
@@ -18,6 +19,11 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f]")
 
+# What RFC 3986 §3.3 and §3.4 leave out of paths and queries, except for the brackets, which everybody sends as they are and some
+# servers know in no other way; and a percent sign that encodes nothing.
+_NOT_IN_TARGET = re.compile(rb"""[^!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]|%(?![0-9A-Fa-f]{2})""")
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)?([^/?#]*)(.*)", re.DOTALL)
+
 
 class Target(NamedTuple):
     """Where a request goes, and what its start line and ``Host`` field say."""
@@ -25,12 +31,12 @@ class Target(NamedTuple):
     parts: SplitResult
     scheme: str
     host: str
-    """Name or address to connect to, spelled as in the URL, IPv6 addresses without brackets."""
+    """Name or address to connect to, spelled as in the URL, IPv6 addresses without brackets; a zone (``fe80::1%eth0``) belongs to it."""
     port: int
     authority: str
-    """Value of the ``Host`` field: no user name in it, non-ASCII host names in their IDNA form."""
+    """Value of the ``Host`` field: no user name and no zone in it, non-ASCII host names in their IDNA form."""
     path: str
-    """Path and query, never empty."""
+    """Path and query, never empty, and with nothing in them that has to be percent-encoded (RFC 9112 §3.2)."""
     username: str | None
     password: str
 
@@ -39,8 +45,10 @@ class Target(NamedTuple):
 def parse_target(url: str) -> Target:
     """Take an absolute http or https URL apart.
 
-    Raises `ValueError` for another scheme, a missing host, a port that is no number up to 65535, and for control characters.
+    Raises `ValueError` for another scheme, a missing host, a port that is no number up to 65535, and for control characters. White space
+    around the URL does not count.
     """
+    url = _without_controls(url)
     parts = urlsplit(url)
     if parts.scheme not in _DEFAULT_PORTS:
         raise ValueError(f"Unsupported url scheme: {url}")
@@ -49,15 +57,57 @@ def parse_target(url: str) -> Target:
     if parts.query:
         path = f"{path}?{parts.query}"
     host, port = _split_port(authority)
-    if not authority.isascii():
-        authority = authority.encode("idna").decode("ascii")  # normalises as well, which may bring up a space
-    if _CONTROL_OR_SPACE.search(authority) or _CONTROL.search(path):
+    authority = _ascii_authority(authority)
+    if _CONTROL_OR_SPACE.search(authority):
         raise ValueError(f"Illegal character in url: {url!r}")
     if not host:
         raise ValueError(f"No host in url: {url!r}")
+    if "%" in host and authority.startswith("["):
+        host, authority = _split_zone(host, authority)
     username, _, password = userinfo.partition(":")
     port = _DEFAULT_PORTS[parts.scheme] if port is None else port
-    return Target(parts, parts.scheme, host, port, authority, path, username if at else None, password)
+    return Target(parts, parts.scheme, host, port, authority, percent_encode(path), username if at else None, password)
+
+
+def valid_url(url: str) -> str:
+    """A URL as people write it, with whatever must not stand in one percent-encoded, once: spaces, non-ASCII text (as UTF-8), quotes...
+
+    What is encoded already stays as it is, and so does the structure; a non-ASCII host name gets its IDNA form. Raises `ValueError` for
+    control characters.
+    """
+    url = _without_controls(url)
+    if not _NOT_IN_TARGET.search(url.encode("utf-8")):
+        return url
+    match = _URL.fullmatch(url)
+    assert match is not None  # it takes anything
+    scheme, authority, rest = match.groups(default="")
+    userinfo, at, authority = authority.rpartition("@")
+    return f"{scheme}{percent_encode(userinfo)}{at}{_ascii_authority(authority)}{percent_encode(rest)}"
+
+
+def percent_encode(text: str | bytes) -> str:
+    """Path and query with all octets percent-encoded that must not stand there; text as UTF-8."""
+    octets = text.encode("utf-8") if isinstance(text, str) else text
+    return _NOT_IN_TARGET.sub(lambda found: b"%%%02X" % ord(found[0]), octets).decode("ascii")
+
+
+def _without_controls(url: str) -> str:
+    url = url.strip()
+    if _CONTROL.search(url):
+        raise ValueError(f"Illegal character in url: {url!r}")
+    return url
+
+
+def _ascii_authority(authority: str) -> str:
+    # Encoding normalises as well, which may bring up a space.
+    return authority if authority.isascii() else authority.encode("idna").decode("ascii")
+
+
+def _split_zone(host: str, authority: str) -> tuple[str, str]:
+    """The zone of an address is nobody's business but ours (RFC 6874 §4); there it is written ``%25eth0``, or, by everybody, ``%eth0``."""
+    address, _, zone = host.partition("%")
+    zone = zone[2:] if zone.startswith("25") and len(zone) > 2 else zone
+    return f"{address}%{zone}", f"[{address}{authority[authority.index(']') :]}"
 
 
 def _split_port(authority: str) -> tuple[str, int | None]:

@@ -25,14 +25,19 @@ class GzipInflater:
 
     :arg max_piece_bytes: no piece handed out is longer than this.
     :arg max_total_bytes: more output than this raises `InflatedTooLarge`; at most one byte beyond it is ever inflated.
+    :arg ignores_padding: zero bytes behind a body of one member are passed over, as gzip and browsers do. Where there were several, what
+        follows the last one is another or a damaged one.
     """
 
-    __slots__ = ("_left", "_max_piece", "_member")
+    __slots__ = ("_ignores_padding", "_left", "_max_piece", "_member", "_members", "_padded")
 
-    def __init__(self, max_piece_bytes: int, max_total_bytes: int) -> None:
+    def __init__(self, max_piece_bytes: int, max_total_bytes: int, ignores_padding: bool = False) -> None:
         self._max_piece = max_piece_bytes
         self._left = max_total_bytes
+        self._ignores_padding = ignores_padding
         self._member: zlib._Decompress | None = None
+        self._members = 0
+        self._padded = False
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Yield what ``data`` inflates to, in pieces; each piece is made only when it is asked for.
@@ -41,7 +46,10 @@ class GzipInflater:
         """
         while data:
             if self._member is None:
+                if self._in_padding(data):
+                    return
                 self._member = _begin_member(data)
+                self._members += 1
             try:
                 piece = self._member.decompress(data, min(self._max_piece, self._left + 1))
             except zlib.error as error:
@@ -55,6 +63,13 @@ class GzipInflater:
                 if self._left < 0:
                     raise InflatedTooLarge("inflated body too large")
                 yield piece
+
+    def _in_padding(self, data: bytes) -> bool:
+        if self._ignores_padding and self._members == 1 and (self._padded or data[0] == 0):
+            if data.strip(b"\0"):
+                raise InflateError("data behind the padding")
+            self._padded = True
+        return self._padded
 
     def feed_eof(self) -> None:
         """Say that the body is over. Raises `InflateError` when a member is still open."""
