@@ -17,7 +17,7 @@ class SocketSource:
     ``keeper`` stands in the IOLoop's registry: it has a ``close()``, which ``IOLoop.close(all_fds=True)`` calls.
     """
 
-    __slots__ = ("_backlog", "_fd", "_loop", "_owner", "_reading", "_registry", "_socket", "blocked")
+    __slots__ = ("_backlog", "_ended", "_fd", "_loop", "_owner", "_reading", "_registry", "_socket", "blocked")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, registry: dict[int, tuple[Any, Callable[..., Any]]], sock: socket.socket, keeper: Any
@@ -28,7 +28,7 @@ class SocketSource:
         self._fd = sock.fileno()
         self._owner: SourceOwner | None = None
         self._backlog: WriteBuffer | None = None
-        self._reading = False
+        self._reading = self._ended = False
         self.blocked = False
         registry[self._fd] = (keeper, keeper.close)
 
@@ -46,9 +46,9 @@ class SocketSource:
             self._loop.remove_reader(self._fd)
 
     def resume(self) -> None:
-        if not self._reading and self._owner is not None:
+        if not self._reading and not self._ended and self._owner is not None:
             self._reading = True
-            self._loop.add_reader(self._fd, self._receive)
+            self._owner._context.copy().run(self._loop.add_reader, self._fd, self._receive)
 
     def write(self, data: bytes) -> None:
         """Send ``data``, what the kernel does not take later."""
@@ -62,7 +62,7 @@ class SocketSource:
             self._backlog = WriteBuffer()
             self._backlog.append(memoryview(data)[sent:])
             self.blocked = True
-            self._loop.add_writer(self._fd, self._on_writable)
+            self._owner._context.copy().run(self._loop.add_writer, self._fd, self._on_writable)
             self._owner._on_blocked()
 
     def _send(self, data: bytes | memoryview) -> int | None:
@@ -105,6 +105,7 @@ class SocketSource:
             self._lose(error)
             return
         if not data:
+            self._ended = True
             self.pause()  # the end stays readable for ever
             owner._on_eof()
             return

@@ -61,13 +61,14 @@ class TransportSource(asyncio.BaseProtocol):
     ``data_received`` is not a method but a slot which holds the receiver itself: from the loop to the consumer it is one call.
     """
 
-    __slots__ = ("_on_connection", "_owner", "_writing_fd", "blocked", "data_received", "fd", "registry", "transport", "write")
+    __slots__ = ("_ended", "_on_connection", "_owner", "_writing_fd", "blocked", "data_received", "fd", "registry", "transport", "write")
 
     def __init__(self, on_connection: Callable[["TransportSource"], None]) -> None:
         self._on_connection: Callable[[TransportSource], None] | None = on_connection
         self._owner: SourceOwner | None = None
         self._writing_fd = -1  # our own descriptor of the socket, while a file waits until writing is possible
         self.blocked = False
+        self._ended = False  # the other end sends no more
         self.data_received: Callable[[bytes], None] = _discard
         self.registry: _Registry | None = None
         self.fd = -1  # where it stands in the registry
@@ -100,7 +101,8 @@ class TransportSource(asyncio.BaseProtocol):
         self.transport.pause_reading()
 
     def resume(self) -> None:
-        self.transport.resume_reading()
+        if not self._ended and self._owner is not None:
+            self._owner._context.copy().run(self.transport.resume_reading)
 
     def send(self, data: memoryview) -> int:
         if self.blocked:
@@ -127,7 +129,8 @@ class TransportSource(asyncio.BaseProtocol):
         if self._writing_fd < 0:
             # Loops refuse to watch a transport's descriptor, but not another one of the same socket.
             self._writing_fd = os.dup(self.transport.get_extra_info("socket").fileno())
-            asyncio.get_running_loop().add_writer(self._writing_fd, self._on_writable)
+            assert self._owner is not None
+            self._owner._context.copy().run(asyncio.get_running_loop().add_writer, self._writing_fd, self._on_writable)
 
     def _on_writable(self) -> None:
         self.resume_writing()
@@ -160,6 +163,7 @@ class TransportSource(asyncio.BaseProtocol):
     # What the transport calls.
 
     def eof_received(self) -> bool:
+        self._ended = True
         if self._owner is not None:
             self._owner._on_eof()
         return True  # the owner decides when to close
