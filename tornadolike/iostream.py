@@ -102,7 +102,8 @@ class _Consumer(Protocol):
     """Takes all that arrives, instead of reads. What it is told comes from the loop, in the stream's own context.
 
     It may have a further method, ``eof_received()``: the other end sends no more. True as its result: it sees to it that the stream is
-    closed. Otherwise the stream closes as soon as nothing is left to be written.
+    closed. Otherwise the stream closes as soon as nothing is left to be written. And an attribute ``takes_rest``: where it is true, and
+    the connection breaks while writing, what the other end said before (a refusal, most likely) is delivered ahead of ``stream_closed``.
     """
 
     def data_received(self, data: bytes, /) -> None: ...
@@ -330,7 +331,7 @@ class BaseIOStream:
                     self._store(buffer, size)
         except OSError as error:
             self._close_broken(error)
-            if self._is_connreset(error):
+            if self._is_connreset(error) or isinstance(error, ssl.SSLError):
                 return False
             raise
         if size == 0:
@@ -456,6 +457,9 @@ class BaseIOStream:
         self._begin_feeding()
 
     def _release_consumer(self) -> None:
+        if self._read_buffer and getattr(self._consumer, "takes_rest", False):
+            self._call_soon(self._feed_consumer)  # and then it comes back here
+            return
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
             self._told_consumer = True
@@ -752,7 +756,12 @@ class BaseIOStream:
         if self._is_connreset(error):
             error.__traceback__ = None  # it tells nothing, and keeps the stream alive in a reference cycle
             self._collected = None  # as far as anybody can tell, it was under way
+            error = self._last_words() or error
         self.close(exc_info=error)
+
+    def _last_words(self) -> BaseException | None:
+        """Read what the other end said before it broke the connection off. Returns the reason, where it gave one."""
+        return None
 
     def _note_error(self, exc_info: "bool | BaseException | _ExcInfo | None") -> None:
         if isinstance(exc_info, BaseException):
@@ -1008,6 +1017,29 @@ class IOStream(BaseIOStream):
         kind = type(self)
         plain = kind.read_from_fd is IOStream.read_from_fd and kind.write_to_fd is IOStream.write_to_fd
         return self.socket if plain else None
+
+    def _last_words(self) -> BaseException | None:
+        """Read what the other end said before it broke the connection off. Returns the reason, where TLS gives one.
+
+        Who refuses an upload, or a client without a certificate, says so and closes; then writing fails before anybody has read it.
+        """
+        consumer = self._consumer
+        if self._closed or self._connecting or self._moving or not isinstance(self._source, FdSource | None):
+            return None
+        while len(self._read_buffer or b"") < self.max_buffer_size // 2:
+            buffer = bytearray(self.read_chunk_size)
+            try:
+                size = self.read_from_fd(buffer)
+            except ssl.SSLError as error:
+                error.__traceback__ = None
+                return None if self._is_connreset(error) else error
+            except Exception:  # it is broken: there is nothing more to find out
+                return None
+            if not size:
+                return None
+            if consumer is None or getattr(consumer, "takes_rest", False):
+                self._store(buffer, size)
+        return None
 
     def _move(self) -> bool:
         io_loop = cast("BaseAsyncIOLoop", self.io_loop)

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from tornadolike._net import loops
 from tornadolike._net.ports import CAN_SEND_FILES, SourceOwner, send_file
 
 _MAX_ROUNDS = 16
@@ -41,6 +42,7 @@ class FdSource:
     """
 
     __slots__ = (
+        "_callback",
         "_ended",
         "_expects_bytes",
         "_fd",
@@ -78,6 +80,7 @@ class FdSource:
         self._expects_bytes = expects_bytes
         self._may_move = expects_bytes
         self._moving = False
+        self._callback: Callable[[], None] = _not_called  # what `_read_to_the_end` calls
         self.blocked = False
         self.write: Callable[[bytes], None] | None = None if sock is None else self._write
 
@@ -144,7 +147,26 @@ class FdSource:
             callback = self._receive_with_hook
             # The owner may hold bytes already (as TLS does) which no readiness announces.
             self._call_soon(self._receive_held)
-        self._owner._context.copy().run(self._loop.add_reader, self._descriptor(), callback)
+        if loops.on_libuv(self._loop):
+            self._callback, callback = callback, self._read_to_the_end
+        self._owner._context.copy().run(self._watch_reading, callback)
+
+    def _watch_reading(self, callback: Callable[[], None]) -> None:
+        fd = self._descriptor()
+        try:
+            self._loop.add_reader(fd, callback)
+        except RuntimeError:
+            if not loops.on_libuv(self._loop):
+                raise
+            # The handle there is closed, since it has told of an error before. A new one tells of it again.
+            self._loop.remove_reader(fd)
+            self._loop.add_reader(fd, callback)
+
+    def _read_to_the_end(self) -> None:
+        """libuv tells of an error once, together with the bytes that came before it, and watches no more: so look behind them."""
+        self._callback()
+        if self._registered and self._callback != self._receive_with_hook:  # which does so itself
+            self._callback()
 
     def _call_soon(self, callback: Callable[[], None]) -> None:
         self._loop.call_soon(callback, context=self._owner._context.copy())
@@ -154,6 +176,7 @@ class FdSource:
         receiver = self._receiver
         self._watches_reading = False
         self._receiver = self._socket = self.write = None
+        self._callback = _not_called
         return receiver
 
     def send(self, data: memoryview) -> int:
@@ -217,6 +240,7 @@ class FdSource:
             del self._registry[self._fd]
         self.blocked = False
         self._receiver = self._socket = self.write = None
+        self._callback = _not_called  # its own method, mostly: a reference cycle
 
     def _receive(self) -> None:
         try:

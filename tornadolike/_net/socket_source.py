@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from tornadolike._net import loops
 from tornadolike._net.ports import SourceOwner
 from tornadolike._net.write_buffer import WriteBuffer
 
@@ -48,7 +49,8 @@ class SocketSource:
     def resume(self) -> None:
         if not self._reading and not self._ended and self._owner is not None:
             self._reading = True
-            self._owner._context.copy().run(self._loop.add_reader, self._fd, self._receive)
+            receive = self._receive_to_the_end if loops.on_libuv(self._loop) else self._receive
+            self._owner._context.copy().run(self._loop.add_reader, self._fd, receive)
 
     def write(self, data: bytes) -> None:
         """Send ``data``, what the kernel does not take later."""
@@ -92,6 +94,12 @@ class SocketSource:
         if self._backlog is not None:
             self._backlog = None
             self._loop.remove_writer(self._fd)
+
+    def _receive_to_the_end(self) -> None:
+        """libuv tells of an error once, together with the bytes that came before it, and watches no more: so look behind them."""
+        self._receive()
+        if self._reading:
+            self._receive()
 
     def _receive(self) -> None:
         owner = self._owner

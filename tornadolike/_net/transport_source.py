@@ -4,10 +4,10 @@ import asyncio
 import errno
 import os
 import socket
-from asyncio import selector_events
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
+from tornadolike._net import loops
 from tornadolike._net.ports import CAN_SEND_FILES, SourceOwner, send_file
 
 _SEND_BYTES = 256 * 1024
@@ -19,10 +19,10 @@ _Registry = dict[int, tuple[Any, Callable[..., Any]]]
 def suits(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether a transport of ``loop`` is the fastest way to a connection.
 
-    It is where transports are native code (uvloop). asyncio's own are written in Python: each chunk passes more frames than
+    It is where transports are native code, and fit for it. asyncio's own are written in Python: each chunk passes more frames than
     with readiness.
     """
-    return not isinstance(loop, selector_events.BaseSelectorEventLoop)
+    return loops.on_libuv(loop)
 
 
 def take_over(
