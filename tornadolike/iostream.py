@@ -950,8 +950,7 @@ class IOStream(BaseIOStream):
 
     ``socket`` (non-blocking from now on) may be connected or not; in the latter case call :meth:`connect`. ``stream.socket`` is None
     once the stream is closed. Streams that a server hands out may be on an asyncio transport instead, or go over to one: then
-    ``stream.socket`` can be asked (``getpeername()``, ``getsockopt()``, ``fileno()`` ...) and have its options set, but not be read,
-    written or detached.
+    ``stream.socket`` stands in for the socket, and does all that one does but ``detach()`` and ``makefile()``.
     """
 
     _family: int | None = None  # a server knows the address family of what it accepts

@@ -609,6 +609,45 @@ async def test_a_broken_connection_fails_writes(pair: Pair) -> None:
     assert pair.stream.closed()
 
 
+# The socket, which programs use themselves.
+
+
+async def test_what_programs_do_to_the_socket(pair: Pair) -> None:
+    await pair.open()
+    sock = pair.stream.socket
+    assert sock.getpeername() == pair.writer.get_extra_info("sockname")
+    assert sock.getsockname()[1] == pair.listener.getsockname()[1]
+    assert sock.fileno() > 2
+    assert sock.type == socket.SOCK_STREAM
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    sock.setblocking(False)
+
+
+async def test_who_peeks_and_sends_past_the_stream(plain: Pair) -> None:
+    await plain.open()
+    with pytest.raises(BlockingIOError):
+        plain.stream.socket.recv(1, socket.MSG_PEEK)
+    assert plain.stream.socket.send(b"past") == 4
+    assert await soon(plain.reader.readexactly(4)) == b"past"
+
+
+@pytest.mark.parametrize("consumed", [True, False])
+async def test_shutting_the_socket_down(pair: Pair, consumed: bool) -> None:
+    """As Dask's `distributed` ends its connections."""
+    await pair.open()
+    consumer = Consumer()
+    if consumed:
+        pair.stream._attach_consumer(consumer)
+    else:
+        pair.stream.set_close_callback(consumer.closed.set)
+    await pair.stream.write(b"bye")
+    pair.stream.socket.shutdown(socket.SHUT_RDWR)
+    assert await soon(pair.reader.read()) == b"bye"
+    await soon(consumer.closed.wait())
+    assert pair.stream.closed()
+
+
 # Files, which the kernel sends by itself: on plain TCP only.
 
 

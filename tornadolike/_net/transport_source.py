@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import functools
 import os
 import socket
 from collections.abc import Callable, Coroutine
@@ -194,11 +195,18 @@ class TransportSource(asyncio.BaseProtocol):
             self._owner._on_drained()
 
 
-class TransportSocket:
-    """What stands in for the socket of a stream on a transport: to look at and to set options, not to read from or write to.
+# What a loop's own stand-in refuses, and a program may do to the socket of a stream even so.
+_IO = frozenset(
+    "shutdown recv recv_into recvfrom recvfrom_into recvmsg recvmsg_into send sendall sendto sendmsg sendfile set_inheritable".split()
+)
 
-    Everything a loop's own stand-in has (``getsockname``, ``getsockopt``, ``setsockopt``, ``fileno``, ``family`` ...) works. The file
-    descriptor belongs to the transport: it can neither be detached nor be given to ``IOLoop.add_handler``.
+
+class TransportSocket:
+    """What stands in for the socket of a stream on a transport.
+
+    Everything that can be asked of a socket works (``getsockname``, ``getsockopt``, ``setsockopt``, ``fileno``, ``family`` ...), and so do
+    ``shutdown``, ``recv`` with or without ``MSG_PEEK``, ``send`` and their kin, past the transport as they would go past the stream.
+    The descriptor belongs to the transport: it can neither be detached nor be given to ``IOLoop.add_handler``.
     """
 
     __slots__ = ("_transport",)
@@ -214,5 +222,16 @@ class TransportSocket:
     def close(self) -> None:
         self._transport.close()
 
+    def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        known = self._transport.get_extra_info("socket")
+        real = socket.socket(known.family, known.type, known.proto, known.fileno())
+        try:
+            real.setblocking(False)
+            return getattr(real, method)(*args, **kwargs)
+        finally:
+            real.detach()
+
     def __getattr__(self, name: str) -> Any:
+        if name in _IO:
+            return functools.partial(self._call, name)
         return getattr(self._transport.get_extra_info("socket"), name)
