@@ -196,23 +196,9 @@ class TransportSource(asyncio.BaseProtocol):
 
 
 # What a loop's own stand-in refuses, and a program may do to the socket of a stream even so.
-_IO = frozenset(
-    [
-        "shutdown",
-        "recv",
-        "recv_into",
-        "recvfrom",
-        "recvfrom_into",
-        "recvmsg",
-        "recvmsg_into",
-        "send",
-        "sendall",
-        "sendto",
-        "sendmsg",
-        "sendfile",
-        "set_inheritable",
-    ]
-)
+_IO = frozenset({"shutdown", "set_inheritable", "send", "sendall", "sendto", "sendmsg", "sendfile"}) | {
+    *("recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into"),
+}
 
 
 class TransportSocket:
