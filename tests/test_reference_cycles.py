@@ -1,8 +1,10 @@
 """A request leaves no garbage behind that only the cyclic collector finds, whatever kind of handler answered it."""
 
 import asyncio
+import contextlib
 import gc
 import socket
+import struct
 import types
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -13,6 +15,7 @@ import pytest
 
 from tornadolike import gen, web
 from tornadolike.httpserver import HTTPServer
+from tornadolike.iostream import StreamClosedError
 from tornadolike.testing import bind_unused_port
 from tornadolike.websocket import WebSocketHandler
 
@@ -81,6 +84,28 @@ class Moved(web.RequestHandler):
         self.redirect("/plain")
 
 
+class Lost(web.RequestHandler):
+    """Answers more than the kernel takes, in one of several ways."""
+
+    async def get(self, way: str) -> None:
+        answer = b"x" * (8 << 20)
+        if way == "finished":
+            await self.finish(answer)
+        elif way == "flushed":
+            self.write(answer)
+            await self.flush()
+        elif way == "caught":
+            self.write(answer)
+            with contextlib.suppress(StreamClosedError):
+                await self.flush()
+        elif way == "in pieces":
+            for _ in range(4):
+                self.write(answer)
+                await self.flush()
+        else:
+            self.write(answer)
+
+
 class Echo(WebSocketHandler):
     async def on_message(self, message: str | bytes) -> None:
         await self.write_message(message)
@@ -100,6 +125,7 @@ async def port(tmp_path: Path) -> AsyncIterator[int]:
         (r"/failing", Failing),
         (r"/page", Page),
         (r"/moved", Moved),
+        (r"/lost/(.*)", Lost),
         (r"/echo", Echo),
         (r"/static/(.*)", web.StaticFileHandler, {"path": str(tmp_path)}),
     ]
@@ -229,6 +255,23 @@ async def test_a_client_that_leaves(port: int, logs: Any) -> None:
     await leave()
     with garbage() as left:
         await leave()
+    assert left == []
+
+
+@pytest.mark.parametrize("reset", [False, True])
+@pytest.mark.parametrize("way", ["finished", "flushed", "caught", "in pieces", "left to the end"])
+async def test_answers_that_nobody_waits_for(port: int, way: str, reset: bool, logs: Any) -> None:
+    async def leave() -> None:
+        async with connected(port) as client:
+            await client.send(get(f"/lost/{way.replace(' ', '%20')}"))
+            await client.until(b"\r\n\r\n")
+            if reset:
+                client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    await leave()
+    with garbage() as left:
+        await leave()
+    logs.records.clear()
     assert left == []
 
 

@@ -419,7 +419,7 @@ class HTTP1Connection(httputil.HTTPConnection):
 
     def _complete(self) -> None:
         self._over = True
-        self._delegate = self._close_callback = None
+        self._delegate = self._close_callback = self._last_write = None
         assert self._owner is not None
         self._owner.exchange_done(self)
 
@@ -474,6 +474,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             last.add_done_callback(lambda _: self.close())
         else:
             self.close()
+        self._last_write = None
         if owner is not None:
             owner.exchange_lost(self, None)
 
@@ -507,7 +508,8 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._tell_delegate_of_close()
         else:
             self._run_close_callback()
-        self._delegate = self._close_callback = None
+        # The future's error has the frames of whoever waited for it, and through them this exchange and its answer.
+        self._delegate = self._close_callback = self._last_write = None
         owner, self._owner = self._owner, None
         if owner is None:
             return
@@ -703,8 +705,9 @@ class HTTP1Connection(httputil.HTTPConnection):
             future = self._last_write = self.stream.write(data)
         except iostream.StreamClosedError as error:
             future = Future()
-            future.set_exception(error)
-            future.exception()
+            # Later, behind the news of the close; and another error, since the traceback of this one holds this frame and the future.
+            lost = iostream.StreamClosedError(error.real_error)
+            self.stream.io_loop.add_callback(iostream._fail, future, lost)
         return future
 
     def write(self, chunk: bytes) -> "Future[None]":

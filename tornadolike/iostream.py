@@ -1,5 +1,6 @@
 """Streams of bytes: reading and writing without blocking, on sockets, TLS connections and pipes."""
 
+import contextvars
 import errno
 import io
 import os
@@ -42,6 +43,7 @@ _MAX_SEND = 128 * 1024 if sys.platform == "win32" else 1 << 30
 
 _MAX_BUFFER = 100 << 20
 _READ_CHUNK = 64 << 10
+_TURNS_TO_WRITE = 8  # until whoever was woken by the end of a write, through some coroutines, has written again
 _SMALL_WRITE = 16 << 10  # up to here a copy costs less than a send of its own
 
 _StreamBuffer = WriteBuffer
@@ -72,18 +74,37 @@ class _UnsendableFileError(Exception):
 
 
 class _FilePart:
-    """What is still to be sent of a file, and whom to tell."""
+    """What is still to be sent of a file, and whom to tell.
 
-    __slots__ = ("count", "fd", "future", "left", "offset")
+    A part that has to wait for the kernel owns its descriptor: the caller's may be closed meanwhile, and its number be another file's.
+    """
+
+    __slots__ = ("_own_fd", "count", "fd", "future", "left", "offset")
 
     def __init__(self, fd: int, offset: int, count: int) -> None:
         self.fd, self.offset, self.count = fd, offset, count
         self.left = count
         self.future: Future[None] = Future()
+        self._own_fd = -1
+
+    def own(self) -> None:
+        """Have a descriptor of its own from now on. Raises OSError where the process has none left."""
+        if self._own_fd < 0:
+            self.fd = self._own_fd = os.dup(self.fd)
+
+    def release(self) -> None:
+        fd, self._own_fd = self._own_fd, -1
+        if fd >= 0:
+            os.close(fd)
 
 
 class _Consumer(Protocol):
-    """Takes all that arrives, instead of reads."""
+    """Takes all that arrives, instead of reads. What it is told comes from the loop, in the stream's own context.
+
+    It may have a further method, ``eof_received()``: the other end sends no more. True as its result: it sees to it that the stream is
+    closed. Otherwise the stream closes as soon as nothing is left to be written. And an attribute ``takes_rest``: where it is true, and
+    the connection breaks while writing, what the other end said before (a refusal, most likely) is delivered ahead of ``stream_closed``.
+    """
 
     def data_received(self, data: bytes, /) -> None: ...
     def stream_closed(self) -> None: ...
@@ -113,13 +134,14 @@ class BaseIOStream:
     # A transport's is_closing(): a write may have shown that the other end is gone, of which the loop tells only later.
     _failing: Callable[[], bool] | None = None
     _consumer: _Consumer | None = None
+    _told_consumer = False  # of the end
     _paused = False  # the consumer wants nothing at present
     _request: read_buffer.ReadRequest | None = None
     _read_future: "Future[Any] | None" = None
     _read_buffer: bytearray | None = None
     _expects_bytes = False  # the other end has to speak first, and probably has: a consumer's source looks before it waits
     _listening = False  # somebody has been waiting for bytes, so that an end of stream is news
-    _eof = False  # the end has come, and bytes before it are still to be read
+    _eof = False  # the other end sends no more: bytes before that are still to be read, or ours still to be written
     _write_queue: WriteBuffer | None = None
     _write_queue_shared = False
     _write_futures: "deque[tuple[int, Future[None]]] | None" = None
@@ -131,6 +153,7 @@ class BaseIOStream:
     _connect_future: "Future[Any] | None" = None
     _ssl_connect_future: "Future[Any] | None" = None
     _close_callback: Callable[[], None] | None = None
+    _closes_when_written = False
     _closed = False
 
     def __init__(
@@ -145,6 +168,8 @@ class BaseIOStream:
             :class:`StreamBufferFullError`.
         """
         self.io_loop = ioloop.IOLoop.current()
+        # The loop calls back in copies of it, whoever's call makes it watch: what a handler sets must not show in the next one.
+        self._context = contextvars.copy_context()
         self.error: BaseException | None = None
         self.max_write_buffer_size = max_write_buffer_size
         self.max_buffer_size = max_buffer_size or _MAX_BUFFER
@@ -306,7 +331,7 @@ class BaseIOStream:
                     self._store(buffer, size)
         except OSError as error:
             self._close_broken(error)
-            if self._is_connreset(error):
+            if self._is_connreset(error) or isinstance(error, ssl.SSLError):
                 return False
             raise
         if size == 0:
@@ -334,28 +359,38 @@ class BaseIOStream:
         self.close(exc_info=error)
 
     def _watch_for_close(self) -> None:
-        """Somebody wants to know of the end: it is seen only by reading, and only when nothing lies before it."""
+        """Somebody wants to know of the end: it is seen only by reading, when nothing lies before it and nothing is left to be written."""
         if self._close_callback is None or self._closed or self._connecting or self._read_buffer or self._consumer is not None:
             return
         if self._eof:
-            self.close()
-        elif self._read_future is None:
+            self._close_when_written()
+        elif self._read_future is None and not self._unwritten():
             self._listening = True
             self._connected_source().resume()
 
     # Reading, the push way.
 
     def _attach_consumer(self, consumer: _Consumer) -> None:
-        """Hand all bytes to ``consumer.data_received`` from now on: first those that wait, inside this call, later from the source.
+        """Hand all bytes to ``consumer.data_received`` from now on, those that wait here first.
 
-        ``consumer.stream_closed`` is called once, by the loop, when the stream is closed, also if it is closed already.
+        ``consumer.stream_closed`` is called once when the stream is closed, also if it is closed already. All calls come from the loop.
         """
         if self._read_future is not None or self._consumer is not None:
             raise AssertionError("Already reading")
         self._consumer = consumer
         self._paused = False
         self._listening = True
-        self._feed_consumer()
+        self._begin_feeding()
+
+    def _begin_feeding(self) -> None:
+        """What is here already is told by the loop: the caller may be a handler, in a context and at a point of its own."""
+        if self._read_buffer or self._eof or self._closed:
+            self._call_soon(self._feed_consumer)
+        else:
+            self._feed_consumer()
+
+    def _call_soon(self, callback: Callable[..., object], *args: Any) -> None:
+        cast("BaseAsyncIOLoop", self.io_loop).asyncio_loop.call_soon(callback, *args, context=self._context.copy())
 
     def _feed_consumer(self) -> None:
         consumer = self._consumer
@@ -366,13 +401,30 @@ class BaseIOStream:
             return
         if self._closed:
             self._release_consumer()
-        elif not self._paused and self._can_read():
-            if self._eof:
-                self.close()
-                return
-            source = self._connected_source()
-            source.deliver(consumer.data_received)
-            source.resume()
+            return
+        if self._paused or not self._can_read():
+            return
+        if self._eof:
+            self._end_consumer(consumer)
+            return
+        source = self._connected_source()
+        source.deliver(consumer.data_received)
+        source.resume()
+
+    def _end_consumer(self, consumer: _Consumer) -> None:
+        """The other end sends no more, and all that it sent was delivered."""
+        eof_received: Callable[[], bool | None] | None = getattr(consumer, "eof_received", None)
+        if eof_received is None or not eof_received():
+            self._close_when_written()
+
+    def _close_when_written(self, turns: int = 0) -> None:
+        """Close as soon as nothing waits to be written, and nobody has used ``turns`` turns of the loop to write more."""
+        if self._closed or self._unwritten():
+            self._closes_when_written = not self._closed  # _finish_writes comes back here
+        elif turns:
+            self._call_soon(self._close_when_written, turns - 1)
+        else:
+            self.close()
 
     def _can_read(self) -> bool:
         """Not before the connection stands. Then, _feed_consumer has to be called."""
@@ -398,16 +450,20 @@ class BaseIOStream:
         source.pause()
 
     def _resume_reading(self) -> None:
-        """The opposite. May call ``data_received`` at once, with bytes that came in the meantime."""
+        """The opposite. What came in the meantime is delivered by the loop."""
         if self._consumer is None or not self._paused:
             return
         self._paused = False
-        self._feed_consumer()
+        self._begin_feeding()
 
     def _release_consumer(self) -> None:
+        if self._read_buffer and getattr(self._consumer, "takes_rest", False):
+            self._call_soon(self._feed_consumer)  # and then it comes back here
+            return
         consumer, self._consumer = self._consumer, None
         if consumer is not None:
-            self.io_loop.add_callback(consumer.stream_closed)
+            self._told_consumer = True
+            self._context.copy().run(self.io_loop.add_callback, consumer.stream_closed)
 
     # Writing.
 
@@ -442,12 +498,20 @@ class BaseIOStream:
         """The future of the last write, where that has to wait, or has failed."""
         future: Future[None] = Future()
         if self._closed:
-            _fail(future, StreamClosedError(real_error=self.error))
+            self._fail_write(future)
             return future
         if self._write_futures is None:
             self._write_futures = deque()
         self._write_futures.append((self._total_write_index, future))
         return future
+
+    def _fail_write(self, future: "Future[None]") -> None:
+        """Fail the future of a write that found the stream broken: behind `_Consumer.stream_closed`, where there is somebody to hear it."""
+        if self._told_consumer:
+            loop = cast("BaseAsyncIOLoop", self.io_loop).asyncio_loop
+            loop.call_soon(_fail, future, self._closed_error(), context=self._context)
+        else:
+            _fail(future, self._closed_error())
 
     def _write_now(self, data: bytes | memoryview) -> bool:
         """Write ``data``, and say whether it is all in the kernel. Raises what :meth:`write` raises."""
@@ -528,25 +592,47 @@ class BaseIOStream:
         plain = kind.write is BaseIOStream.write and kind.write_to_fd is IOStream.write_to_fd
         return plain and isinstance(source, FdSource | TransportSource) and source.takes_files()
 
-    def _send_file(self, fd: int, offset: int, count: int) -> "Future[None]":
+    def _write_file(self, fd: int, offset: int, count: int) -> "Future[None]":
         """Send ``count`` bytes from ``offset`` of an open file without reading them.
 
         Only to be called where `_takes_files`, and with nothing waiting to be written. What is written later goes out behind the file;
-        ``fd`` must stay open until the Future is done. It fails with EOFError where the file is shorter by now (whoever announced its
-        size has to close the stream), with _UnsendableFileError where the kernel does not do this with such a file, with
-        `StreamClosedError` as a write does.
+        ``fd`` may be closed at once. Cancelling the Future before the last byte is in the kernel closes the stream: nothing that could
+        follow would be understood. It fails with EOFError where the file is shorter by now (whoever announced its size has to close the
+        stream), with _UnsendableFileError where the kernel does not do this with such a file, with `StreamClosedError` as a write does.
         """
         self._check_closed()
         assert not self.writing()
         assert self._file_part is None
         part = _FilePart(fd, offset, count)
-        if count:
-            self._file_part = part
-            self._direct = None
-            self._flush()
-        else:
+        if not count:
             part.future.set_result(None)
+            return part.future
+        self._file_part = part
+        self._direct = None
+        self._flush()
+        if self._file_part is part:
+            self._keep_file(part)
         return part.future
+
+    def _send_file(self, fd: int, offset: int, count: int) -> "Future[None]":
+        return self._write_file(fd, offset, count)
+
+    def _keep_file(self, part: _FilePart) -> None:
+        """The part has to wait: for its caller's cancelling, and with a descriptor that nobody else closes."""
+        try:
+            part.own()
+        except OSError as error:
+            if part.left < part.count:
+                self.close(exc_info=error)
+            else:
+                self._end_file(_UnsendableFileError(error))
+            return
+        part.future.add_done_callback(self._on_file_future_done, context=self._context)
+
+    def _on_file_future_done(self, future: "Future[None]") -> None:
+        part = self._file_part
+        if part is not None and part.future is future:  # cancelled: otherwise the part would have ended before
+            self.close()
 
     def _push_file(self, part: _FilePart) -> None:
         """Send what the kernel takes now of the file."""
@@ -570,6 +656,7 @@ class BaseIOStream:
         part, self._file_part = self._file_part, None
         if part is None:
             return
+        part.release()
         if error is not None:
             _fail(part.future, error)
         else:
@@ -581,8 +668,11 @@ class BaseIOStream:
             return
         source, queue = self._connected_source(), self._write_queue
         try:
-            while self._file_part is not None and not source.blocked:
-                self._push_file(self._file_part)
+            while (part := self._file_part) is not None and not source.blocked:
+                if part.future.cancelled():
+                    self.close()
+                    return
+                self._push_file(part)
             while queue and not source.blocked:
                 with queue.peek(_MAX_SEND) as view:
                     sent = source.send(view)
@@ -603,6 +693,11 @@ class BaseIOStream:
             if not self._write_queue_shared:
                 self._write_queue = None
             self._open_direct()
+            if self._closes_when_written:
+                self._closes_when_written = False
+                self._close_when_written(_TURNS_TO_WRITE)
+            elif self._close_callback is not None:
+                self._watch_for_close()
 
     def _open_direct(self) -> None:
         if self._write_queue is not None or self._collected is not None or self.max_write_buffer_size is not None:
@@ -661,7 +756,12 @@ class BaseIOStream:
         if self._is_connreset(error):
             error.__traceback__ = None  # it tells nothing, and keeps the stream alive in a reference cycle
             self._collected = None  # as far as anybody can tell, it was under way
+            error = self._last_words() or error
         self.close(exc_info=error)
+
+    def _last_words(self) -> BaseException | None:
+        """Read what the other end said before it broke the connection off. Returns the reason, where it gave one."""
+        return None
 
     def _note_error(self, exc_info: "bool | BaseException | _ExcInfo | None") -> None:
         if isinstance(exc_info, BaseException):
@@ -685,24 +785,28 @@ class BaseIOStream:
             pass
 
     def _signal_closed(self) -> None:
-        error = StreamClosedError(real_error=self.error)
+        # The consumer hears of it ahead of whoever waits, in the same turn of the loop: a handler that goes on after its failed flush
+        # shall find its end told already.
+        self._release_consumer()
         read, connect, secure = self._read_future, self._connect_future, self._ssl_connect_future
         self._request = self._read_future = self._connect_future = self._ssl_connect_future = None
         writes, self._write_futures = self._write_futures, None
         for future in (read, *(pending for _, pending in writes or ()), connect):
             if future is not None:
-                _fail(future, error)
-        self._end_file(error)
+                _fail(future, self._closed_error())
+        self._end_file(self._closed_error())
         if secure is not None:
-            _fail(secure, self.error or error)
-        if self._consumer is not None:
-            self._release_consumer()
+            _fail(secure, self.error or self._closed_error())
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
             self.io_loop.add_callback(callback)
         queue, self._write_queue = self._write_queue, None
         if queue is not None:
             queue.clear()
+
+    def _closed_error(self) -> StreamClosedError:
+        """One for each who waits: an exception that is raised in several places collects the frames of all."""
+        return StreamClosedError(real_error=self.error)
 
     def reading(self) -> bool:
         """Whether a read is pending."""
@@ -721,7 +825,7 @@ class BaseIOStream:
 
     def _check_closed(self) -> None:
         if self._closed:
-            raise StreamClosedError(real_error=self.error)
+            raise self._closed_error()
 
     def _is_connreset(self, exc: BaseException) -> bool:
         return isinstance(exc, OSError) and exc.errno in _ERRNO_CONNRESET
@@ -787,13 +891,22 @@ class BaseIOStream:
             self._connected_source().pause()
 
     def _look_for_close(self) -> None:
-        self._read_chunk(None)
+        if self._unwritten():
+            self._connected_source().pause()  # an end of input does not cut off what is under way to the other end
+        else:
+            self._read_chunk(None)
 
     def _on_eof(self) -> None:
-        if self._read_future is not None or (self._listening and not self._read_buffer and not self._paused):
+        self._eof = True
+        if self._read_future is not None:
             self.close()
+        elif self._read_buffer or not self._listening or self._paused:
+            self._connected_source().pause()  # it will be seen behind the bytes before it
+        elif self._consumer is not None:
+            self._connected_source().pause()
+            self._end_consumer(self._consumer)
         else:
-            self._eof = True
+            self._close_when_written()
 
     def _on_read_error(self, error: BaseException) -> None:
         if not self._is_connreset(error):
@@ -837,8 +950,7 @@ class IOStream(BaseIOStream):
 
     ``socket`` (non-blocking from now on) may be connected or not; in the latter case call :meth:`connect`. ``stream.socket`` is None
     once the stream is closed. Streams that a server hands out may be on an asyncio transport instead, or go over to one: then
-    ``stream.socket`` can be asked (``getpeername()``, ``getsockopt()``, ``fileno()`` ...) and have its options set, but not be read,
-    written or detached.
+    ``stream.socket`` stands in for the socket, and does all that one does but ``detach()`` and ``makefile()``.
     """
 
     _family: int | None = None  # a server knows the address family of what it accepts
@@ -905,12 +1017,36 @@ class IOStream(BaseIOStream):
         plain = kind.read_from_fd is IOStream.read_from_fd and kind.write_to_fd is IOStream.write_to_fd
         return self.socket if plain else None
 
+    def _last_words(self) -> BaseException | None:
+        """Read what the other end said before it broke the connection off. Returns the reason, where TLS gives one.
+
+        Who refuses an upload, or a client without a certificate, says so and closes; then writing fails before anybody has read it.
+        """
+        consumer = self._consumer
+        if self._closed or self._connecting or self._moving or not isinstance(self._source, FdSource | None):
+            return None
+        while len(self._read_buffer or b"") < self.max_buffer_size // 2:
+            buffer = bytearray(self.read_chunk_size)
+            try:
+                size = self.read_from_fd(buffer)
+            except ssl.SSLError as error:
+                error.__traceback__ = None
+                return None if self._is_connreset(error) else error
+            except Exception:  # it is broken: there is nothing more to find out
+                return None
+            if not size:
+                return None
+            if consumer is None or getattr(consumer, "takes_rest", False):
+                self._store(buffer, size)
+        return None
+
     def _move(self) -> bool:
         io_loop = cast("BaseAsyncIOLoop", self.io_loop)
         if not transport_source.suits(io_loop.asyncio_loop) or self._plain_socket() is None:
             return False
         try:
-            transport_source.take_over(io_loop.asyncio_loop, io_loop.handlers, self.socket, self._on_transport)
+            context = self._context.copy()
+            context.run(transport_source.take_over, io_loop.asyncio_loop, io_loop.handlers, self.socket, self._on_transport)
         except (OSError, ValueError, RuntimeError):  # a loop without the means (NotImplementedError), a socket that is no stream
             return False
         self._moving = True
@@ -1100,7 +1236,7 @@ class SSLIOStream(IOStream):
         source = self._source = tls.TLSSource(raw, session, self)
         source.resume()
         if not session.object.server_side:
-            self.io_loop.add_callback(source.start)
+            self._call_soon(source.start)
 
     def reading(self) -> bool:
         return self._handshake_reading or super().reading()

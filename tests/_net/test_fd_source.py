@@ -1,6 +1,7 @@
 """FdSource where the first bytes are expected: it looks for them before the loop is told to watch."""
 
 import asyncio
+import contextvars
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,6 +16,7 @@ class Owner:
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
+        self._context = contextvars.copy_context()
         self.ended = False
         self.errors: list[BaseException] = []
 

@@ -5,6 +5,7 @@ The other end is asyncio's own ``open_connection``, so that two of ours do not a
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import os
 import random
@@ -608,6 +609,45 @@ async def test_a_broken_connection_fails_writes(pair: Pair) -> None:
     assert pair.stream.closed()
 
 
+# The socket, which programs use themselves.
+
+
+async def test_what_programs_do_to_the_socket(pair: Pair) -> None:
+    await pair.open()
+    sock = pair.stream.socket
+    assert sock.getpeername() == pair.writer.get_extra_info("sockname")
+    assert sock.getsockname()[1] == pair.listener.getsockname()[1]
+    assert sock.fileno() > 2
+    assert sock.type == socket.SOCK_STREAM
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+    sock.setblocking(False)
+
+
+async def test_who_peeks_and_sends_past_the_stream(plain: Pair) -> None:
+    await plain.open()
+    with pytest.raises(BlockingIOError):
+        plain.stream.socket.recv(1, socket.MSG_PEEK)
+    assert plain.stream.socket.send(b"past") == 4
+    assert await soon(plain.reader.readexactly(4)) == b"past"
+
+
+@pytest.mark.parametrize("consumed", [True, False])
+async def test_shutting_the_socket_down(pair: Pair, consumed: bool) -> None:
+    """As Dask's `distributed` ends its connections."""
+    await pair.open()
+    consumer = Consumer()
+    if consumed:
+        pair.stream._attach_consumer(consumer)
+    else:
+        pair.stream.set_close_callback(consumer.closed.set)
+    await pair.stream.write(b"bye")
+    pair.stream.socket.shutdown(socket.SHUT_RDWR)
+    assert await soon(pair.reader.read()) == b"bye"
+    await soon(consumer.closed.wait())
+    assert pair.stream.closed()
+
+
 # Files, which the kernel sends by itself: on plain TCP only.
 
 
@@ -743,6 +783,48 @@ async def test_close_during_a_file(plain: Pair, file: tuple[int, bytes]) -> None
     assert len(os.listdir("/dev/fd")) <= descriptors
 
 
+async def test_a_file_belongs_to_its_part(plain: Pair, file: tuple[int, bytes]) -> None:
+    """The caller's descriptor is closed, and its number another file's, while the kernel has no room for the rest."""
+    await plain.open()
+    mine = os.dup(file[0])
+    sent = plain.stream._write_file(mine, 0, len(file[1]))
+    assert not sent.done()
+    other = temporary_file(b"secret" * 3_000_000)
+    os.dup2(other, mine)
+    assert await soon(plain.reader.readexactly(len(file[1]))) == file[1]
+    await soon(sent)
+    os.close(mine)
+    os.close(other)
+
+
+async def test_a_cancelled_file_ends_the_stream(plain: Pair, file: tuple[int, bytes]) -> None:
+    await plain.open()
+    open_files = len(os.listdir("/proc/self/fd"))
+    sent = plain.stream._write_file(file[0], 0, len(file[1]))
+    behind = plain.stream.write(b"this must not look like a part of it")
+    sent.cancel()
+    with pytest.raises(StreamClosedError):
+        await soon(behind)
+    assert plain.stream.closed()
+    received = await soon(plain.reader.read())
+    assert file[1].startswith(received)
+    assert len(received) < len(file[1])
+    await until(lambda: len(os.listdir("/proc/self/fd")) < open_files)
+
+
+async def test_a_file_without_a_descriptor_to_keep_it(plain: Pair, file: tuple[int, bytes], monkeypatch: pytest.MonkeyPatch) -> None:
+    await plain.open()
+
+    def refuse(fd: int) -> int:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "dup", refuse)
+        sent = plain.stream._write_file(file[0], 0, len(file[1]))
+    with pytest.raises((StreamClosedError, iostream._UnsendableFileError, OSError)):
+        await soon(sent)
+
+
 async def test_a_file_that_the_kernel_does_not_send(plain: Pair) -> None:
     await plain.open()
     reading, writing = os.pipe()
@@ -798,6 +880,206 @@ async def test_a_consumer_gets_everything_then_the_end(pair: Pair) -> None:
     assert pair.stream.error is None
 
 
+async def test_a_consumer_is_told_before_those_who_wait(pair: Pair) -> None:
+    """A handler that goes on after its failed flush finds its end told."""
+    await pair.open()
+    consumer, told = Consumer(), []
+    pair.stream._attach_consumer(consumer)
+    writes = [pair.stream.write(b"x" * 20 * MEGABYTE), pair.stream.write(b"y")]
+
+    async def wait(write: "asyncio.Future[None]") -> BaseException:
+        try:
+            await write
+        except StreamClosedError as error:
+            told.append(consumer.closed.is_set())
+            return error
+        raise AssertionError("written")
+
+    waiting = [asyncio.create_task(wait(write)) for write in writes]
+    await turns()
+    pair.reset()
+    errors = await soon(asyncio.gather(*waiting))
+    assert told == [True, True]
+    assert errors[0] is not errors[1]
+
+
+async def test_a_write_that_finds_it_broken_fails_behind_the_consumer(pair: Pair) -> None:
+    await pair.open()
+    consumer = Consumer()
+    pair.stream._attach_consumer(consumer)
+    pair.stream._pause_reading()
+    pair.reset()
+    async with asyncio.timeout(SECONDS):
+        with pytest.raises(StreamClosedError):
+            while True:
+                await pair.stream.write(b"x" * 1000)
+                await asyncio.sleep(0)
+    assert consumer.closed.is_set()
+
+
+who: contextvars.ContextVar[str] = contextvars.ContextVar("who", default="nobody")
+
+
+class Contexts(Consumer):
+    """Notes whose context it is called in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[str] = set()
+
+    def data_received(self, data: bytes) -> None:
+        self.seen.add(who.get())
+        super().data_received(data)
+
+    def eof_received(self) -> None:
+        self.seen.add(who.get())
+
+    def stream_closed(self) -> None:
+        self.seen.add(who.get())
+        super().stream_closed()
+
+
+async def in_context_of(name: str, work: Callable[[], Any]) -> None:
+    async def run() -> None:
+        who.set(name)
+        work()
+
+    await asyncio.create_task(run())
+
+
+async def test_callbacks_see_nothing_of_who_attached_paused_resumed_or_wrote(pair: Pair) -> None:
+    await pair.open()
+    stream, consumer = pair.stream, Contexts()
+    pair.writer.write(b"1")
+    assert await soon(stream.read_bytes(1)) == b"1"
+    await in_context_of("attached", lambda: stream._attach_consumer(consumer))
+    pair.writer.write(b"2")
+    await consumer.has(1)
+    await in_context_of("paused", stream._pause_reading)
+    pair.writer.write(b"3")
+    await asyncio.sleep(0.01)
+    await in_context_of("resumed", stream._resume_reading)
+    await consumer.has(2)
+    await in_context_of("wrote", lambda: stream.write(b"x" * 10 * MEGABYTE))
+    pair.writer.write(b"4")
+    await consumer.has(3)
+    assert len(await soon(pair.reader.readexactly(10 * MEGABYTE))) == 10 * MEGABYTE
+    await in_context_of("detached", stream._detach_consumer)
+    await in_context_of("again", lambda: stream._attach_consumer(consumer))
+    pair.writer.write(b"5")
+    await consumer.has(4)
+    await in_context_of("closed", stream.close)
+    await soon(consumer.closed.wait())
+    assert consumer.seen == {"nobody"}
+
+
+async def test_resuming_calls_nobody_itself(pair: Pair) -> None:
+    await pair.open()
+    consumer = Consumer()
+    pair.stream._attach_consumer(consumer)
+    pair.stream._pause_reading()
+    pair.writer.write(b"waits")
+    await asyncio.sleep(0.02)
+    pair.stream._resume_reading()
+    assert not consumer.received
+    assert await consumer.has(5) == b"waits"
+
+
+class Ending(Consumer):
+    """Sees to the end itself, or leaves it to the stream."""
+
+    def __init__(self, own: bool) -> None:
+        super().__init__()
+        self.own = own
+        self.ended = 0
+
+    def eof_received(self) -> bool:
+        self.ended += 1
+        return self.own
+
+
+def half_close(pair: Pair) -> None:
+    if pair.writer.can_write_eof():
+        pair.writer.write_eof()
+    else:  # asyncio's TLS transports cannot: below them, and without a close_notify
+        pair.writer.get_extra_info("socket").shutdown(socket.SHUT_WR)
+
+
+@pytest.mark.parametrize("hook", [True, False])
+async def test_the_end_of_input_does_not_cut_off_what_is_written(plain: Pair, hook: bool) -> None:
+    await plain.open()
+    consumer = Ending(own=False) if hook else Consumer()
+    plain.stream._attach_consumer(consumer)
+    plain.writer.write(b"ask")
+    assert await consumer.has(3) == b"ask"
+    plain.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    written = plain.stream.write(b"x" * 20 * MEGABYTE)
+    half_close(plain)
+    await asyncio.sleep(0.02)
+    assert not consumer.closed.is_set()
+
+    async def go_on() -> None:
+        await written
+        await plain.stream.write(b"and more")
+
+    going_on = asyncio.create_task(go_on())
+    await turns()
+    plain.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert await soon(plain.reader.read()) == b"x" * 20 * MEGABYTE + b"and more"
+    await soon(going_on)
+    await soon(consumer.closed.wait())
+    assert plain.stream.error is None
+    assert not hook or consumer.ended == 1  # type: ignore[attr-defined]
+
+
+async def test_the_end_of_input_closes_at_once_where_nothing_is_written(plain: Pair) -> None:
+    await plain.open()
+    consumer = Ending(own=False)
+    plain.stream._attach_consumer(consumer)
+    half_close(plain)
+    await soon(consumer.closed.wait())
+    assert consumer.ended == 1
+    assert plain.stream.closed()
+
+
+async def test_a_consumer_sees_to_the_end_itself(plain: Pair) -> None:
+    await plain.open()
+    consumer = Ending(own=True)
+    plain.writer.write(b"ask")
+    half_close(plain)
+    plain.stream._attach_consumer(consumer)
+    await until(lambda: consumer.ended == 1)
+    assert consumer.received == b"ask"
+    assert not plain.stream.closed()
+    plain.stream._pause_reading()
+    plain.stream._resume_reading()
+    await asyncio.sleep(0.01)
+    assert plain.stream.write(b"answer").done()
+    assert await soon(plain.reader.readexactly(6)) == b"answer"
+    assert consumer.ended <= 2
+    plain.stream.close()
+    await soon(consumer.closed.wait())
+    assert await soon(plain.reader.read()) == b""
+
+
+async def test_watching_for_the_close_does_not_cut_off_what_is_written(plain: Pair) -> None:
+    """As above, for one who reads and writes by himself, and has a close callback."""
+    await plain.open()
+    closed = asyncio.Event()
+    plain.writer.write(b"ask")
+    assert await soon(plain.stream.read_bytes(3)) == b"ask"
+    plain.stream.set_close_callback(closed.set)
+    plain.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    written = plain.stream.write(b"x" * 20 * MEGABYTE)
+    half_close(plain)
+    await asyncio.sleep(0.02)
+    assert not closed.is_set()
+    plain.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert len(await soon(plain.reader.read())) == 20 * MEGABYTE
+    await soon(written)
+    await soon(closed.wait())
+
+
 async def test_a_consumer_is_told_of_our_own_close_later(pair: Pair) -> None:
     await pair.open()
     consumer = Consumer()
@@ -816,9 +1098,9 @@ async def test_a_consumer_of_a_closed_stream(pair: Pair) -> None:
         await soon(waiting)
     consumer = Consumer()
     pair.stream._attach_consumer(consumer)
-    assert consumer.received == b"left"
-    assert not consumer.closed.is_set()
+    assert not consumer.received
     await soon(consumer.closed.wait())
+    assert consumer.received == b"left"
 
 
 async def test_a_reset_reaches_the_consumer(pair: Pair) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import random
+import socket
 import ssl
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,28 @@ class Overstated(web.StaticFileHandler):
         return super().get_content_size() + 5
 
 
+class Impatient(web.StaticFileHandler):
+    """Gives up in the middle of a file; then other files are opened, under the numbers that became free."""
+
+    opened: list[int] = []
+    goes_on = asyncio.Event()
+
+    async def get(self, path, include_body=True):
+        try:
+            async with asyncio.timeout(0.05):
+                await super().get(path, include_body)
+        except TimeoutError:
+            other = Path(self.root) / "other.txt"
+            self.opened += [os.open(other, os.O_RDONLY) for _ in range(8)]
+            await asyncio.wait_for(self.goes_on.wait(), 10)
+
+
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
     root = tmp_path_factory.mktemp("files")
     for name, size in SIZES.items():
         (root / f"{name}.txt").write_bytes(random.Random(size).randbytes(size))
+    (root / "other.txt").write_bytes(b"OTHER" * (9 << 18))
     return root
 
 
@@ -73,7 +91,7 @@ def kernel_sends(monkeypatch):
 @pytest.fixture
 async def connect(root):
     """``await connect(tls=...)``: a reader and a writer, connected to a server of those files."""
-    kinds = {"kernel": web.StaticFileHandler, "read": Read, "noting": Noting, "overstated": Overstated}
+    kinds = {"kernel": web.StaticFileHandler, "read": Read, "noting": Noting, "overstated": Overstated, "impatient": Impatient}
     rules: list[Any] = [(f"/{name}/(.*)", kind, {"path": str(root)}) for name, kind in kinds.items()]
     started: list[HTTPServer] = []
     writers: list[asyncio.StreamWriter] = []
@@ -284,3 +302,27 @@ async def test_a_length_of_ones_own_is_still_checked(connect, root, logs, kernel
     assert kernel_sends == []
     logs.take("tornado.application", "Uncaught exception")
     logs.take("tornado.general", "Cannot send error response")
+
+
+async def test_a_file_that_is_given_up_does_not_go_on_as_another_one(connect, root):
+    """The client that reads slowly gets a beginning of what it asked for and the end of its connection, nothing else."""
+    reader, writer = await connect()
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
+    writer.write(b"GET /impatient/large.txt HTTP/1.1\r\nHost: a\r\n\r\n")
+    try:
+        async with asyncio.timeout(10):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.transport.pause_reading()
+            while not Impatient.opened:  # noqa: ASYNC110 - a handler fills it
+                await asyncio.sleep(0.01)
+            writer.transport.resume_reading()
+            received = await reader.read(5 << 20)
+            while len(received) < 9 << 20 and (piece := await reader.read(1 << 20)):
+                received += piece
+    finally:
+        Impatient.goes_on.set()
+        while Impatient.opened:
+            os.close(Impatient.opened.pop())
+    content = (root / "large.txt").read_bytes()
+    assert len(received) < len(content)
+    assert content.startswith(received)

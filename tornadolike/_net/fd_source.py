@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
+from tornadolike._net import loops
 from tornadolike._net.ports import CAN_SEND_FILES, SourceOwner, send_file
 
 _MAX_ROUNDS = 16
@@ -41,6 +42,8 @@ class FdSource:
     """
 
     __slots__ = (
+        "_callback",
+        "_ended",
         "_expects_bytes",
         "_fd",
         "_loop",
@@ -73,9 +76,11 @@ class FdSource:
         self._receiver: Callable[[bytes], None] | None = None
         # That reading is watched may be true before the loop knows of it.
         self._watches_reading = self._registered = self._watches_writing = False
+        self._ended = False  # the other end sends no more: a descriptor is readable then for ever
         self._expects_bytes = expects_bytes
         self._may_move = expects_bytes
         self._moving = False
+        self._callback: Callable[[], None] = _not_called  # what `_read_to_the_end` calls
         self.blocked = False
         self.write: Callable[[bytes], None] | None = None if sock is None else self._write
 
@@ -106,13 +111,13 @@ class FdSource:
                 self._loop.remove_reader(self._fd)
 
     def resume(self) -> None:
-        if self._watches_reading:
+        if self._watches_reading or self._ended:
             return
         self._watches_reading = True
         if self._expects_bytes and self._receiver is not None and self._socket is not None:
             self._expects_bytes = False
             self._descriptor()
-            self._loop.call_soon(self._receive_expected)
+            self._call_soon(self._receive_expected)
         else:
             self._register()
 
@@ -123,7 +128,7 @@ class FdSource:
         try:
             self._receive()
         finally:
-            self._loop.call_soon(self._register)  # behind what this made the loop do, such as running a handler
+            self._call_soon(self._register)  # behind what this made the loop do, such as running a handler
 
     def _register(self) -> None:
         if self._registered or self._moving or not self._watches_reading:
@@ -141,14 +146,37 @@ class FdSource:
         else:
             callback = self._receive_with_hook
             # The owner may hold bytes already (as TLS does) which no readiness announces.
-            self._loop.call_soon(self._receive_held)
-        self._loop.add_reader(self._descriptor(), callback)
+            self._call_soon(self._receive_held)
+        if loops.on_libuv(self._loop):
+            self._callback, callback = callback, self._read_to_the_end
+        self._owner._context.copy().run(self._watch_reading, callback)
+
+    def _watch_reading(self, callback: Callable[[], None]) -> None:
+        fd = self._descriptor()
+        try:
+            self._loop.add_reader(fd, callback)
+        except RuntimeError:
+            if not loops.on_libuv(self._loop):
+                raise
+            # The handle there is closed, since it has told of an error before. A new one tells of it again.
+            self._loop.remove_reader(fd)
+            self._loop.add_reader(fd, callback)
+
+    def _read_to_the_end(self) -> None:
+        """libuv tells of an error once, together with the bytes that came before it, and watches no more: so look behind them."""
+        self._callback()
+        if self._registered and self._callback != self._receive_with_hook:  # which does so itself
+            self._callback()
+
+    def _call_soon(self, callback: Callable[[], None]) -> None:
+        self._loop.call_soon(callback, context=self._owner._context.copy())
 
     def leave(self) -> Callable[[bytes], None] | None:
         """The end for one that moved; returns the receiver."""
         receiver = self._receiver
         self._watches_reading = False
         self._receiver = self._socket = self.write = None
+        self._callback = _not_called
         return receiver
 
     def send(self, data: memoryview) -> int:
@@ -191,7 +219,7 @@ class FdSource:
         self.blocked = True
         if not self._watches_writing and not self._moving:
             self._watches_writing = True
-            self._loop.add_writer(self._descriptor(), self._on_writable)
+            self._owner._context.copy().run(self._loop.add_writer, self._descriptor(), self._on_writable)
 
     def _on_writable(self) -> None:
         self.blocked = False
@@ -212,6 +240,7 @@ class FdSource:
             del self._registry[self._fd]
         self.blocked = False
         self._receiver = self._socket = self.write = None
+        self._callback = _not_called  # its own method, mostly: a reference cycle
 
     def _receive(self) -> None:
         try:
@@ -222,13 +251,18 @@ class FdSource:
             self._owner._on_read_error(error)
             return
         if not data:
-            self._owner._on_eof()
+            self._end()
             return
         try:
             self._receiver(data)  # type: ignore[misc]  # and because there is a receiver
         except Exception as error:
             self._owner._on_read_error(error)  # as a transport does: the connection ends, and the loop reports it
             raise
+
+    def _end(self) -> None:
+        self._ended = True
+        self.pause()
+        self._owner._on_eof()
 
     def _receive_held(self) -> None:
         if self._watches_reading and self._receiver is not None:
@@ -239,7 +273,7 @@ class FdSource:
         for _ in range(_MAX_ROUNDS):
             if not self._receive_once() or not self._watches_reading or self._receiver is None:
                 return
-        self._loop.call_soon(self._receive_held)  # others want a turn, too
+        self._call_soon(self._receive_held)  # others want a turn, too
 
     def _receive_once(self) -> bool:
         buffer = bytearray(self._owner.read_chunk_size)
@@ -251,7 +285,7 @@ class FdSource:
         if size is None:
             return False
         if size == 0:
-            self._owner._on_eof()
+            self._end()
             return False
         if self._receiver is not None:
             with memoryview(buffer) as whole:

@@ -13,6 +13,7 @@ A server's stream begins as ``IOStream(connection)``. Where ``transport_source.s
     transport_source.take_over(loop, io_loop.handlers, connection, on_connection)
 """
 
+import contextvars
 import os
 from collections.abc import Callable
 from typing import Protocol
@@ -21,13 +22,18 @@ CAN_SEND_FILES = hasattr(os, "sendfile")
 
 
 class SourceOwner(Protocol):
-    """What a source tells. Each call comes from the event loop, except ``_on_blocked``, which may come from inside ``write``."""
+    """What a source tells. Each call comes from the event loop, except ``_on_blocked``, which may come from inside ``write``.
+
+    The loop makes them in copies of ``_context``, whoever's call it was that made the source watch.
+    """
+
+    _context: contextvars.Context
 
     def _on_data(self, data: bytes, /) -> None:
         """Bytes arrived (never empty). May come even though reading is paused: the owner keeps them."""
 
     def _on_eof(self) -> None:
-        """The other end will send nothing more. Writing still works."""
+        """The other end will send nothing more. Writing still works, and the source reads no more."""
 
     def _on_lost(self, error: BaseException | None, /) -> None:
         """The connection is gone. Comes once, and not after ``close``."""

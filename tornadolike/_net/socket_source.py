@@ -5,6 +5,7 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
+from tornadolike._net import loops
 from tornadolike._net.ports import SourceOwner
 from tornadolike._net.write_buffer import WriteBuffer
 
@@ -17,7 +18,7 @@ class SocketSource:
     ``keeper`` stands in the IOLoop's registry: it has a ``close()``, which ``IOLoop.close(all_fds=True)`` calls.
     """
 
-    __slots__ = ("_backlog", "_fd", "_loop", "_owner", "_reading", "_registry", "_socket", "blocked")
+    __slots__ = ("_backlog", "_ended", "_fd", "_loop", "_owner", "_reading", "_registry", "_socket", "blocked")
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, registry: dict[int, tuple[Any, Callable[..., Any]]], sock: socket.socket, keeper: Any
@@ -28,7 +29,7 @@ class SocketSource:
         self._fd = sock.fileno()
         self._owner: SourceOwner | None = None
         self._backlog: WriteBuffer | None = None
-        self._reading = False
+        self._reading = self._ended = False
         self.blocked = False
         registry[self._fd] = (keeper, keeper.close)
 
@@ -46,9 +47,10 @@ class SocketSource:
             self._loop.remove_reader(self._fd)
 
     def resume(self) -> None:
-        if not self._reading and self._owner is not None:
+        if not self._reading and not self._ended and self._owner is not None:
             self._reading = True
-            self._loop.add_reader(self._fd, self._receive)
+            receive = self._receive_to_the_end if loops.on_libuv(self._loop) else self._receive
+            self._owner._context.copy().run(self._loop.add_reader, self._fd, receive)
 
     def write(self, data: bytes) -> None:
         """Send ``data``, what the kernel does not take later."""
@@ -62,7 +64,7 @@ class SocketSource:
             self._backlog = WriteBuffer()
             self._backlog.append(memoryview(data)[sent:])
             self.blocked = True
-            self._loop.add_writer(self._fd, self._on_writable)
+            self._owner._context.copy().run(self._loop.add_writer, self._fd, self._on_writable)
             self._owner._on_blocked()
 
     def _send(self, data: bytes | memoryview) -> int | None:
@@ -93,6 +95,12 @@ class SocketSource:
             self._backlog = None
             self._loop.remove_writer(self._fd)
 
+    def _receive_to_the_end(self) -> None:
+        """libuv tells of an error once, together with the bytes that came before it, and watches no more: so look behind them."""
+        self._receive()
+        if self._reading:
+            self._receive()
+
     def _receive(self) -> None:
         owner = self._owner
         if owner is None:
@@ -105,6 +113,7 @@ class SocketSource:
             self._lose(error)
             return
         if not data:
+            self._ended = True
             self.pause()  # the end stays readable for ever
             owner._on_eof()
             return

@@ -102,11 +102,13 @@ class RawSource(Protocol):
 class TLSSource:
     """A byte source which encrypts, on top of another one. Until the handshake is done it is ``blocked``."""
 
-    __slots__ = ("_owner", "_raw", "_receiver", "blocked", "session", "write")
+    __slots__ = ("_context", "_ended", "_owner", "_raw", "_receiver", "blocked", "session", "write")
 
     def __init__(self, raw: RawSource, session: Session, owner: SecureOwner) -> None:
         self._raw = raw
         self._owner: SecureOwner | None = owner
+        self._context = owner._context
+        self._ended = False
         self._receiver: Callable[[bytes], None] = owner._on_data
         self.session = session
         self.blocked = True
@@ -195,14 +197,20 @@ class TLSSource:
                 self._owner._on_secured()
         if plaintext and self._owner is not None:
             self._receiver(plaintext)
-        if session.peer_closed and self._owner is not None:
+        if session.peer_closed:
+            self._end()
+
+    def _end(self) -> None:
+        """The other end sends no more: it says so in TLS, in TCP, or first in the one and then in the other."""
+        if not self._ended and self._owner is not None:
+            self._ended = True
             self._owner._on_eof()
 
     def _on_eof(self) -> None:
         if self._owner is None:
             return
         if self.session.established:
-            self._owner._on_eof()
+            self._end()
         else:
             self._owner._on_handshake_failed(ssl.SSLEOFError(ssl.SSL_ERROR_EOF, "EOF occurred in violation of protocol"))
 

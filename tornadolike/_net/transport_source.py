@@ -2,12 +2,13 @@
 
 import asyncio
 import errno
+import functools
 import os
 import socket
-from asyncio import selector_events
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
+from tornadolike._net import loops
 from tornadolike._net.ports import CAN_SEND_FILES, SourceOwner, send_file
 
 _SEND_BYTES = 256 * 1024
@@ -19,10 +20,10 @@ _Registry = dict[int, tuple[Any, Callable[..., Any]]]
 def suits(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether a transport of ``loop`` is the fastest way to a connection.
 
-    It is where transports are native code (uvloop). asyncio's own are written in Python: each chunk passes more frames than
+    It is where transports are native code, and fit for it. asyncio's own are written in Python: each chunk passes more frames than
     with readiness.
     """
-    return not isinstance(loop, selector_events.BaseSelectorEventLoop)
+    return loops.on_libuv(loop)
 
 
 def take_over(
@@ -61,13 +62,14 @@ class TransportSource(asyncio.BaseProtocol):
     ``data_received`` is not a method but a slot which holds the receiver itself: from the loop to the consumer it is one call.
     """
 
-    __slots__ = ("_on_connection", "_owner", "_writing_fd", "blocked", "data_received", "fd", "registry", "transport", "write")
+    __slots__ = ("_ended", "_on_connection", "_owner", "_writing_fd", "blocked", "data_received", "fd", "registry", "transport", "write")
 
     def __init__(self, on_connection: Callable[["TransportSource"], None]) -> None:
         self._on_connection: Callable[[TransportSource], None] | None = on_connection
         self._owner: SourceOwner | None = None
         self._writing_fd = -1  # our own descriptor of the socket, while a file waits until writing is possible
         self.blocked = False
+        self._ended = False  # the other end sends no more
         self.data_received: Callable[[bytes], None] = _discard
         self.registry: _Registry | None = None
         self.fd = -1  # where it stands in the registry
@@ -100,7 +102,8 @@ class TransportSource(asyncio.BaseProtocol):
         self.transport.pause_reading()
 
     def resume(self) -> None:
-        self.transport.resume_reading()
+        if not self._ended and self._owner is not None:
+            self._owner._context.copy().run(self.transport.resume_reading)
 
     def send(self, data: memoryview) -> int:
         if self.blocked:
@@ -127,7 +130,8 @@ class TransportSource(asyncio.BaseProtocol):
         if self._writing_fd < 0:
             # Loops refuse to watch a transport's descriptor, but not another one of the same socket.
             self._writing_fd = os.dup(self.transport.get_extra_info("socket").fileno())
-            asyncio.get_running_loop().add_writer(self._writing_fd, self._on_writable)
+            assert self._owner is not None
+            self._owner._context.copy().run(asyncio.get_running_loop().add_writer, self._writing_fd, self._on_writable)
 
     def _on_writable(self) -> None:
         self.resume_writing()
@@ -160,6 +164,7 @@ class TransportSource(asyncio.BaseProtocol):
     # What the transport calls.
 
     def eof_received(self) -> bool:
+        self._ended = True
         if self._owner is not None:
             self._owner._on_eof()
         return True  # the owner decides when to close
@@ -190,11 +195,18 @@ class TransportSource(asyncio.BaseProtocol):
             self._owner._on_drained()
 
 
-class TransportSocket:
-    """What stands in for the socket of a stream on a transport: to look at and to set options, not to read from or write to.
+# What a loop's own stand-in refuses, and a program may do to the socket of a stream even so.
+_IO = frozenset({"shutdown", "set_inheritable", "send", "sendall", "sendto", "sendmsg", "sendfile"}) | {
+    *("recv", "recv_into", "recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into"),
+}
 
-    Everything a loop's own stand-in has (``getsockname``, ``getsockopt``, ``setsockopt``, ``fileno``, ``family`` ...) works. The file
-    descriptor belongs to the transport: it can neither be detached nor be given to ``IOLoop.add_handler``.
+
+class TransportSocket:
+    """What stands in for the socket of a stream on a transport.
+
+    Everything that can be asked of a socket works (``getsockname``, ``getsockopt``, ``setsockopt``, ``fileno``, ``family`` ...), and so do
+    ``shutdown``, ``recv`` with or without ``MSG_PEEK``, ``send`` and their kin, past the transport as they would go past the stream.
+    The descriptor belongs to the transport: it can neither be detached nor be given to ``IOLoop.add_handler``.
     """
 
     __slots__ = ("_transport",)
@@ -210,5 +222,16 @@ class TransportSocket:
     def close(self) -> None:
         self._transport.close()
 
+    def _call(self, method: str, *args: Any, **kwargs: Any) -> Any:
+        known = self._transport.get_extra_info("socket")
+        real = socket.socket(known.family, known.type, known.proto, known.fileno())
+        try:
+            real.setblocking(False)
+            return getattr(real, method)(*args, **kwargs)
+        finally:
+            real.detach()
+
     def __getattr__(self, name: str) -> Any:
+        if name in _IO:
+            return functools.partial(self._call, name)
         return getattr(self._transport.get_extra_info("socket"), name)
