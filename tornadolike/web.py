@@ -1791,7 +1791,13 @@ def _new_task(running: Coroutine[Any, None, None]) -> None:
     except RuntimeError:
         # Called before the loop runs, as tests do; then it begins with this.
         loop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
-    loop.create_task(running)
+    task = loop.create_task(running)
+    _running.add(task)
+    task.add_done_callback(_running.discard)
+
+
+# The handlers under way: the loop alone would not keep one that waits for something which only the handler itself holds.
+_running: set[Future[None]] = set()
 
 
 def _reraise(ended: Future[None]) -> None:

@@ -8,12 +8,14 @@ A server derives from `WebSocketHandler`; a client calls `websocket_connect`. Be
 import abc
 import asyncio
 import base64
+import contextvars
 import functools
 import logging
 import os
 import struct
 import sys
 import warnings
+from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from operator import length_hint
 from types import CoroutineType, TracebackType
@@ -41,6 +43,9 @@ _default_max_message_size = 10 * 1024 * 1024
 _CLOSE_SECONDS = 5
 _MAX_REASON_BYTES = 123
 
+# How soon to look again whether a method of a handler's that runs the loop within the loop has returned.
+_NESTED_SECONDS = 0.01
+
 _NO_EVENTS: Iterator[Event] = iter(())
 
 # Logs a line once in the life of the process, however many connections have the same to say.
@@ -60,8 +65,8 @@ class _WebSocketDelegate(Protocol):
 
     def on_ws_connection_close(self, close_code: int | None = None, close_reason: str | None = None) -> None: ...
     def on_message(self, message: str | bytes) -> Awaitable[None] | None: ...
-    def on_ping(self, data: bytes) -> None: ...
-    def on_pong(self, data: bytes) -> None: ...
+    def on_ping(self, data: bytes) -> Awaitable[None] | None: ...
+    def on_pong(self, data: bytes) -> Awaitable[None] | None: ...
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None: ...
 
 
@@ -121,6 +126,9 @@ class WebSocketHandler(web.RequestHandler):
     """
 
     _on_close_called = False
+    # While it serves the handler, from the answer to the handshake to the end of on_close.
+    _websocket_carrier: "WebSocketProtocol | None" = None
+    __chosen: str | None = None  # the subprotocol, once there is no connection to ask
 
     def __init__(self, application: web.Application, request: httputil.HTTPServerRequest, **kwargs: Any) -> None:
         # Before the base class calls initialize(), which may look at them.
@@ -130,35 +138,34 @@ class WebSocketHandler(web.RequestHandler):
         super().__init__(application, request, **kwargs)
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Upgrade the connection; returns when `open` has. Not for overriding: see `prepare` and `open`."""
+        """Upgrade the connection; returns when it is gone and `on_close` has run. Not for overriding: see `prepare` and `open`."""
         self.open_args = args
         self.open_kwargs = kwargs
+        if self._on_close_called:  # the client has left while prepare() was waiting: nobody is there to be answered
+            self._finished = True
+            return
         refusal = self.__refusal()
         if refusal is not None:
-            status, text = refusal
-            self.set_status(status)
-            self.finish(text)
-            gen_log.debug(text)
+            _refuse(self, refusal)
             return
         connection = self.ws_connection = self.get_websocket_protocol()
         if connection is None:
             self.set_status(426, "Upgrade Required")
             self.set_header("Sec-WebSocket-Version", "13")
+            _log_refusal(self, 426, f"version {self.request.headers.get('Sec-WebSocket-Version')!r} is not 13")
         else:
             await connection.accept_connection(self)
 
-    def __refusal(self) -> tuple[int, str] | None:
-        """Status and text for a request that must not become a WebSocket."""
-        headers = self.request.headers
-        if headers.get("Upgrade", "").lower() != "websocket":
-            return 400, 'Can "Upgrade" only to "WebSocket".'
-        if "upgrade" not in (option.lower() for option in handshake.split_list(headers.get("Connection"))):
-            return 400, '"Connection" must be "Upgrade".'
+    def __refusal(self) -> handshake.Refusal | None:
+        request = self.request
+        headers = request.headers
+        refusal = handshake.check_upgrade(request.version, headers.get("Upgrade"), headers.get("Connection"))
+        if refusal is not None:
+            return refusal
         # Always, and only now: check_origin may depend on what prepare() found out.
         foreign = self._check_cross_origin(self.check_origin)
         if foreign is not None:
-            gen_log.debug("Refused: %s", foreign)
-            return 403, "Cross origin websockets not allowed"
+            return handshake.Refusal(403, "Cross origin websockets not allowed", foreign)
         return None
 
     @property
@@ -198,15 +205,16 @@ class WebSocketHandler(web.RequestHandler):
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         """Override to choose one of the ``subprotocols`` that the client proposes, in its order of preference; None: none of them.
 
-        Called once for each connection, with an empty list when the client proposes none.
+        Called once for each connection, with an empty list when the client proposes none. Browsers that propose some, and get none,
+        close the connection as soon as it is open; then a line in the log says so, once for each class.
         """
         return None
 
     @property
     def selected_subprotocol(self) -> str | None:
-        """What `select_subprotocol` returned."""
-        assert self.ws_connection is not None
-        return self.ws_connection.selected_subprotocol
+        """What `select_subprotocol` returned, for good; None before it was asked."""
+        connection = self.ws_connection
+        return self.__chosen if connection is None else connection.selected_subprotocol
 
     def get_compression_options(self) -> dict[str, Any] | None:
         """Override to allow compression: return a dict, perhaps an empty one. None, the default, is no compression.
@@ -241,14 +249,17 @@ class WebSocketHandler(web.RequestHandler):
             raise WebSocketClosedError
         connection.write_ping(utf8(data))
 
-    def on_pong(self, data: bytes) -> None:
-        """Called when the peer has answered a ping, with the ping's data."""
+    def on_pong(self, data: bytes) -> Awaitable[None] | None:
+        """Called when the peer has answered a ping, with the ping's data. May be a coroutine, as `on_message`."""
 
-    def on_ping(self, data: bytes) -> None:
-        """Called when the peer has sent a ping. It is answered without our doing."""
+    def on_ping(self, data: bytes) -> Awaitable[None] | None:
+        """Called when the peer has sent a ping. It is answered without our doing. May be a coroutine, as `on_message`."""
 
-    def on_close(self) -> None:
-        """Called once, when the connection is gone. ``close_code`` and ``close_reason`` are what the peer sent, None if nothing."""
+    def on_close(self) -> Awaitable[None] | None:
+        """Called once, when the connection is gone: after `open`, or instead of it where the client left, or `open` failed, before.
+
+        ``close_code`` and ``close_reason`` are what the peer sent, None if nothing. May be a coroutine; an exception is logged.
+        """
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Close the connection: tell the peer, wait up to five seconds for its answer, then let go. `on_close` follows.
@@ -259,7 +270,7 @@ class WebSocketHandler(web.RequestHandler):
         connection = self.ws_connection
         if connection is not None:
             connection.close(code, reason)  # raises for a code that does not fit; then nothing has happened
-            self.ws_connection = None
+            self.__leave(connection)
 
     def check_origin(self, origin: str) -> bool:
         """Override to say whether a page of another ``origin`` may connect, such as ``https://www.example.org``.
@@ -275,14 +286,43 @@ class WebSocketHandler(web.RequestHandler):
         assert self.ws_connection is not None
         self.ws_connection.set_nodelay(value)
 
+    def __leave(self, connection: "WebSocketProtocol") -> None:
+        self.ws_connection = None
+        chosen = connection.selected_subprotocol
+        if chosen is not None:
+            self.__chosen = chosen
+
     def on_connection_close(self) -> None:
-        connection, self.ws_connection = self.ws_connection, None
+        connection = self.ws_connection
         if connection is not None:
+            self.__leave(connection)
             connection.on_connection_close()
         if not self._on_close_called:
             self._on_close_called = True
-            self.on_close()
+            carrier = self._websocket_carrier
+            if carrier is not None:
+                carrier._farewell = self.on_close()
+            else:
+                self.__close_unopened()
+
+    def __close_unopened(self) -> None:
+        """The client has left before there was a WebSocket."""
+        try:
+            farewell = self.on_close()
+        except Exception:
+            self.log_exception(*sys.exc_info())
+            farewell = None
+        if farewell is None:
             self._break_cycles()
+        else:
+            # In the request's own Context, which is no copy: a token of prepare() can be reset.
+            context = getattr(self.request.connection, "_request_context", None)
+            task = asyncio.get_running_loop().create_task(
+                _say_farewell(self, farewell), context=context if isinstance(context, contextvars.Context) else None
+            )
+            io_loop = IOLoop.current()
+            io_loop._register_task(task)
+            task.add_done_callback(io_loop._unregister_task)
 
     def on_ws_connection_close(self, close_code: int | None = None, close_reason: str | None = None) -> None:
         """Called by the connection when it is gone."""
@@ -291,7 +331,7 @@ class WebSocketHandler(web.RequestHandler):
 
     def _break_cycles(self) -> None:
         # The response ends with the upgrade, but templates may be rendered for as long as there are messages.
-        if self._on_close_called or self.get_status() != 101:
+        if self._websocket_carrier is None and (self._on_close_called or self.get_status() != 101):
             super()._break_cycles()
 
     def get_websocket_protocol(self) -> "WebSocketProtocol | None":
@@ -305,12 +345,13 @@ class WebSocketHandler(web.RequestHandler):
             params.overflow = settings.get("websocket_overflow", "close")
             if params.overflow not in ("close", "drop"):
                 raise ValueError(f'the setting websocket_overflow is {params.overflow!r}, neither "close" nor "drop"')
-        return WebSocketProtocol13(self, False, params)
+        # A connection which has no bytes of its own for us says what carries the messages.
+        carrier = getattr(type(self.request.connection), "_websocket_protocol", None)
+        protocol = None if carrier is None else carrier(self.request.connection, self, params)
+        return protocol or WebSocketProtocol13(self, False, params)
 
     def _detach_stream(self) -> IOStream:
-        for name in _HTTP_METHODS:
-            setattr(self, name, _raise_not_supported_for_websockets)
-        self._own_headers = None  # of a response that is over: a kilobyte that nobody needs for as long as there are messages
+        _leave_http(self)
         return self.detach()
 
 
@@ -321,12 +362,48 @@ def _raise_not_supported_for_websockets(*args: Any, **kwargs: Any) -> None:
     raise RuntimeError("Method not supported for Web Sockets")
 
 
+def _leave_http(handler: WebSocketHandler) -> None:
+    """What belongs to HTTP is over, and no longer to be called."""
+    for name in _HTTP_METHODS:
+        setattr(handler, name, _raise_not_supported_for_websockets)
+    handler._own_headers = None  # of a response that is over: a kilobyte that nobody needs for as long as there are messages
+
+
+def _refuse(handler: WebSocketHandler, refusal: handshake.Refusal) -> None:
+    """Answer a request that must not become a WebSocket, and say why."""
+    handler.set_status(refusal.status)
+    handler.finish(refusal.text)
+    _log_refusal(handler, refusal.status, f"{refusal.text} {refusal.reason}")
+
+
+def _log_refusal(handler: WebSocketHandler, status: int, reason: str) -> None:
+    gen_log.info("WebSocket refused with %d: %s: %s", status, handler._request_summary(), reason)
+
+
+async def _say_farewell(handler: WebSocketHandler, farewell: Awaitable[None]) -> None:
+    """Do what a coroutine ``on_close`` has to do."""
+    try:
+        await (farewell if isinstance(farewell, Awaitable) else gen.convert_yielded(farewell))
+    except (Exception, asyncio.CancelledError):
+        handler.log_exception(*sys.exc_info())
+    handler._break_cycles()
+
+
 class WebSocketProtocol(abc.ABC):
     """The port between a handler (or client connection) and whatever carries its messages.
 
-    The carrier calls the handler's ``on_message``, ``on_ping``, ``on_pong`` and, at the end, ``on_ws_connection_close``. The methods
-    here go the other way. ``stream`` is None, except where one stream belongs to this connection alone.
+    A carrier defines the abstract methods, `_answer` and `_receive_frame_loop`; the course of a connection, from the negotiation to
+    ``on_ws_connection_close``, is here. ``stream`` is None, except where one stream belongs to this connection alone.
     """
+
+    # Defaults at the class: an idle connection pays only for what it has used.
+    close_code: int | None = None
+    """The code with which the peer closed, None before that and where it gave none."""
+    close_reason: str | None = None
+    """The text that came with it."""
+    selected_subprotocol: str | None = None
+    """The subprotocol agreed upon; None before, and if there is none."""
+    _farewell: Awaitable[None] | None = None  # what on_close still has to do
 
     def __init__(self, handler: _WebSocketDelegate) -> None:
         self.handler = handler
@@ -334,6 +411,104 @@ class WebSocketProtocol(abc.ABC):
         # Whether a close frame came, and whether one went; named from the server's point of view, used on both sides.
         self.client_terminated = False
         self.server_terminated = False
+
+    # The course of a server's connection
+
+    async def accept_connection(self, handler: WebSocketHandler) -> None:
+        """Answer the handshake, run ``handler.open``, deliver messages; returns when the connection is gone and ``on_close`` has run."""
+        agreement = self._negotiate(handler)
+        if agreement is None:
+            return
+        handler._websocket_carrier = self
+        try:
+            if await self._say_yes(handler, agreement) and await self._open(handler):
+                await self._receive_frame_loop()
+        except asyncio.CancelledError:
+            self._abort()
+        self._tell_end()
+        handler._websocket_carrier = None
+        farewell, self._farewell = self._farewell, None
+        if farewell is not None:
+            await _say_farewell(handler, farewell)
+        handler._break_cycles()
+
+    async def _say_yes(self, handler: WebSocketHandler, agreement: handshake.Agreement) -> bool:
+        """Answer the handshake; whether all went well."""
+        try:
+            answered = self._answer(handler, agreement)
+            if answered is not None:
+                await answered
+        except Exception:
+            if not handler._headers_written:
+                handler._websocket_carrier = None
+                raise  # this can still be answered, with status 500
+            # Such as a log_function that fails.
+            self._on_handler_error()
+            return False
+        return True
+
+    def _negotiate(self, handler: WebSocketHandler) -> handshake.Agreement | None:
+        """What is agreed upon with the client; None: the request is malformed, and has been refused."""
+        headers = handler.request.headers
+        if (
+            not headers.get("Host")
+            or not headers.get("Sec-WebSocket-Version")
+            or not handshake.is_key(headers.get("Sec-WebSocket-Key", ""))
+        ):
+            _refuse(handler, handshake.Refusal(400, "Missing/Invalid WebSocket headers", "(Host, Sec-WebSocket-Key or -Version)"))
+            return None
+        agreement = handshake.negotiate(headers, handler.select_subprotocol, self._compresses())
+        self.selected_subprotocol = agreement.subprotocol
+        if agreement.subprotocol is None and "Sec-WebSocket-Protocol" in headers:
+            kind = type(handler)
+            de_dupe_gen_log(
+                logging.INFO,
+                f"{kind.__module__}.{kind.__qualname__}.select_subprotocol has chosen none of the subprotocols that a client proposes: "
+                "browsers close such a connection",
+            )
+        return agreement
+
+    async def _open(self, handler: WebSocketHandler) -> bool:
+        """Run ``open``; whether it went well."""
+        try:
+            opening = handler.open(*handler.open_args, **handler.open_kwargs)
+            if opening is not None:
+                await opening
+        except Exception:
+            self._on_handler_error()
+            return False
+        return True
+
+    def _tell_end(self) -> None:
+        """Tell the handler that the connection is gone."""
+        try:
+            self.handler.on_ws_connection_close(self.close_code, self.close_reason)
+        except (Exception, asyncio.CancelledError):
+            self.handler.log_exception(*sys.exc_info())
+
+    async def _deliver_message(self, message: str | bytes) -> None:
+        """Hand over a message, and wait until the handler has done with it. For carriers that receive in ``_receive_frame_loop``."""
+        try:
+            handling = self.handler.on_message(message)
+            if handling is not None:
+                await gen.convert_yielded(handling)
+        except Exception:
+            self._on_handler_error()
+
+    def _on_handler_error(self) -> None:
+        """A method of the handler's has raised what is being handled."""
+        handler = self.handler
+        closed = isinstance(sys.exception(), WebSocketClosedError | StreamClosedError)
+        if closed and self._is_lost() and isinstance(handler, WebSocketHandler):
+            # Daily business: the client left while something was being sent to it.
+            gen_log.info("The client has left while something was sent to it: %s", handler._request_summary())
+        else:
+            handler.log_exception(*sys.exc_info())
+        self._abort()
+
+    def _is_lost(self) -> bool:
+        """Whether there is nobody any more at the other end."""
+        return self.stream is not None and self.stream.closed()
 
     def on_connection_close(self) -> None:
         """The handler has been told, by something other than this object, that the connection is gone."""
@@ -346,6 +521,20 @@ class WebSocketProtocol(abc.ABC):
             self.stream.close()
         self.close()
 
+    # What a carrier defines
+
+    def _compresses(self) -> bool:
+        """Whether compression is to be negotiated here. No, where it is a matter of those below."""
+        return False
+
+    def _answer(self, handler: WebSocketHandler, agreement: handshake.Agreement) -> Awaitable[Any] | None:
+        """Tell the client that this is a WebSocket from now on; what is to be awaited before ``open``."""
+        raise NotImplementedError
+
+    def _receive_frame_loop(self) -> Awaitable[None]:
+        """Deliver messages, in the handler's task and Context, until the connection is gone. Cancelled, the connection is dropped."""
+        raise NotImplementedError
+
     @abc.abstractmethod
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Begin to close, or go on if the peer has begun; idempotent."""
@@ -355,17 +544,8 @@ class WebSocketProtocol(abc.ABC):
         """Whether either side has begun to close, or the connection is gone."""
 
     @abc.abstractmethod
-    async def accept_connection(self, handler: WebSocketHandler) -> None:
-        """Server: answer the handshake, run ``handler.open``, begin to deliver messages."""
-
-    @abc.abstractmethod
     def write_message(self, message: str | bytes | dict[str, Any], binary: bool = False) -> "Future[None]":
         """Send a message; as `WebSocketHandler.write_message`."""
-
-    @property
-    @abc.abstractmethod
-    def selected_subprotocol(self) -> str | None:
-        """The subprotocol agreed upon."""
 
     @abc.abstractmethod
     def write_ping(self, data: bytes) -> None:
@@ -379,13 +559,9 @@ class WebSocketProtocol(abc.ABC):
     def set_nodelay(self, x: bool) -> None:
         """As `WebSocketHandler.set_nodelay`."""
 
-    @abc.abstractmethod
     def _process_server_headers(self, key: str | bytes, headers: httputil.HTTPHeaders) -> None:
         """Client: check the server's answer to our ``key``, and agree to its extensions. Raises `ValueError`."""
-
-    @abc.abstractmethod
-    def _start_receiving(self) -> None:
-        """Begin to deliver messages."""
+        raise NotImplementedError
 
 
 _DecompressTooLargeError = InflatedTooLarge
@@ -459,6 +635,86 @@ class _Handling(Coroutine[Any, Any, None]):
         return getattr(self._work, name)  # for tools that show tasks: cr_frame and the like
 
 
+class _Standby:
+    """What a task waits for while its connection lives, so that callbacks can do the work in the task's place.
+
+    What a task awaits is told the task's Context, for the call that wakes it up; before Python 3.12 there is no other way to learn it.
+    So the callbacks of a handler run in the very Context in which its ``prepare`` ran, whoever has made the task and however; and
+    meanwhile the task counts as the current one, as if it had called them.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_cancelled", "_context", "_ended", "_loop", "_running", "_task", "_wake")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._asyncio_future_blocking = self._ended = self._cancelled = self._running = False
+        self._loop = loop
+        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
+        self._context: contextvars.Context | None = None
+        self._wake: Callable[..., Any] | None = None
+
+    # What a task asks of a future.
+
+    def __await__(self) -> Generator[Any, Any, None]:
+        if not self._ended:
+            self._asyncio_future_blocking = True
+            yield self
+        self.result()
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(self, wake: Callable[..., Any], *, context: contextvars.Context | None = None) -> None:
+        self._wake, self._context = wake, context
+
+    def cancel(self, msg: object = None) -> bool:
+        if self._ended:
+            return False
+        self._cancelled = True
+        self.end()
+        return True
+
+    def result(self) -> None:
+        if self._cancelled:
+            raise asyncio.CancelledError
+
+    # What the connection asks.
+
+    def end(self) -> None:
+        """Let the task go on."""
+        self._ended = True
+        wake, self._wake = self._wake, None
+        if wake is not None:
+            self._loop.call_soon(wake, self, context=self._context)
+
+    def run(self, function: Callable[[Any], None], argument: Any) -> bool:
+        """Call a function as the task would, and in its Context. False: not now, something that was called so has not yet returned."""
+        context, loop, task = self._context, self._loop, self._task
+        if context is None or self._ended:
+            function(argument)
+            return True
+        if self._running:
+            return False
+        try:
+            _enter_task(loop, task)
+        except RuntimeError:
+            return self._run_within(cast("asyncio.Task[Any]", asyncio.current_task()), function, argument)
+        self._running = True
+        try:
+            context.run(function, argument)
+        finally:
+            self._running = False
+            _leave_task(loop, task)
+        return True
+
+    def _run_within(self, other: "asyncio.Task[Any]", function: Callable[[Any], None], argument: Any) -> bool:
+        """The same inside another task, which runs a loop of its own."""
+        _leave_task(self._loop, other)
+        try:
+            return self.run(function, argument)
+        finally:
+            _enter_task(self._loop, other)
+
+
 class WebSocketProtocol13(WebSocketProtocol):
     """Version 13 of the protocol, the only one: RFC 6455, on the stream of an HTTP/1.1 connection.
 
@@ -483,11 +739,6 @@ class WebSocketProtocol13(WebSocketProtocol):
     """The connection, once it is WebSocket's."""
 
     # Defaults at the class: an idle connection pays only for what it has used.
-    close_code: int | None = None
-    """The code with which the peer closed, None before that and where it gave none."""
-    close_reason: str | None = None
-    """The text that came with it."""
-    _selected_subprotocol: str | None = None
     _wire_bytes_in = 0
     _wire_bytes_out = 0
     # Of messages whose frame was there already, so that the engine has not seen them.
@@ -501,6 +752,8 @@ class WebSocketProtocol13(WebSocketProtocol):
     _backlog = b""
     _paused = False
     _stream_lost = False
+    # What the handler's task waits for.
+    _standby: "_Standby | None" = None
     _close_timer: object = None
     _ping_task: "asyncio.Task[None] | None" = None
     _received_pong = False
@@ -517,14 +770,6 @@ class WebSocketProtocol13(WebSocketProtocol):
         # Whether the frame of a message that was sent to somebody else can be sent as it is.
         self._repeats = not mask_outgoing and params.max_queued_bytes is None
 
-    @property
-    def selected_subprotocol(self) -> str | None:
-        return self._selected_subprotocol
-
-    @selected_subprotocol.setter
-    def selected_subprotocol(self, value: str | None) -> None:
-        self._selected_subprotocol = value
-
     # Counters, for tests: of messages, uncompressed and in UTF-8; and of everything on the wire.
 
     @property
@@ -537,50 +782,23 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     # The opening handshake
 
-    async def accept_connection(self, handler: WebSocketHandler) -> None:
-        headers = handler.request.headers
-        key = headers.get("Sec-WebSocket-Key", "")
-        if not headers.get("Host") or not headers.get("Sec-WebSocket-Version") or not handshake.is_key(key):
-            handler.set_status(400)
-            handler.finish("Missing/Invalid WebSocket headers")
-            gen_log.debug("Missing/Invalid WebSocket headers")
-            return
-        self._answer_handshake(handler, key)
-        self.stream = handler._detach_stream()
-        self.start_pinging()
-        try:
-            opening = handler.open(*handler.open_args, **handler.open_kwargs)
-            if opening is not None:
-                await opening
-        except asyncio.CancelledError:
-            self._abort()
-        except Exception:
-            handler.log_exception(*sys.exc_info())
-            self._abort()
-        else:
-            self._start_receiving()
+    def _compresses(self) -> bool:
+        return self.params.compression_options is not None
 
-    def _answer_handshake(self, handler: WebSocketHandler, key: str) -> None:
-        headers = handler.request.headers
-        offered = handshake.split_list(headers.get("Sec-WebSocket-Protocol"))
-        selected = self.selected_subprotocol = handler.select_subprotocol(offered)
-        if selected:
-            assert selected in offered
-            handler.set_header("Sec-WebSocket-Protocol", selected)
-        if self.params.compression_options is not None:
-            self._answer_offers(handler, headers.get("Sec-WebSocket-Extensions"))
+    def _answer(self, handler: WebSocketHandler, agreement: handshake.Agreement) -> None:
+        if agreement.deflate is not None:
+            self._create_compressors(agreement.deflate)
+        accept = self.compute_accept_value(handler.request.headers["Sec-WebSocket-Key"])
         handler.clear_header("Content-Type")
         handler.set_status(101)
-        for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", self.compute_accept_value(key))):
+        for name, value in (*agreement.fields, ("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)):
             handler.set_header(name, value)
-        handler.finish()
-
-    def _answer_offers(self, handler: WebSocketHandler, offers: str | None) -> None:
-        chosen = handshake.choose_deflate(handshake.parse_extensions(offers))
-        if chosen is not None:
-            settings, answer = chosen
-            self._create_compressors(settings)
-            handler.set_header("Sec-WebSocket-Extensions", httputil._encode_header(handshake.DEFLATE, answer))
+        try:
+            handler.finish()
+        finally:
+            if handler._headers_written:
+                self.stream = handler._detach_stream()
+        self.start_pinging()
 
     def _create_compressors(self, settings: DeflateSettings) -> None:
         params = self.params
@@ -609,15 +827,34 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     # Receiving
 
+    def _receive_frame_loop(self) -> Awaitable[None]:
+        loop = asyncio.get_running_loop()
+        standby = self._standby = _Standby(loop)
+        # Not before the task waits: only then its Context is known.
+        loop.call_soon(self._start_receiving)
+        return standby
+
     def _start_receiving(self) -> None:
         self.stream._attach_consumer(_Consumer(self))
 
     def _on_data(self, data: bytes) -> None:
+        """Take what the stream brings."""
+        standby = self._standby
+        if standby is None:
+            self._take(data)
+        elif not standby.run(self._take, data):
+            self._put_off(data)
+            self.stream.io_loop.call_later(_NESTED_SECONDS, self._continue)
+
+    def _put_off(self, data: bytes) -> None:
+        self._backlog += data
+        self._paused = True
+        self.stream._pause_reading()
+
+    def _take(self, data: bytes) -> None:
         if self._held is not None:
             self._await_handler()
-            self._backlog += data
-            self._paused = True
-            self.stream._pause_reading()
+            self._put_off(data)
             return
         self._wire_bytes_in += len(data)
         try:
@@ -630,7 +867,7 @@ class WebSocketProtocol13(WebSocketProtocol):
             if delivered:
                 # Others want a turn, too.
                 self._held = _NO_EVENTS
-                asyncio.get_running_loop().call_soon(self._go_on)
+                asyncio.get_running_loop().call_soon(self._continue)
             else:
                 self._await_handler()
 
@@ -650,7 +887,7 @@ class WebSocketProtocol13(WebSocketProtocol):
                 self._on_close_frame(event)
                 break
             else:
-                result = self._handle_message(event.opcode, event.data)
+                result = self._handle_control(event.opcode, event.data)
             if result is not None and self._is_busy_with(result):
                 self._held = events
                 if length_hint(events):
@@ -658,24 +895,20 @@ class WebSocketProtocol13(WebSocketProtocol):
                 return False
         return True
 
-    def _handle_message(self, opcode: int, data: bytes) -> Awaitable[None] | None:
+    def _handle_control(self, opcode: int, data: bytes) -> Awaitable[None] | None:
         """A ping or a pong."""
         try:
             if opcode == PING:
                 self._send_pong(data)
-                return cast("Awaitable[None] | None", self.handler.on_ping(data))
+                return self.handler.on_ping(data)
             self._received_pong = True
-            return cast("Awaitable[None] | None", self.handler.on_pong(data))
+            return self.handler.on_pong(data)
         except (Exception, asyncio.CancelledError):
             self._on_handler_error()
             return None
 
-    def _on_handler_error(self) -> None:
-        self.handler.log_exception(*sys.exc_info())
-        self._abort()
-
     def _is_busy_with(self, result: Awaitable[None]) -> bool:
-        """Whether there is something to wait for; then ``_on_worked`` or ``_on_handled`` is called at its end."""
+        """Whether there is something to wait for; then ``_on_worked`` or ``_continue`` is called at its end."""
         if type(result) is CoroutineType:
             return self._start(result)
         try:
@@ -686,7 +919,7 @@ class WebSocketProtocol13(WebSocketProtocol):
         except (Exception, asyncio.CancelledError):
             self._on_handler_error()
             return False
-        future.add_done_callback(self._on_handled)
+        future.add_done_callback(self._continue)
         return True
 
     def _start(self, work: Coroutine[Any, Any, None]) -> bool:
@@ -708,20 +941,26 @@ class WebSocketProtocol13(WebSocketProtocol):
             self._task_awaited = False
 
     def _await_handler(self) -> None:
-        """Something waits for the handler's end: `_go_on` is due then. Repeated calls are one."""
+        """Something waits for the handler's end: `_continue` is due then. Repeated calls are one."""
         if self._task is not None and not self._task_awaited:
             self._task_awaited = True
-            self._task.add_done_callback(self._on_handled)
+            self._task.add_done_callback(self._continue)
 
-    def _on_handled(self, future: "Future[Any]") -> None:
-        try:
-            future.result()
-        except (Exception, asyncio.CancelledError):
-            self._on_handler_error()
-        self._go_on()
+    def _continue(self, handled: "Future[Any] | None" = None) -> None:
+        """What was held back, and what came in the meantime, in place of the stream."""
+        standby = self._standby
+        if standby is None:
+            self._go_on(handled)
+        elif not standby.run(self._go_on, handled):
+            self.stream.io_loop.call_later(_NESTED_SECONDS, self._continue, handled)
 
-    def _go_on(self) -> None:
+    def _go_on(self, handled: "Future[Any] | None") -> None:
         """The handler is ready for more: for what was held back, then for what came in the meantime."""
+        if handled is not None:
+            try:
+                handled.result()
+            except (Exception, asyncio.CancelledError):
+                self._on_handler_error()
         events, self._held = self._held, None
         if events is not None and not self._deliver(events):
             self._await_handler()
@@ -730,7 +969,7 @@ class WebSocketProtocol13(WebSocketProtocol):
             data = b""
             if not self._engine.has_more:
                 data, self._backlog = self._backlog, b""
-            self._on_data(data)
+            self._take(data)
         if self._held is not None:
             self._await_handler()
             return
@@ -761,10 +1000,8 @@ class WebSocketProtocol13(WebSocketProtocol):
     def _finish(self) -> None:
         self._abort()
         self._engine.feed_eof()
-        try:
-            self.handler.on_ws_connection_close(self.close_code, self.close_reason)
-        except Exception:
-            self.handler.log_exception(*sys.exc_info())
+        if self._standby is not None:
+            self._standby.end()
 
     # Sending
 
@@ -805,7 +1042,12 @@ class WebSocketProtocol13(WebSocketProtocol):
         return dropped
 
     def write_ping(self, data: bytes) -> None:
-        self._write_frame(True, PING, data)
+        if self.server_terminated or self.client_terminated:
+            raise WebSocketClosedError
+        try:
+            self._write_frame(True, PING, data)
+        except StreamClosedError:
+            raise WebSocketClosedError from None
 
     def _send_pong(self, data: bytes) -> None:
         """Answer a ping. While a pong has not left, only the latest ping is kept for an answer (RFC 6455 §5.5.3): a peer that pings
@@ -897,7 +1139,10 @@ class WebSocketProtocol13(WebSocketProtocol):
         while not self.is_closing():
             sent = clock()
             self._received_pong = False
-            self.write_ping(b"")
+            try:
+                self.write_ping(b"")
+            except WebSocketClosedError:
+                break
             await asyncio.sleep(timeout)
             if timeout and not self._received_pong:
                 self.close(reason="ping timed out")
@@ -932,6 +1177,7 @@ def _with_own_error(written: "Future[None]") -> "Future[None]":
 class WebSocketClientConnection(simple_httpclient._HTTPConnection):
     """A client's side of a WebSocket. `websocket_connect` makes it."""
 
+    __ended = False
     protocol: WebSocketProtocol | None = None
     """The protocol of the open connection, None before and after."""
 
@@ -989,15 +1235,38 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
         self._remove_timeout()
         self.headers = headers
         protocol = self.get_websocket_protocol()
-        protocol._process_server_headers(self.key, headers)
+        try:
+            protocol._process_server_headers(self.key, headers)
+            handshake.check_selected(protocol.selected_subprotocol, self.request.headers.get("Sec-WebSocket-Protocol"))
+        except ValueError as error:
+            self._reject(error)
+            return
         stream = protocol.stream = self.connection.detach()
         stream.set_close_callback(None)
         # From here on errors are none of an HTTP request's.
         self.final_callback = None
         self.protocol = protocol
-        self.io_loop.add_callback(protocol._start_receiving)
+        task = asyncio.get_running_loop().create_task(self._receive(protocol))
+        self.io_loop._register_task(task)
+        task.add_done_callback(self.io_loop._unregister_task)
         protocol.start_pinging()
         future_set_result_unless_cancelled(self.connect_future, self)
+
+    def _reject(self, reason: ValueError) -> None:
+        """The server has switched to something that we did not ask for (RFC 6455 §4.1)."""
+        self.final_callback = None
+        if not self.connect_future.done():
+            error = StreamClosedError(real_error=reason)
+            error.__cause__ = reason
+            self.connect_future.set_exception(error)
+        self.connection.close()
+
+    async def _receive(self, protocol: WebSocketProtocol) -> None:
+        try:
+            await protocol._receive_frame_loop()
+        except asyncio.CancelledError:
+            protocol._abort()
+        protocol._tell_end()
 
     def _on_http_response(self, response: httpclient.HTTPResponse) -> None:
         if not self.connect_future.done():
@@ -1009,9 +1278,8 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
 
     @property
     def selected_subprotocol(self) -> str | None:
-        """The subprotocol that the server has chosen; None if none."""
-        assert self.protocol is not None
-        return self.protocol.selected_subprotocol
+        """The subprotocol that the server has chosen; None if none, and while there is no connection."""
+        return None if self.protocol is None else self.protocol.selected_subprotocol
 
     # Sending
 
@@ -1036,17 +1304,24 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
     # Receiving
 
     def read_message(self, callback: Callable[["Future[str | bytes | None]"], None] | None = None) -> Awaitable[str | bytes | None]:
-        """Wait for the next message; None when the connection is closed.
+        """Wait for the next message; None when the connection is closed, as often as you ask.
 
         Messages that nobody reads stop the server: at most one waits here, then no more is read from the connection. Not for
         connections with an ``on_message_callback``.
 
         :arg callback: called with the future of the message, as well.
         """
-        message = self.read_queue.get()
+        message = self.__read()
         if callback is not None:
             self.io_loop.add_future(asyncio.ensure_future(message), callback)
         return message
+
+    def __read(self) -> Awaitable[str | bytes | None]:
+        if not (self.__ended and self.read_queue.empty()):
+            return self.read_queue.get()
+        nothing: Future[str | bytes | None] = Future()
+        nothing.set_result(None)
+        return nothing
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         """Called by the protocol with each message: queued for `read_message`, or given to the callback."""
@@ -1058,10 +1333,10 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
         self._on_message_callback(message)
         return None
 
-    def on_ping(self, data: bytes) -> None:
+    def on_ping(self, data: bytes) -> Awaitable[None] | None:
         """Called when the server has sent a ping, which is answered anyway."""
 
-    def on_pong(self, data: bytes) -> None:
+    def on_pong(self, data: bytes) -> Awaitable[None] | None:
         """Called when the server has answered a ping."""
 
     # The end
@@ -1073,10 +1348,15 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
 
     def on_connection_close(self) -> None:
         self.tcp_client.close()
-        if not self.connect_future.done():
-            self.connect_future.set_exception(StreamClosedError())
+        # Where the connection was lost, the request's end tells the future, and why; not where the answer was no HTTP.
+        failing = self.final_callback is not None and (self.stream.error is not None or self._loss == "Stream closed")
+        if not failing:
+            self.final_callback = None
         super().on_connection_close()
+        if not failing and not self.connect_future.done():
+            self.connect_future.set_exception(StreamClosedError())
         self._on_message(None)
+        self.__ended = True
 
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         """Called by the protocol with what a callback of the application raised: it is logged."""

@@ -491,7 +491,8 @@ class ClientEngine(Engine):
         return [event, END]
 
     def _interim(self, event: ResponseHead, body: int) -> list[Event]:
-        if body != framing.UNTIL_CLOSE:
+        # Behind a 101 come another protocol's bytes, whatever its head says (RFC 9112 §6.3); some say that it is empty.
+        if body != framing.UNTIL_CLOSE and event.status != 101:
             raise PeerError(f"Response code {event.status} cannot have body")
         # Peer stays IDLE: the final head follows. The caller goes on with feed(b"").
         self.has_more = bool(self._tail)

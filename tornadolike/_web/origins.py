@@ -10,7 +10,25 @@ from collections.abc import Callable
 
 def is_host(origin: str, host: str | None) -> bool:
     """True when ``origin`` names ``host``, port included; letters of either case."""
-    return urllib.parse.urlsplit(origin).netloc.lower() == (host or "").lower()
+    place = _netloc(origin)
+    return place is not None and place.lower() == (host or "").lower()
+
+
+def _netloc(origin: str) -> str | None:
+    """The host and port of an origin; None if it is none, such as ``http://[``."""
+    try:
+        return urllib.parse.urlsplit(origin).netloc
+    except ValueError:
+        return None
+
+
+def _trusted(origin: str, trusts: Callable[[str], bool]) -> bool:
+    try:
+        return trusts(origin)
+    except ValueError:
+        if _netloc(origin) is None:
+            return False  # it could not be parsed there, either
+        raise
 
 
 def refusal(site: str | None, origin: str | None, host: str | None, trusts: Callable[[str], bool]) -> str | None:
@@ -20,9 +38,9 @@ def refusal(site: str | None, origin: str | None, host: str | None, trusts: Call
     only when the request comes from somewhere else.
     """
     if site is None:
-        if origin is None or is_host(origin, host) or trusts(origin):
+        if origin is None or is_host(origin, host) or _trusted(origin, trusts):
             return None
         return f"Origin {origin!r} not allowed"
-    if site in ("same-origin", "none") or (origin and trusts(origin)):
+    if site in ("same-origin", "none") or (origin and _trusted(origin, trusts)):
         return None
     return f"Sec-Fetch-Site {site} & origin {origin!r} not allowed"

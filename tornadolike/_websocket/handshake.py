@@ -4,9 +4,10 @@ import base64
 import binascii
 import hashlib
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
-from tornadolike._http.header_values import split_parameters
+from tornadolike._http.header_values import format_parameters, split_parameters
 from tornadolike._websocket.deflate import DeflateSettings, check_window_bits
 from tornadolike._websocket.errors import NotNegotiable
 
@@ -21,6 +22,63 @@ _MIN_SEND_BITS = 9
 _MAX_ITEMS = 100
 
 Parameters = dict[str, str | None]
+
+_PROXY_HINT = (
+    'a proxy in front of this server has to pass the headers "Upgrade" and "Connection" on '
+    "(nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade)"
+)
+
+
+class Refusal(NamedTuple):
+    """Why a request must not become a WebSocket: the answer's ``status`` and ``text``, and the ``reason`` for the log."""
+
+    status: int
+    text: str
+    reason: str
+
+
+class Agreement(NamedTuple):
+    """What a server agrees to: subprotocol, compression (None: none), and the header ``fields`` that tell the client."""
+
+    subprotocol: str | None
+    deflate: DeflateSettings | None
+    fields: list[tuple[str, str]]
+
+
+def check_upgrade(version: str, upgrade: str | None, connection: str | None) -> Refusal | None:
+    """Whether a request with these fields asks for a WebSocket at all (RFC 6455 §4.2.1, RFC 9110 §7.8)."""
+    if (upgrade or "").lower() != "websocket":
+        came = "no Upgrade header came" if upgrade is None else f"the Upgrade header is {upgrade!r}"
+        return Refusal(400, 'Can "Upgrade" only to "WebSocket".', f"{came}; {_PROXY_HINT}")
+    if "upgrade" not in (option.lower() for option in split_list(connection)):
+        came = "no Connection header came" if connection is None else f"the Connection header is {connection!r}"
+        return Refusal(400, '"Connection" must be "Upgrade".', f"{came}; {_PROXY_HINT}")
+    if version == "HTTP/1.0":
+        return Refusal(400, "WebSocket needs HTTP/1.1.", f"the request is HTTP/1.0; {_PROXY_HINT}")
+    return None
+
+
+def negotiate(offer: Mapping[str, str], select_subprotocol: Callable[[list[str]], str | None], compresses: bool) -> Agreement:
+    """What a server agrees to of a client's ``offer``, the request headers. Raises `NotNegotiable` where it selects what nobody offered."""
+    offered = split_list(offer.get("Sec-WebSocket-Protocol"))
+    selected = select_subprotocol(offered)
+    fields, deflate = [], None
+    if selected:
+        if selected not in offered:
+            raise NotNegotiable(f"select_subprotocol returned {selected!r}, which is none of {offered!r}")
+        fields.append(("Sec-WebSocket-Protocol", selected))
+    if compresses:
+        chosen = choose_deflate(parse_extensions(offer.get("Sec-WebSocket-Extensions")))
+        if chosen is not None:
+            deflate, answer = chosen
+            fields.append(("Sec-WebSocket-Extensions", format_parameters(DEFLATE, answer)))
+    return Agreement(selected, deflate, fields)
+
+
+def check_selected(selected: str | None, offered: str | None) -> None:
+    """A client's reading of the server's choice. Raises `NotNegotiable` for what was not offered (RFC 6455 §4.1)."""
+    if selected is not None and selected not in split_list(offered):
+        raise NotNegotiable(f"the server chose the subprotocol {selected!r}, which was not offered")
 
 
 def accept_value(key: bytes) -> str:
