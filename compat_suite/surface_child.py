@@ -20,7 +20,7 @@ def main() -> None:
     if "--alias" in sys.argv[1:]:
         import tornadolike._alias
 
-        tornadolike._alias.install(masquerade=True)
+        tornadolike._alias.install()
     from tornado.test import api_test
 
     modules = api_test.describe_api()

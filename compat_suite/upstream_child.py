@@ -113,7 +113,7 @@ def main() -> None:
     if arguments.alias:
         import tornadolike._alias
 
-        tornadolike._alias.install(masquerade=True)
+        tornadolike._alias.install()
     elif arguments.policy == "uvloop":
         import uvloop
 

@@ -28,12 +28,15 @@ __all__ = [  # noqa: RUF022 - by subject
 
 def __getattr__(name: str) -> ModuleType:
     if name in __all__:
-        return importlib.import_module(f"tornadolike.{name}")
-    raise AttributeError(f"module 'tornadolike' has no attribute {name!r}")
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def install_as_tornado() -> None:
     """From now on ``import tornado`` (and ``tornado.web``, ...) gives this process the modules of tornadolike.
+
+    They go by Tornado's names from then on: ``tornadolike.web.__name__`` and the ``__module__`` of what is defined there are
+    ``"tornado.web"``, for pickles, monitoring agents, import hooks and tracebacks; modules that are already imported are renamed.
 
     Call it before anything imports Tornado: raises `RuntimeError` where a real ``tornado`` module is already loaded.
     Calling it again does nothing. Child processes do the same when ``TORNADOLIKE_AS_TORNADO=1`` is in their environment.

@@ -1,26 +1,28 @@
-"""`import tornado`, served by the modules of tornadolike.
+"""`import tornado`, served by the modules of tornadolike, which then are Tornado's in all that they say of themselves.
 
-Two entries in ``sys.modules`` hold one module object: ``tornado.web is tornadolike.web``. The finder stands first in
-``sys.meta_path`` and answers for both names:
+In a process that serves ``import tornado`` each public module goes by Tornado's name: ``tornadolike/web.py`` is executed as
+``tornado.web``, so that ``__name__``, ``__spec__``, and the ``__module__`` of its classes and functions are what monitoring agents,
+import hooks, pickles, warning filters and tracebacks look for. ``tornadolike.web`` is another name for the same module object.
+The finder stands before Python's own search in ``sys.meta_path`` and answers for both names:
 
-* ``tornado.X``: the loader hands out the module ``tornadolike.X``. The package's private rooms are served too, because a
-  search along ``tornado.__path__`` would otherwise make second copies of them.
-* ``tornadolike.X``: loaded as usual, then imported once more under its other name, *through the import system*. That is what
-  lets import hooks keyed on ``tornado.web`` (wrapt, newrelic, ddtrace) see the module; an entry put into ``sys.modules`` by
-  hand would not.
+* ``tornado.X``, public: Python's own search along ``tornado.__path__`` finds the file; the loader notes the module under its other
+  name when it has run. A module which was imported as ``tornadolike.X`` before is taken over and renamed, not executed again.
+* ``tornadolike.X``, public: imports ``tornado.X`` through the import system and gives that module.
+* the package's private rooms stay what they are; ``tornado._X`` gives ``tornadolike._X``, of which a search along
+  ``tornado.__path__`` would otherwise make a second copy.
 * ``tornado.test``: from the real distribution, where that is installed.
 
 The module is imported at the start of every Python process of an environment which sets ``TORNADOLIKE_AS_TORNADO=1``, hence
 the few imports.
 """
 
+import functools
 import importlib.util
 import os
 import sys
-import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
-from types import CodeType, FunctionType, ModuleType
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +31,38 @@ if TYPE_CHECKING:
 ENVIRONMENT_VARIABLE = "TORNADOLIKE_AS_TORNADO"
 
 _OTHER, _OURS = "tornado", "tornadolike"
+_ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
+
+
+def wanted(value: str) -> bool:
+    """What a value of ``TORNADOLIKE_AS_TORNADO`` asks for; upper and lower case are one. Raises `ValueError` for another word."""
+    if value.strip().lower() in _ON:
+        return True
+    if value.strip().lower() in _OFF:
+        return False
+    raise ValueError(
+        f"{ENVIRONMENT_VARIABLE}={value!r}: say 1, true, yes or on to serve `import tornado` from tornadolike, 0 or nothing not to"
+    )
+
+
+def start_up() -> None:
+    """What the ``.pth`` file runs at the start of each Python process: serve ``import tornado`` if the environment asks for it.
+
+    Python would go on behind an exception from there, on the other Tornado or on none: a value that is no answer ends the process.
+    """
+    try:
+        on = wanted(os.environ.get(ENVIRONMENT_VARIABLE, ""))
+    except ValueError as error:
+        sys.stderr.write(f"tornadolike: {error}\n")
+        sys.stderr.flush()
+        os._exit(2)
+    if on:
+        install()
+
+
+def _public(name: str) -> bool:
+    """Whether this is a module that users see: it goes by Tornado's name. Private rooms keep ours."""
+    return not any(part.startswith("_") for part in name.split(".")[1:])
 
 
 def _ours(name: str) -> str:
@@ -39,125 +73,96 @@ def _other(name: str) -> str:
     return _OTHER + name[len(_OURS) :]
 
 
-class _Progress:
-    """Which module is being imported under which of its names, so that neither name's import ever waits for the other's.
+class _CanonicalLoader(SourceFileLoader):
+    """Loader of ``tornado.X``: executes our source under that name, and notes the module under ours as well."""
 
-    Without it two threads, one importing each name, could hold one import lock each and want the other's.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._executed: set[str] = set()
-        self._handing_out: set[str] = set()
-
-    def hand_out(self, name: str) -> ModuleType:
-        """The module ``name`` of tornadolike, for its other name; imported if it is not there yet."""
-        with self._lock:
-            module = sys.modules.get(name)
-            if module is not None and name in self._executed:
-                return module
-            self._handing_out.add(name)
-        try:
-            return importlib.import_module(name)
-        finally:
-            with self._lock:
-                self._handing_out.discard(name)
-
-    def executed(self, name: str) -> bool:
-        """Note that ``name`` is executed. True: nobody is importing it under its other name, so the caller has to."""
-        with self._lock:
-            self._executed.add(name)
-            return name not in self._handing_out
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        # Not through the import system, whose locks two threads that import one name each would take in opposite order.
+        sys.modules.setdefault(_ours(self.name), module)
 
 
-_progress = _Progress()
+class _AdoptingLoader(_CanonicalLoader):
+    """Loader of a ``tornado.X`` that is there already, under our name: nothing is executed, the module is renamed."""
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return sys.modules.get(_ours(spec.name))
+
+    def exec_module(self, module: ModuleType) -> None:
+        # From now on (reload, runpy) the module is loaded like the others.
+        module.__loader__ = (SourceFileLoader if self.name == _OTHER else _CanonicalLoader)(self.name, self.path)
+        if module.__spec__ is not None:
+            module.__spec__.loader = module.__loader__
+        _rename(module, _ours(self.name), self.name)
 
 
-class _ServedLoader:
-    """Loader of ``tornado.X``: gives the module ``tornadolike.X``; code, source and resources are that one's as well."""
+class _OtherNameLoader:
+    """Loader of a module's second name: gives the module that its first name gives, and asks that one's loader about it."""
 
-    def __init__(self, spec: ModuleSpec) -> None:
-        self._name = spec.name
-        self._loader: Any = spec.loader
-        self._kept: dict[str, Any] = {}
+    def __init__(self, canonical: ModuleSpec) -> None:
+        self._name = canonical.name
+        self._loader: Any = canonical.loader
+        self._spec: ModuleSpec | None = None
+        self._module_loader: Any = None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        module = _progress.hand_out(self._name)
-        names = ("__spec__", "__loader__", "__path__")
-        self._kept = {name: getattr(module, name) for name in names if hasattr(module, name)}
+        module = importlib.import_module(self._name)
+        self._spec, self._module_loader = module.__spec__, getattr(module, "__loader__", None)
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        # The import system has just replaced these by what belongs to the other name; reload() needs them as they were.
-        for name, value in self._kept.items():
-            setattr(module, name, value)
+        # The import system has just replaced the spec by the second name's; reload() needs the first.
+        module.__spec__, module.__loader__ = self._spec, self._module_loader
 
-    def get_code(self, fullname: str) -> CodeType | None:
-        code: CodeType | None = self._loader.get_code(self._name)
-        return code
-
-    def get_source(self, fullname: str) -> str | None:
-        source: str | None = self._loader.get_source(self._name)
-        return source
-
-    def get_filename(self, fullname: str) -> str:
-        return str(self._loader.get_filename(self._name))
-
-    def get_data(self, path: str) -> bytes:
-        return bytes(self._loader.get_data(path))
-
-    def is_package(self, fullname: str) -> bool:
-        return bool(self._loader.is_package(self._name))
-
-    def get_resource_reader(self, fullname: str) -> Any:
-        return self._loader.get_resource_reader(self._name)
+    def __getattr__(self, name: str) -> Any:
+        """``get_code``, ``get_source``, ``get_data``, ...: those that take a module's name get the first one."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        found = getattr(self._loader, name)
+        if name not in ("get_code", "get_source", "get_filename", "is_package", "get_resource_reader"):
+            return found
+        return functools.partial(_ask, found, self._name)
 
 
-class _MirroringLoader(SourceFileLoader):
-    """Loader of ``tornadolike.X``: when it has run, the module is imported under its other name as well."""
-
-    def exec_module(self, module: ModuleType) -> None:
-        other = _other(self.name)
-        if _finder.masquerade:
-            # Functions inside the package look for half-imported modules under the name that the package goes by.
-            sys.modules.setdefault(other, module)
-        super().exec_module(module)
-        if _finder.masquerade:
-            _rename(module, self.name, other)
-        if _progress.executed(self.name) and other not in sys.modules:
-            importlib.import_module(other)
+def _ask(method: Any, name: str, fullname: str | None = None) -> Any:
+    return method(name)
 
 
 class AliasFinder:
     """Entry of ``sys.meta_path``; see the module's description."""
 
-    masquerade = False
-
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None) -> ModuleSpec | None:
         top, _, rest = fullname.partition(".")
         if top == _OTHER:
-            return self._find_test() if rest == "test" else self._find_served(fullname)
-        if top == _OURS and rest:
-            return self._find_own(fullname, path)
+            if rest == "test":
+                return self._find_test()
+            if rest.startswith("test."):
+                return None
+            return self._find_canonical(fullname, path, target) if _public(fullname) else self._find_second(fullname, _ours(fullname))
+        if top == _OURS and rest and _public(fullname):
+            return self._find_second(fullname, _other(fullname))
         return None
 
-    def _find_served(self, fullname: str) -> ModuleSpec | None:
-        if fullname.startswith(f"{_OTHER}.test."):
-            return None
-        found = importlib.util.find_spec(_ours(fullname))
-        if found is None or found.loader is None:
-            return None
+    def _find_canonical(self, fullname: str, path: Sequence[str] | None, target: ModuleType | None) -> ModuleSpec | None:
+        if fullname == _OTHER:
+            package = sys.modules[_OURS]
+            spec = importlib.util.spec_from_file_location(_OTHER, package.__file__, submodule_search_locations=list(package.__path__))
+        else:
+            spec = PathFinder.find_spec(fullname, path)
+        if spec is None or type(spec.loader) is not SourceFileLoader:
+            return spec
         if fullname == f"{_OTHER}.ioloop":
             _run_on_chosen_loop()
-        # typeshed asks for importlib.abc.Loader, which would cost its import at every start of Python.
-        return importlib.util.spec_from_loader(fullname, _ServedLoader(found))  # type: ignore[arg-type]  # see above
-
-    def _find_own(self, fullname: str, path: Sequence[str] | None) -> ModuleSpec | None:
-        spec = PathFinder.find_spec(fullname, path)
-        public = not fullname.rpartition(".")[2].startswith("_") and not fullname.startswith(f"{_OURS}._")
-        if spec is not None and public and type(spec.loader) is SourceFileLoader:
-            spec.loader = _MirroringLoader(spec.loader.name, spec.loader.path)
+        adopted = target is None and _ours(fullname) in sys.modules
+        loader = _AdoptingLoader if adopted else _CanonicalLoader
+        spec.loader = loader(spec.loader.name, spec.loader.path)
         return spec
+
+    def _find_second(self, fullname: str, canonical: str) -> ModuleSpec | None:
+        found = importlib.util.find_spec(canonical)
+        if found is None or found.loader is None:
+            return None
+        return importlib.util.spec_from_loader(fullname, _OtherNameLoader(found))
 
     def _find_test(self) -> ModuleSpec | None:
         real = PathFinder.find_spec(_OTHER)  # finds the distribution without executing any of it
@@ -175,15 +180,8 @@ class AliasFinder:
 _finder = AliasFinder()
 
 
-def install(*, masquerade: bool = False) -> None:
-    """Serve ``import tornado`` from tornadolike in this process; see `tornadolike.install_as_tornado`.
-
-    ``masquerade`` also makes modules, classes and functions say that they are Tornado's (``__module__``). It is meant for
-    Tornado's own test suite, which compares those names, and has to come before any module of tornadolike is imported.
-    """
-    if masquerade and not _finder.masquerade:
-        _finder.masquerade = True
-        sys.modules[_OURS].__name__ = _OTHER
+def install() -> None:
+    """Serve ``import tornado`` from tornadolike in this process; see `tornadolike.install_as_tornado`."""
     if _finder in sys.meta_path:
         return
     strangers = [name for name in sys.modules if name.partition(".")[0] == _OTHER and sys.modules[name] is not sys.modules.get(_ours(name))]
@@ -191,20 +189,29 @@ def install(*, masquerade: bool = False) -> None:
         raise RuntimeError(
             f"cannot serve `import tornado` from tornadolike: the real {min(strangers)} is already imported; install the alias before it"
         )
-    sys.meta_path.insert(0, _finder)
-    for name in [name for name in sys.modules if name.startswith(f"{_OURS}.") and not name.startswith(f"{_OURS}._")]:
+    # Before Python's own search, which may find the other Tornado; behind the hooks of agents, which are to be asked first.
+    sys.meta_path.insert(sys.meta_path.index(PathFinder) if PathFinder in sys.meta_path else 0, _finder)
+    # A plain rename: hooks on "tornado" are to see its import, which is still to come.
+    _rename(sys.modules[_OURS], _OURS, _OTHER)
+    for name in [name for name in sys.modules if name.startswith(f"{_OURS}.") and _public(name)]:
         importlib.import_module(_other(name))
 
 
 def _rename(module: ModuleType, name: str, other: str) -> None:
     module.__name__ = other
+    module.__package__ = other if hasattr(module, "__path__") else other.rpartition(".")[0]
     for value in list(vars(module).values()):
         _rename_value(value, name, other)
 
 
 def _rename_value(value: Any, name: str, other: str) -> None:
-    value = getattr(value, "__func__", value) if isinstance(value, (classmethod, staticmethod)) else value
-    if not isinstance(value, (type, FunctionType)) or value.__module__ != name:
+    if not isinstance(value, (type, FunctionType)):
+        if getattr(value, "__dict__", {}).get("__module__") == name:  # type variables, memoised functions
+            value.__module__ = other
+        for one in _functions_of(value):
+            _rename_value(one, name, other)
+        return
+    if value.__module__ != name:
         return
     if isinstance(value, FunctionType):
         value.__module__ = other
@@ -216,6 +223,23 @@ def _rename_value(value: Any, name: str, other: str) -> None:
         value.__firstlineno__ = first_line  # type: ignore[attr-defined]  # typeshed for 3.11 does not know it
     for member in list(vars(value).values()):
         _rename_value(member, name, other)
+
+
+def _functions_of(value: Any) -> Iterator[Any]:
+    """What stands behind a descriptor or a wrapper: that of a method, a property, a cached property, a memoised function."""
+    kind = type(value)
+    if kind is property:
+        yield from (one for one in (value.fget, value.fset, value.fdel) if isinstance(one, FunctionType))
+    elif kind in (classmethod, staticmethod):
+        yield value.__func__
+    elif kind is functools.cached_property:
+        yield value.func
+    elif kind is type(_memoised):
+        yield value.__wrapped__
+
+
+@functools.lru_cache(maxsize=1)
+def _memoised() -> None: ...
 
 
 def _run_on_chosen_loop() -> None:

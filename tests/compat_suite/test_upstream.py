@@ -142,7 +142,7 @@ def on_tornadolike(tmp_path: Path, module: str, sabotage: str = "") -> upstream.
     if found != environment.TORNADO_VERSION:
         pytest.skip(f"needs Tornado {environment.TORNADO_VERSION}")
     (tmp_path / "broken.py").write_text(
-        f"import runpy\nfrom tornadolike import _alias\n_alias.install(masquerade=True)\n{sabotage}\n"
+        f"import runpy\nfrom tornadolike import _alias\n_alias.install()\n{sabotage}\n"
         "runpy.run_module('compat_suite.upstream_child', run_name='__main__')\n",
         encoding="utf-8",
     )
