@@ -18,6 +18,16 @@ async def turns(n: int = 3) -> None:
         await asyncio.sleep(0)
 
 
+class _Counting(locks.Lock):
+    """As a program might have it."""
+
+    calls = 0
+
+    def acquire(self, timeout: Any = None) -> Any:
+        self.calls += 1
+        return super().acquire(timeout)
+
+
 class TestCondition:
     async def test_wakes_in_order_of_arrival(self) -> None:
         condition, woken = locks.Condition(), list[int]()
@@ -58,23 +68,6 @@ class TestCondition:
                 await asyncio.wait(waiters)
                 await turns()
             assert len(condition._waiters) < 110
-
-    async def test_the_notice_to_a_task_that_is_cancelled_in_the_same_turn_goes_to_the_next(self) -> None:
-        condition, woken = locks.Condition(), list[int]()
-
-        async def wait(number: int) -> None:
-            assert await condition.wait()
-            woken.append(number)
-
-        tasks = [asyncio.ensure_future(wait(number)) for number in range(3)]
-        await turns()
-        condition.notify()
-        tasks[0].cancel()
-        await turns()
-        assert woken == [1]
-        condition.notify_all()
-        await asyncio.wait(tasks)
-        assert woken == [1, 2]
 
     async def test_the_end_of_a_wait_ends_its_timer(self) -> None:
         for kind in (locks.Condition(), locks.Event(), locks.Semaphore(0)):
@@ -184,23 +177,35 @@ class TestSemaphore:
         assert task.cancelled()
         assert semaphore._value == 1
 
-    @pytest.mark.parametrize("ending", ["cancelled", "timeout", "closed", "closed early"])
-    async def test_a_bare_acquire_that_was_broken_off_leaves_nothing_locked(self, ending: str) -> None:
-        lock = locks.Lock()
+    @pytest.mark.parametrize("how", ["acquire", "async with", "override"])
+    @pytest.mark.parametrize("ending", ["cancelled", "timeout", "closed", "closed early", "future"])
+    async def test_an_acquiring_that_was_broken_off_leaves_nothing_locked(self, how: str, ending: str) -> None:
+        lock = _Counting() if how == "override" else locks.Lock()
         await lock.acquire()
 
         async def work() -> None:
             async with asyncio.timeout(None) as limit:
                 if ending == "timeout":  # the deadline is reached between the release and the next turn
                     asyncio.get_running_loop().call_soon(lambda: (limit.reschedule(0), lock.release()))
-                await lock.acquire()
+                await (lock.acquire() if how == "acquire" else lock.__aenter__())
 
-        if ending.startswith("closed"):
-            waiting: Any = lock.acquire().__await__()
-            next(waiting)
+        if ending == "future":
+            acquiring: Any = lock.acquire()
+            lock.release()
+            assert acquiring.cancel()
+            assert acquiring.cancelled()
+            for ask in (acquiring.result, acquiring.exception):
+                with pytest.raises(asyncio.CancelledError):
+                    ask()
+            assert not acquiring.cancel()
+        elif ending.startswith("closed"):
+            if how == "acquire":
+                pytest.skip("a future does not hear of that")
+            coroutine = work()
+            coroutine.send(None)
             if ending == "closed":
                 lock.release()
-            waiting.close()
+            coroutine.close()
             if ending == "closed early":
                 lock.release()
         else:
@@ -213,6 +218,27 @@ class TestSemaphore:
             assert task.cancelled() or isinstance(task.exception(), TimeoutError)
         assert lock._block._value == 1
         await lock.acquire(SOON)
+
+    @pytest.mark.parametrize("limit", [None, SOON])
+    async def test_one_that_has_looked_keeps_its_permit(self, limit: Any) -> None:
+        lock = locks.Lock()
+        await lock.acquire()
+        acquiring: Any = lock.acquire(limit)
+        lock.release()
+        with await acquiring:
+            assert not acquiring.cancel()
+            assert acquiring.exception() is None
+        assert lock._block._value == 1
+        late: Any = lock.acquire()
+        assert not late.cancel(), "one that need not wait has it at once"
+
+    async def test_one_whose_time_is_over_has_nothing_to_give_back(self) -> None:
+        semaphore = locks.Semaphore(0)
+        late: Any = semaphore.acquire(SOON)
+        await asyncio.wait([late])
+        assert not late.cancel()
+        assert isinstance(late.exception(), TimeoutError)
+        assert semaphore._value == 0
 
     async def test_a_permit_given_back_goes_to_the_next(self) -> None:
         lock, log = locks.Lock(), list[str]()

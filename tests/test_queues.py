@@ -94,7 +94,7 @@ async def _wait_for_item(queue: Any) -> asyncio.Task[Any]:
     [(queues.Queue, [1, 2]), (queues.LifoQueue, [2, 1]), (queues.PriorityQueue, [1, 2]), (Doubling, [2, 4])],
     ids=lambda kind: getattr(kind, "__name__", ""),
 )
-@pytest.mark.parametrize("awaited", ["plain", "timeout", "closed"])
+@pytest.mark.parametrize("awaited", ["plain", "timeout", "future", "wait_for"])
 async def test_an_item_given_to_a_task_that_is_cancelled_in_the_same_turn_is_kept(kind: Any, left: list[int], awaited: str) -> None:
     queue = kind()
 
@@ -104,11 +104,22 @@ async def test_an_item_given_to_a_task_that_is_cancelled_in_the_same_turn_is_kep
                 asyncio.get_running_loop().call_soon(lambda: (limit.reschedule(0), queue.put_nowait(1)))
             await queue.get()
 
-    if awaited == "closed":
-        coroutine = get()
-        coroutine.send(None)
+    if awaited == "future":
+        getting: Any = asyncio.ensure_future(queue.get())
         queue.put_nowait(1)
-        coroutine.close()
+        assert getting.cancel()
+        await asyncio.wait([getting])
+        assert getting.cancelled()
+    elif awaited == "wait_for":
+        task = asyncio.ensure_future(asyncio.wait_for(queue.get(), 10))
+        await asyncio.sleep(0)
+        queue.put_nowait(1)
+        task.cancel()
+        await asyncio.wait([task])
+        if not task.cancelled():  # until Python 3.11 it gives the item to those who cancel
+            assert task.result() == (2 if kind is Doubling else 1)
+            queue.put_nowait(1)
+            queue.task_done()
     else:
         task = asyncio.ensure_future(get())
         await asyncio.sleep(0)
@@ -133,13 +144,23 @@ async def test_a_returned_item_goes_to_the_next_who_waits() -> None:
     assert queue.empty()
 
 
-async def test_a_coroutine_that_is_closed_while_it_waits_takes_nothing() -> None:
+async def test_puts_that_need_not_wait_share_a_future() -> None:
+    queue: queues.Queue[int] = queues.Queue(2)
+    one, other, third = queue.put(1), queue.put(2), queue.put(3)
+    assert one is other is not third
+    assert (one.done(), third.done()) == (True, False)
+
+
+def test_a_queue_may_be_used_in_one_loop_after_the_other() -> None:
     queue: queues.Queue[int] = queues.Queue()
-    coroutine = queue.get().__await__()
-    next(coroutine)
-    coroutine.close()  # type: ignore[attr-defined]  # a generator
-    queue.put_nowait(1)
-    assert queue.get_nowait() == 1
+
+    async def use() -> int:
+        await asyncio.gather(queue.put(1), queue.put(2))
+        return await queue.get() + await queue.get()
+
+    for _ in range(2):
+        with asyncio.Runner() as runner:
+            assert runner.run(use()) == 3
 
 
 async def test_a_putter_cancelled_after_its_item_was_taken_in_puts_it_in_once() -> None:

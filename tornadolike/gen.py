@@ -17,6 +17,7 @@ import concurrent.futures
 import contextvars
 import datetime as dt
 import functools
+import sys
 import threading
 import traceback
 import types
@@ -76,22 +77,31 @@ class Return(Exception):
         self.args = (value,)
 
 
+# Whether asyncio might make a loop on its own, of another kind than IOLoop does, for a future that is made while none runs. Until
+# Python 3.13 it does so in the main thread, unless one was set there before. (To ask each time whether one runs would be dearer than to
+# make the future: the system is asked for the process's number, to be sure that it was not forked.)
+_unsure = sys.version_info < (3, 14)
+
+
+def _find_loop() -> None:
+    """To be called before a future is made, as long as ``_unsure``: what is current then is what IOLoop says.
+
+    In other threads the lack of a loop is an error, and asyncio says so: what is made there would never run.
+    """
+    global _unsure
+    if threading.current_thread() is threading.main_thread():
+        if _running_loop() is None:
+            IOLoop.current()
+        _unsure = not getattr(getattr(asyncio.get_event_loop_policy(), "_local", None), "_set_called", False)
+
+
 def _create_future() -> "Future[Any]":
-    future: Future[Any] = Future(loop=_running_loop() or _loop_to_come())
+    if _unsure:
+        _find_loop()
+    future: Future[Any] = Future()
     if future._source_traceback is not None:  # type: ignore[attr-defined] # asyncio's debug mode
         _hide_this_file(future._source_traceback)  # type: ignore[attr-defined]  # asyncio sets it in debug mode
     return future
-
-
-def _loop_to_come() -> asyncio.AbstractEventLoop | None:
-    """The loop for a future that is made while none runs; ``None`` leaves the choice to asyncio.
-
-    In the main thread asyncio might make one on its own, of another kind than IOLoop does. In other threads the lack of a loop is an
-    error, and asyncio says so: what is made there would never run.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        return None
-    return cast(asyncio.AbstractEventLoop, IOLoop.current().asyncio_loop)  # type: ignore[attr-defined]  # every IOLoop of ours has one
 
 
 def _hide_this_file(created_at: list[traceback.FrameSummary]) -> None:
@@ -101,7 +111,9 @@ def _hide_this_file(created_at: list[traceback.FrameSummary]) -> None:
 
 
 def _finished(value: _T) -> "Future[_T]":
-    future = _create_future()
+    if _unsure:
+        _find_loop()
+    future: Future[_T] = Future()
     future.set_result(value)
     return future
 
@@ -112,10 +124,9 @@ def _failed(error: BaseException) -> "Future[Any]":
     return future
 
 
-def _cancelled() -> "Future[Any]":
-    future = _create_future()
-    future.cancel()
-    return future
+def _future_of(yielded: _Yieldable) -> "Future[Any]":
+    """As `convert_yielded`, which need not be asked about a future: it says that same future, and is slow to say so."""
+    return yielded if isinstance(yielded, Future) else convert_yielded(yielded)
 
 
 def _when_done(future: "Future[Any]", callback: Callable[["Future[Any]"], None]) -> None:
@@ -148,29 +159,27 @@ def coroutine(func: Callable[..., Any]) -> Callable[..., "Future[Any]"]:
 
     @functools.wraps(func)
     def start(*args: Any, **kwargs: Any) -> "Future[Any]":
-        # The future is made last. So it is in no frame that the exception's traceback keeps alive: that would be a cycle. A thread that
-        # has no loop for it, though, must hear so before anything has happened.
-        if _running_loop() is None:
-            _create_future()
+        future, yielded = _create_future(), None
         run_in_context = contextvars.copy_context().run
         try:
-            made = run_in_context(func, *args, **kwargs)
-            if type(made) is not types.GeneratorType and not isinstance(made, Generator):
-                return _finished(made)
-            yielded = run_in_context(next, made)
-        except (StopIteration, Return) as end:
-            return _finished(end.value)
-        except asyncio.CancelledError:
-            return _cancelled()
-        except Exception as error:
-            return _failed(error)
-        future = _create_future()
-        # As long as someone holds the future, its coroutine is alive.
-        future._runner = Runner(run_in_context, made, future, yielded)  # type: ignore[attr-defined]  # the future keeps its runner alive
-        try:
+            try:
+                made = run_in_context(func, *args, **kwargs)
+                if type(made) is not types.GeneratorType and not isinstance(made, Generator):
+                    future.set_result(made)
+                    return future
+                yielded = run_in_context(next, made)
+            except (StopIteration, Return) as end:
+                future.set_result(end.value)
+            except asyncio.CancelledError:
+                future.cancel()
+            except Exception as error:
+                future.set_exception(error)
+            else:
+                # As long as someone holds the future, its coroutine is alive.
+                future._runner = Runner(run_in_context, made, future, yielded)  # type: ignore[attr-defined]  # the future keeps its runner alive
             return future
         finally:
-            # If the runner has failed by now, the frames of the traceback lead back to this one.
+            # The traceback of an exception that either ends with leads back to this frame: that would be a cycle.
             del future, yielded
 
     start.__tornado_coroutine__ = True  # type: ignore[attr-defined]  # the mark of a coroutine
@@ -222,20 +231,27 @@ class WaitIterator:
 
     def next(self) -> "Future[Any]":
         """A future for the next result or exception. Call it once `done` has said that there is one, and not again before it is done."""
-        self._running_future = wanted = _create_future()
         if self._finished:
-            self._return_result(self._finished.popleft())
+            done = self._finished.popleft()
+            self._hand_out(done)
+            if isinstance(done, Future):
+                return done
+            wanted = _create_future()
+            _copy_outcome(done, wanted)
+        else:
+            self._running_future = wanted = _create_future()
         return wanted
 
     def _done_callback(self, done: "Future[Any]") -> None:
-        if self._running_future is not None and not self._running_future.done():
-            self._return_result(done)
-        else:
+        wanted = self._running_future
+        if wanted is None or wanted.done():
             self._finished.append(done)
+            return
+        self._running_future = None
+        self._hand_out(done)
+        _copy_outcome(done, wanted)
 
-    def _return_result(self, done: "Future[Any]") -> None:
-        wanted, self._running_future = self._running_future, None
-        assert wanted is not None
+    def _hand_out(self, done: "Future[Any]") -> None:
         self.current_future = done
         self.current_index = self._unfinished.pop(done)
         for again in self._repeated:
@@ -243,7 +259,6 @@ class WaitIterator:
                 self._repeated.remove(again)
                 self._unfinished[done] = again[1]
                 break
-        _copy_outcome(done, wanted)
 
     def __aiter__(self) -> AsyncIterator[Any]:
         return cast(AsyncIterator[Any], self)
@@ -284,37 +299,44 @@ def multi_future(
 ) -> "Future[list[Any]] | Future[dict[Any, Any]]":
     """The same as `multi`."""
     keys = list(children) if isinstance(children, Mapping) else None
-    futures = [convert_yielded(child) for child in (children.values() if isinstance(children, Mapping) else children)]
+    futures = [_future_of(child) for child in (children.values() if isinstance(children, Mapping) else children)]
     answer = _create_future()
-    waiting = {future for future in futures if not future.done()}
-
-    def child_done(child: "Future[Any]") -> None:
-        waiting.discard(child)
-        if not waiting:
-            _collect(futures, keys, answer, quiet_exceptions)
-
-    if not waiting:
-        _collect(futures, keys, answer, quiet_exceptions)
-        return answer
     # Who waits for the answer keeps the children alive, coroutines among them.
-    answer._children = waiting  # type: ignore[attr-defined]  # as asyncio.gather() does
-    for future in tuple(waiting):
-        _when_done(future, child_done)
+    answer._children = futures  # type: ignore[attr-defined]  # as asyncio.gather() does
+    _Gathering(futures, keys, answer, quiet_exceptions).go_on(answer)
     return answer
 
 
-def _collect(futures: "list[Future[Any]]", keys: list[Any] | None, answer: "Future[Any]", quiet: _QuietExceptions) -> None:
-    results = []
-    for future in futures:
-        error = _exception_of(future)
-        if error is None:
-            results.append(future.result())
-        elif not answer.done():
-            answer.set_exception(error)
-        elif not isinstance(error, (asyncio.CancelledError, quiet)):
-            app_log.error("Multiple exceptions in yield list", exc_info=error)
-    if not answer.done():
-        answer.set_result(results if keys is None else dict(zip(keys, results, strict=True)))
+class _Gathering:
+    """Waits for futures one after the other, since all of them have to be done: most are by the time that the first one is."""
+
+    __slots__ = ("_answer", "_futures", "_keys", "_left", "_quiet")
+
+    def __init__(self, futures: "list[Future[Any]]", keys: list[Any] | None, answer: "Future[Any]", quiet: _QuietExceptions) -> None:
+        self._futures, self._keys, self._answer, self._quiet = futures, keys, answer, quiet
+        self._left = iter(futures)
+
+    def go_on(self, _: "Future[Any]") -> None:
+        for future in self._left:
+            if not future.done():
+                _when_done(future, self.go_on)
+                return
+        self._finish()
+
+    def _finish(self) -> None:
+        answer = self._answer
+        answer._children = None  # type: ignore[attr-defined]  # as above
+        results = []
+        for future in self._futures:
+            error = _exception_of(future)
+            if error is None:
+                results.append(future.result())
+            elif not answer.done():
+                answer.set_exception(error)
+            elif not isinstance(error, (asyncio.CancelledError, self._quiet)):
+                app_log.error("Multiple exceptions in yield list", exc_info=error)
+        if not answer.done():
+            answer.set_result(results if self._keys is None else dict(zip(self._keys, results, strict=True)))
 
 
 def _exception_of(future: "Future[Any]") -> BaseException | None:
@@ -349,7 +371,7 @@ def with_timeout(
     ``future`` goes on after the timeout. An exception that it raises then is logged, unless it is one of ``quiet_exceptions``; who
     wants it stopped has to cancel it.
     """
-    waited = convert_yielded(future)
+    waited = _future_of(future)
     answer = _create_future()
     if isinstance(waited, _NullFuture):
         answer.set_result(None)
@@ -433,11 +455,15 @@ class Runner:
         self.future: Future[Any] = _null_future
         self.running = False
         self.finished = False
-        self.io_loop = IOLoop.current()
         if ctx_run(self.handle_yield, first_yielded):
             # Neither may be found in a traceback, whose exception they may end up with.
             del result_future, first_yielded
             ctx_run(self.run)
+
+    @property
+    def io_loop(self) -> IOLoop:
+        """The loop that it runs on."""
+        return IOLoop.current()
 
     def run(self) -> None:
         """Resume the generator, and go on for as long as what it yields is done already. Has to run in the coroutine's context."""

@@ -4,128 +4,136 @@ Nothing here is thread-safe. Wherever a ``timeout`` can be given it is a deadlin
 `datetime.timedelta` from now, or a time; ``None`` waits for as long as it takes.
 """
 
+import asyncio
 import datetime as dt
 import types
 from collections import deque
 from collections.abc import Awaitable, Generator
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol, Union
 
-from tornadolike._loop import factory
+from tornadolike import gen
 from tornadolike.concurrent import Future
-from tornadolike.gen import _finished, _loop_to_come
+from tornadolike.gen import _finished
 from tornadolike.ioloop import IOLoop
 from tornadolike.util import TimeoutError  # noqa: A004 - the same as the builtin; Tornado's spelling
 
 __all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore"]
 
-_Owner = TypeVar("_Owner")
-
 # So many waiters may give up before their futures are swept out of the queue.
 _SWEEP_AFTER = 100
 
-_running_loop = factory.running_event_loop
+_future_result, _future_exception = Future.result, Future.exception
 
 
-class _Waiter(Future[Any], Generic[_Owner]):
-    """The future of one who waits in a line: for its turn, a notice, an item.
+class _Timed(Future[Any]):
+    """The future of someone who waits until a deadline at most; `limit` has to follow its making."""
 
-    It ends when it is given that (`_give`), at its timeout or by being cancelled. A task may also be cancelled in between: after it was
-    given what it waits for, and before it runs and knows. What it was given then goes back to the owner of the line.
-    """
+    _timer: tuple[IOLoop, object] | None = None
 
-    __slots__ = ("_owner", "_timer")
-
-    def __init__(self, owner: _Owner, timeout: float | dt.timedelta | None) -> None:
-        super().__init__(loop=_running_loop() or _loop_to_come())
-        self._owner = owner
-        self._timer: tuple[IOLoop, object] | None = None
-        if timeout is not None:
-            io_loop = IOLoop.current()
-            self._timer = io_loop, io_loop.add_timeout(timeout, self._time_out)
-
-    def _give(self, value: Any) -> None:
-        """End the waiting; not for one that is done."""
-        self.set_result(value)
-        if self._timer is not None:
-            self._end_timer()
-
-    def _end_timer(self) -> None:
-        assert self._timer is not None
-        io_loop, timer = self._timer
-        self._timer = None
-        io_loop.remove_timeout(timer)
+    def limit(self, timeout: float | dt.timedelta) -> None:
+        """Let `expire` be called at the deadline, unless it is done before."""
+        io_loop = IOLoop.current()
+        self._timer = io_loop, io_loop.add_timeout(timeout, self._time_out)
 
     def _time_out(self) -> None:
         self._timer = None
         if not self.done():
-            self._expire()
-            self._leave()
+            self.expire()
+
+    def expire(self) -> None:
+        self.set_exception(TimeoutError())
+
+    def _end_timer(self) -> None:
+        if self._timer is not None:
+            io_loop, timer = self._timer
+            self._timer = None
+            io_loop.remove_timeout(timer)
+
+    def set_result(self, result: Any) -> None:
+        super().set_result(result)
+        self._end_timer()
 
     def cancel(self, msg: Any = None) -> bool:
-        if not super().cancel(msg=msg):
-            return False
-        if self._timer is not None:
-            self._end_timer()
-        self._leave()
-        return True
+        self._end_timer()
+        return super().cancel(msg=msg)
+
+
+class _Claim(Future[Any]):
+    """The future of someone who waits for what only one can have: a permit, an item.
+
+    A task that waits may be cancelled in the turn in which it is given that: after it was, and before it has looked. Then `give_back` is
+    called, and this is a cancelled future which was given nothing: nothing is lost, and nobody has it twice. ``owner`` has to be set.
+    """
+
+    __slots__ = ("owner",)
+    owner: Any  # of the line; None once someone has looked
+    _given_back: bool = False
+
+    def give_back(self, value: Any) -> None:
+        raise NotImplementedError
 
     def __await__(self) -> Generator[Any, None, Any]:
-        if not self.done():
-            self._asyncio_future_blocking = True
-            try:
-                yield self
-            except BaseException:
-                self._break_off()
-                raise
-        return self.result()
+        if self.done():
+            self.result()  # what comes now does not ask for it
+        return super().__await__()
 
     __iter__ = __await__
 
-    def _break_off(self) -> None:
-        """Nobody waits any more."""
-        if not self.done():  # the coroutine was closed
-            self.cancel()
-        elif not self.cancelled() and self.exception() is None:
-            self._return(self.result())
+    def result(self) -> Any:
+        if self._given_back:
+            raise asyncio.CancelledError
+        value = _future_result(self)
+        self.owner = None
+        return value
 
-    def _expire(self) -> None:
-        """End it at its timeout."""
-        self.set_exception(TimeoutError())
+    def exception(self) -> BaseException | None:
+        if self._given_back:
+            raise asyncio.CancelledError
+        return _future_exception(self)
 
-    def _leave(self) -> None:
-        """Told that it gave up, or that its time is over."""
+    def cancelled(self) -> bool:
+        return self._given_back or super().cancelled()
 
-    def _return(self, value: Any) -> None:
-        """Told that it was given ``value`` and that nobody is there to take it."""
+    def cancel(self, msg: Any = None) -> bool:
+        if super().cancel(msg=msg):
+            return True
+        if self.owner is None or self.cancelled() or _future_exception(self) is not None:
+            return False
+        self._given_back = True
+        self.give_back(_future_result(self))
+        self.owner = None
+        return True
 
 
 class _TimeoutGarbageCollector:
     """A queue of waiters. Those that have given up stay in it, which costs nothing, until there are enough to be swept out."""
 
+    _sweep_above: int = _SWEEP_AFTER
+
     def __init__(self) -> None:
-        self._waiters: deque[_Waiter[Any]] = deque()
+        self._waiters: deque[Future[Any]] = deque()
         self._timeouts = 0
 
     def _garbage_collect(self) -> None:
-        """One more waiter has given up."""
+        """One more waiter is out of time."""
         self._timeouts += 1
         if self._timeouts > _SWEEP_AFTER:
             self._timeouts = 0
-            self._waiters = deque(waiter for waiter in self._waiters if not waiter.done())
+            self._sweep()
+
+    def _sweep(self) -> None:
+        self._waiters = deque(waiter for waiter in self._waiters if not waiter.done())
+        # As many again may come before it is worth while.
+        self._sweep_above = 2 * len(self._waiters) + _SWEEP_AFTER
 
 
-class _Notice(_Waiter["Condition"]):
-    __slots__ = ()
+class _TimedNotice(_Timed):
+    __slots__ = ("owner",)
+    owner: "Condition"
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
         self.set_result(False)
-
-    def _leave(self) -> None:
-        self._owner._garbage_collect()
-
-    def _return(self, value: Any) -> None:
-        if value:
-            self._owner.notify()
+        self.owner._garbage_collect()
 
 
 class Condition(_TimeoutGarbageCollector):
@@ -148,35 +156,45 @@ class Condition(_TimeoutGarbageCollector):
 
     def wait(self, timeout: float | dt.timedelta | None = None) -> Awaitable[bool]:
         """Wait for `notify`. The result is ``True``, or ``False`` at the ``timeout``."""
-        notice = _Notice(self, timeout)
+        if gen._unsure:
+            gen._find_loop()
+        notice: Future[bool]
+        if timeout is None:
+            notice = Future()
+        else:
+            notice = _TimedNotice()
+            notice.owner = self
+            notice.limit(timeout)
         self._waiters.append(notice)
+        if len(self._waiters) > self._sweep_above:
+            self._sweep()
         return notice
 
     def notify(self, n: int = 1) -> None:
-        """Wake the ``n`` that have waited longest, or all where they are fewer.
-
-        The notice to a task that is cancelled before it runs goes to the next one.
-        """
+        """Wake the ``n`` that have waited longest, or all where they are fewer."""
         waiters = self._waiters
         while n > 0 and waiters:
             notice = waiters.popleft()
             if not notice.done():
                 n -= 1
-                notice._give(True)
+                notice.set_result(True)
 
     def notify_all(self) -> None:
         """Wake all that wait."""
         self.notify(len(self._waiters))
 
 
-class _Signal(_Waiter["Event"]):
-    __slots__ = ()
+class _Signal(_Timed):
+    __slots__ = ("owner",)
+    owner: "Event"
 
-    def _expire(self) -> None:
+    def expire(self) -> None:
         self.set_exception(TimeoutError("Timeout"))
+        self.owner._waiters.discard(self)
 
-    def _leave(self) -> None:
-        self._owner._waiters.discard(self)
+    def cancel(self, msg: Any = None) -> bool:
+        self.owner._waiters.discard(self)
+        return super().cancel(msg=msg)
 
 
 class Event:
@@ -184,7 +202,7 @@ class Event:
 
     def __init__(self) -> None:
         self._value = False
-        self._waiters: set[_Signal] = set()
+        self._waiters: set[Future[None]] = set()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {'set' if self._value else 'clear'}>"
@@ -197,10 +215,11 @@ class Event:
         """Set the flag and wake all that wait for it."""
         if not self._value:
             self._value = True
-            waiters, self._waiters = self._waiters, set()
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter._give(None)
+            if self._waiters:
+                waiters, self._waiters = self._waiters, set()
+                for waiter in waiters:
+                    if not waiter.done():
+                        waiter.set_result(None)
 
     def clear(self) -> None:
         """Take the flag back: from now on `wait` waits."""
@@ -210,7 +229,12 @@ class Event:
         """Wait until the flag is set. Raises `TimeoutError` at the ``timeout``."""
         if self._value:
             return _finished(None)
-        waiter = _Signal(self, timeout)
+        if gen._unsure:
+            gen._find_loop()
+        waiter = _Signal()
+        waiter.owner = self
+        if timeout is not None:
+            waiter.limit(timeout)
         self._waiters.add(waiter)
         return waiter
 
@@ -239,17 +263,28 @@ class _ReleasingContextManager:
         self._obj.release()
 
 
-class _Acquiring(Protocol):
-    def acquire(self) -> Awaitable[Any]: ...
-
-    def release(self) -> None: ...
+_Acquiring = Union["Semaphore", "Lock"]
 
 
 # What Semaphore and Lock have in common. A base class for both would show in their bases, which are part of the public surface.
 
 
 async def _enter(self: _Acquiring) -> None:
-    await self.acquire()
+    block = self._block if isinstance(self, Lock) else self
+    block._entering = True
+    try:
+        admitted = self.acquire()
+    finally:
+        block._entering = False
+    try:
+        await admitted
+    except BaseException:
+        if type(admitted) is Future:
+            if not admitted.done():
+                admitted.cancel()
+            elif not admitted.cancelled() and admitted.exception() is None:
+                self.release()
+        raise
 
 
 async def _exit(
@@ -261,14 +296,19 @@ async def _exit(
     self.release()
 
 
-class _Admission(_Waiter["Semaphore"]):
+class _Admission(_Claim):
     __slots__ = ()
 
-    def _leave(self) -> None:
-        self._owner._garbage_collect()
+    def give_back(self, value: Any) -> None:
+        self.owner.release()
 
-    def _return(self, value: Any) -> None:
-        self._owner.release()
+
+class _TimedAdmission(_Timed, _Admission):
+    __slots__ = ()
+
+    def expire(self) -> None:
+        super().expire()
+        self.owner._garbage_collect()
 
 
 class Semaphore(_TimeoutGarbageCollector):
@@ -290,6 +330,8 @@ class Semaphore(_TimeoutGarbageCollector):
         if value < 0:
             raise ValueError("semaphore initial value must be >= 0")
         self._value = value
+        # While `async with` acquires: it sees to it itself that nothing is lost, and a plain future is cheaper.
+        self._entering = False
 
     def __repr__(self) -> str:
         state = f"unlocked,value:{self._value}" if self._value else "locked"
@@ -302,7 +344,7 @@ class Semaphore(_TimeoutGarbageCollector):
         while waiters:
             waiter = waiters.popleft()
             if not waiter.done():
-                waiter._give(_ReleasingContextManager(self))
+                waiter.set_result(_ReleasingContextManager(self))
                 return
         self._value += 1
 
@@ -315,8 +357,22 @@ class Semaphore(_TimeoutGarbageCollector):
         if self._value > 0:
             self._value -= 1
             return _finished(_ReleasingContextManager(self))
-        waiter = _Admission(self, timeout)
+        if gen._unsure:
+            gen._find_loop()
+        waiter = self._waiter(timeout)
         self._waiters.append(waiter)
+        if len(self._waiters) > self._sweep_above:
+            self._sweep()
+        return waiter
+
+    def _waiter(self, timeout: float | dt.timedelta | None) -> "Future[Any]":
+        if self._entering:  # it is looked after
+            return Future()
+        waiter = _Admission()
+        if timeout is not None:
+            waiter = timed = _TimedAdmission()
+            timed.limit(timeout)
+        waiter.owner = self
         return waiter
 
     __aenter__ = _enter

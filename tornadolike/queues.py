@@ -22,9 +22,10 @@ from collections import deque
 from collections.abc import Awaitable
 from typing import Any, Generic, TypeVar
 
+from tornadolike import gen
 from tornadolike.concurrent import Future
 from tornadolike.gen import _finished
-from tornadolike.locks import Event, _Waiter
+from tornadolike.locks import Event, _Claim, _Timed
 
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
 
@@ -39,25 +40,29 @@ class QueueFull(Exception):
     """Raised by `Queue.put_nowait` when there is no room."""
 
 
-class _Delivery(_Waiter["Queue[Any]"]):
-    """Waits for an item. One that does not arrive is for the next who waits, or else the next to be given out."""
+class _Delivery(_Claim):
+    """Waits for an item. One that nobody takes is for the next who waits, or else the next to be given out."""
 
     __slots__ = ("_item",)
 
-    def _deliver(self, item: Any, value: Any) -> None:
+    def deliver(self, item: Any, value: Any) -> None:
         """``value`` is what the queue gives out for ``item``, which it was given."""
         self._item = item
-        self._give(value)
+        self.set_result(value)
 
-    def _return(self, value: Any) -> None:
-        queue = self._owner
+    def give_back(self, value: Any) -> None:
+        queue = self.owner
         queue._consume_expired()
         if queue._getters:
-            queue._getters.popleft()._deliver(self._item, value)
+            queue._getters.popleft().deliver(self._item, value)
         elif (type(queue)._put, type(queue)._get, type(queue._queue)) == (Queue._put, Queue._get, deque):
             queue._queue.appendleft(value)
         else:
             queue._put(self._item)
+
+
+class _TimedDelivery(_Timed, _Delivery):
+    __slots__ = ()
 
 
 class Queue(Generic[_T]):
@@ -79,10 +84,11 @@ class Queue(Generic[_T]):
         self._maxsize = maxsize
         # At most one of the two has anyone waiting: for items, or with an item for room.
         self._getters: deque[_Delivery] = deque()
-        self._putters: deque[tuple[_T, _Waiter[Queue[_T]]]] = deque()
+        self._putters: deque[tuple[_T, Future[None]]] = deque()
         self._finished = Event()
         self._finished.set()
         self._unfinished_tasks = 0
+        self.__taken_in: Future[None] | None = None
         self._init()
 
     @property
@@ -110,23 +116,36 @@ class Queue(Generic[_T]):
         try:
             self.put_nowait(item)
         except QueueFull:
-            waiter = _Waiter(self, timeout)
-            self._putters.append((item, waiter))
-            return waiter
-        return _finished(None)
+            return self._wait_for_room(item, timeout)
+        # They are all the same, and the same one does for all.
+        if self.__taken_in is None or self.__taken_in.get_loop().is_closed():
+            self.__taken_in = _finished(None)
+        return self.__taken_in
+
+    def _wait_for_room(self, item: _T, timeout: float | dt.timedelta | None) -> "Future[None]":
+        if gen._unsure:
+            gen._find_loop()
+        putter: Future[None]
+        if timeout is None:
+            putter = Future()
+        else:
+            putter = _Timed()
+            putter.limit(timeout)
+        self._putters.append((item, putter))
+        return putter
 
     def put_nowait(self, item: _T) -> None:
         """Put an item in. Raises `QueueFull` where there is no room."""
-        if self._putters or self._getters:
-            self._consume_expired()
-        if self._getters:
-            # Through the queue even so, because a subclass may give out another item than it was given.
-            self._take_in(item)
-            self._getters.popleft()._deliver(item, self._get())
-        elif self.full():
+        while self._getters:
+            getter = self._getters.popleft()
+            if not getter.done():
+                # Through the queue even so, because a subclass may give out another item than it was given.
+                self._take_in(item)
+                getter.deliver(item, self._get())
+                return
+        if self.full():
             raise QueueFull
-        else:
-            self._take_in(item)
+        self._take_in(item)
 
     def get(self, timeout: float | dt.timedelta | None = None) -> Awaitable[_T]:
         """Take an item out, and wait for one where there is none. Raises `TimeoutError` at the ``timeout``.
@@ -137,9 +156,16 @@ class Queue(Generic[_T]):
         try:
             return _finished(self.get_nowait())
         except QueueEmpty:
-            waiter = _Delivery(self, timeout)
-            self._getters.append(waiter)
-            return waiter
+            pass
+        if gen._unsure:
+            gen._find_loop()
+        getter = _Delivery()
+        if timeout is not None:
+            getter = timed = _TimedDelivery()
+            timed.limit(timeout)
+        getter.owner = self
+        self._getters.append(getter)
+        return getter
 
     def get_nowait(self) -> _T:
         """Take an item out. Raises `QueueEmpty` where there is none."""
@@ -148,7 +174,7 @@ class Queue(Generic[_T]):
         if self._putters:
             item, putter = self._putters.popleft()
             self._take_in(item)
-            putter._give(None)
+            putter.set_result(None)
         elif self.empty():
             raise QueueEmpty
         return self._get()
@@ -188,7 +214,8 @@ class Queue(Generic[_T]):
     def _take_in(self, item: _T) -> None:
         self._put(item)
         self._unfinished_tasks += 1
-        self._finished.clear()
+        if self._unfinished_tasks == 1:
+            self._finished.clear()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} at {id(self):#x} {self._format()}>"

@@ -1,0 +1,179 @@
+"""``tornadolike bench --sweep``: work of every module beside Tornado's, and whether it is nowhere dearer than it may be."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tornadolike._bench.errors import BenchError
+from tornadolike._bench.table import aligned
+
+_PROGRAM = Path(__file__).with_name("works.py")
+FLOORS = Path(__file__).with_name("floors.toml")
+TORNADO, OURS = "tornado", "tornadolike"
+_LOOPS = ("asyncio", "uvloop")
+# Long beside a turn of the clock and the interpreter's own occasional work, short beside the machine's moods.
+_SECONDS_EACH = 0.01
+_FIRST_COUNT, _MOST = 8, 1 << 20
+# By so much a ratio may lie below its floor without being called a fault: what interleaved minima of CPU time leave of the noise.
+TOLERANCE = 0.05
+HEADINGS = ("work", "Tornado µs", "tornadolike µs", "ratio", "floor")
+_IMPORTS = "importing web, ioloop, websocket, httpclient"
+_IMPORT = """\
+import time, asyncio
+begun = time.process_time()
+import {0}.web, {0}.ioloop, {0}.websocket, {0}.httpclient
+print(time.process_time() - begun)
+"""
+
+Progress = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Row:
+    """One kind of work: CPU seconds of each round by candidate, where a candidate is a package on a loop."""
+
+    name: str
+    seconds: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    floor: float = 1.0
+    error: str = ""
+
+    def best(self, package: str) -> float:
+        """The least of all rounds, on the loop that suits the package best; infinite where there is none."""
+        return min((min(rounds) for (one, _), rounds in self.seconds.items() if one == package and rounds), default=float("inf"))
+
+    @property
+    def ratio(self) -> float:
+        """How many times more Tornado takes; 0 where one of the two could not be measured."""
+        ours, tornado = self.best(OURS), self.best(TORNADO)
+        return tornado / ours if 0 < ours < float("inf") and tornado < float("inf") else 0.0
+
+    @property
+    def holds(self) -> bool:
+        return not self.error and self.ratio >= self.floor * (1 - TOLERANCE)
+
+
+class _Child:
+    """A process that does work of one package on one loop."""
+
+    def __init__(self, package: str, loop: str) -> None:
+        self.package, self.loop = package, loop
+        variables = {name: value for name, value in os.environ.items() if not name.startswith("TORNADOLIKE_")}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", str(_PROGRAM), package, loop],
+            env=variables | {"PYTHONPATH": str(Path(__file__).parents[2])},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.names: list[str] = json.loads(self._line())
+
+    def seconds(self, name: str, count: int) -> float:
+        """CPU seconds for each of ``count`` times. Raises `BenchError`."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps([name, count]) + "\n")
+            self._process.stdin.flush()
+        except OSError:
+            pass  # its last words are more telling
+        return float(self._line()) / count
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            _, said = self._process.communicate()
+            raise BenchError(f"{self.package} on {self.loop} ended: {said.strip()[-400:]}")
+        return line
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
+def floors() -> dict[str, float]:
+    """The least ratios that are accepted, by the names of works and of scenarios; 1 for others."""
+    known: dict[str, float] = tomllib.loads(FLOORS.read_text(encoding="utf-8"))["floors"]
+    return known
+
+
+def measure(rounds: int, progress: Progress, *, chosen: Sequence[str] = (), loops: Iterable[str] = _LOOPS) -> list[Row]:
+    """Every work whose name contains one of ``chosen``, all for none. The children take turns, so that all see the same machine."""
+    rows = []
+    with contextlib.ExitStack() as stack:
+        children = []
+        for loop in loops:
+            for package in (TORNADO, OURS):
+                children.append(_Child(package, loop))
+                stack.callback(children[-1].close)
+        for name in [*children[0].names, _IMPORTS]:
+            if not chosen or any(text in name for text in chosen):
+                progress(f"sweep: {name}")
+                rows.append(_imports(rounds) if name == _IMPORTS else _measured(name, children, rounds))
+    least = floors()
+    for row in rows:
+        row.floor = least.get(row.name, 1.0)
+    return rows
+
+
+def _measured(name: str, children: Sequence[_Child], rounds: int) -> Row:
+    row = Row(name, {(child.package, child.loop): [] for child in children})
+    try:
+        count = _count(children[0], name)
+        for child in children:
+            child.seconds(name, max(count // 4, 1))
+        for _ in range(rounds):
+            for child in children:
+                row.seconds[child.package, child.loop].append(child.seconds(name, count))
+    except BenchError as error:
+        row.error = str(error)
+    return row
+
+
+def _count(child: _Child, name: str) -> int:
+    """How many times take long enough to be measured."""
+    count = _FIRST_COUNT
+    while count < _MOST:
+        each = child.seconds(name, count)
+        if each * count > _SECONDS_EACH / 4:
+            return max(1, int(_SECONDS_EACH / each))
+        count *= 4
+    return count
+
+
+def _imports(rounds: int) -> Row:
+    """In processes of their own, one after the other; the first of each leaves the byte code that later ones load."""
+    row = Row(_IMPORTS, {(package, "asyncio"): [] for package in (TORNADO, OURS)})
+    variables = {name: value for name, value in os.environ.items() if not name.startswith(("TORNADOLIKE_", "PYTHONDONTWRITE"))}
+    for number in range(rounds + 1):
+        for package in (TORNADO, OURS):
+            command = [sys.executable, "-P", "-c", _IMPORT.format(package)]
+            ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False, timeout=60)
+            if ended.returncode:
+                row.error = ended.stderr.strip()[-300:]
+                return row
+            if number:
+                row.seconds[package, "asyncio"].append(float(ended.stdout))
+    return row
+
+
+def render(rows: Sequence[Row]) -> str:
+    """The table, and what of it does not hold."""
+    shown = [(row.name, _us(row.best(TORNADO)), _us(row.best(OURS)), f"{row.ratio:.2f}", _floor(row)) for row in rows]
+    below = [f"BELOW ITS FLOOR: {row.name}: {row.error or f'{row.ratio:.2f}, not {row.floor:g}'}" for row in rows if not row.holds]
+    head = f"Sweep: Tornado's CPU time divided by ours; {len(rows) - len(below)} of {len(rows)} hold"
+    return "\n".join([head, *aligned(HEADINGS, shown), *below])
+
+
+def _us(seconds: float) -> str:
+    return f"{seconds * 1e6:.2f}" if seconds < float("inf") else "-"
+
+
+def _floor(row: Row) -> str:
+    return f"{row.floor:g}" + ("" if row.holds else "  BELOW")
