@@ -3,12 +3,14 @@
 import asyncio
 import contextlib
 import contextvars
+import functools
 import gc
 import gzip
 import logging
 import pathlib
 import socket
 import ssl
+import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -17,9 +19,10 @@ from typing import Any
 import pytest
 
 import tornadolike
-from tornadolike import simple_httpclient
+from tornadolike import simple_httpclient, web
 from tornadolike.httpclient import HTTPClient, HTTPError, HTTPRequest
 from tornadolike.httputil import HTTPHeaders, ResponseStartLine
+from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import UnsatisfiableReadError
 from tornadolike.netutil import Resolver
 from tornadolike.simple_httpclient import HTTPStreamClosedError, HTTPTimeoutError, SimpleAsyncHTTPClient, _HTTPConnection
@@ -1391,6 +1394,62 @@ async def test_an_early_refusal_of_a_large_upload(server: Any, defaults: Any, ex
         body = b"x" * 30_000_000
         result = await client.fetch(server.url, method="POST", body=body, raise_error=False, expect_100_continue=expect)
         assert result.code == 413
+
+
+@MODES
+@pytest.mark.parametrize("produced", [False, True])
+async def test_an_upload_larger_than_our_server_takes(serve: Any, logs: Any, defaults: Any, produced: bool) -> None:
+    class Taking(web.RequestHandler):
+        def post(self) -> None: ...
+
+    async def produce(write: Callable[[bytes], Any]) -> None:
+        for _ in range(200):
+            await write(bytes(100_000))
+
+    site = serve([("/", Taking)], max_body_size=1_000_000)
+    options: Any = {"headers": {"Content-Length": "20000000"}, "body_producer": produce} if produced else {"body": bytes(20_000_000)}
+    with make_client(defaults=defaults) as client:
+        for _ in range(3):
+            result = await client.fetch(f"http://127.0.0.1:{site.port}/", method="POST", raise_error=False, **options)
+            assert result.code in (400, 413)
+            logs.take("tornado.general", "Content-Length too long")
+
+
+@MODES
+async def test_a_refusal_with_a_reset_behind_it(server: Any, defaults: Any) -> None:
+    async def rude(peer: Peer) -> None:
+        await peer.head()
+        peer.send(response("413 Content Too Large", "Connection: close"))  # then it closes, with much still unread
+
+    server.scripts.append(rude)
+    with make_client(defaults=defaults) as client:
+        for _ in range(3):
+            result = await client.fetch(server.url, method="POST", body=bytes(20_000_000), raise_error=False)
+            assert result.code == 413
+
+
+def test_the_alert_of_a_server_that_wants_a_certificate(logs: Any) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(HERE / "testing.crt"))
+    context.load_cert_chain(HERE / "testing.crt", HERE / "testing.key")
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    def refuse(listener: socket.socket) -> None:
+        for _ in range(6):
+            connection, _ = listener.accept()
+            with connection, contextlib.suppress(OSError):
+                context.wrap_socket(connection, server_side=True).recv(1)
+
+    async def fetch(url: str, defaults: Any) -> None:
+        with make_client(defaults=defaults) as client, pytest.raises(ssl.SSLError, match=r"(?i)certificate.required"):
+            await client.fetch(url, validate_cert=False)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=refuse, args=[listener])
+        thread.start()
+        for defaults in (None, KEEP) * 3:
+            IOLoop(make_current=False).run_sync(functools.partial(fetch, f"https://127.0.0.1:{listener.getsockname()[1]}/", defaults))
+        thread.join()
+    logs.records[:] = [record for record in logs.records if not record.getMessage().startswith("error on read: ")]  # of the stream
 
 
 # What callbacks raise

@@ -92,9 +92,6 @@ class _State(IntEnum):
 
 _CONNECTING, _SENDING, _WAITING, _DONE = _State
 
-# asyncio's loops refer to tasks weakly: one that waits for something which only it knows would vanish.
-_running: "set[asyncio.Future[None]]" = set()
-
 
 class HTTPTimeoutError(HTTPError):
     """The request took too long; ``code`` is 599, the message says what was being waited for."""
@@ -528,7 +525,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         self._context = contextvars.copy_context()
         _when_cancelled(final_callback, self._cancelled)
         if client is None or client._kept is None or not self._sent_at_once():
-            self._task = _spawn(self.run())
+            self._task = self._spawn(self.run())
 
     # Sending
 
@@ -811,9 +808,25 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         """A task for a coroutine of the application, in the context of the callbacks."""
         loop = asyncio.get_event_loop()
         if loop.get_task_factory() is None:
-            return _hold(loop.create_task(coroutine, context=self._context))
-        # Some factories take no context, and some begin at once, where it may be in use.
-        return _hold(self._context.copy().run(loop.create_task, coroutine))
+            task = loop.create_task(coroutine, context=self._context)
+        else:  # some factories take no context, and some begin at once, where it may be in use
+            task = self._context.copy().run(loop.create_task, coroutine)
+        self.io_loop._register_task(task)
+        task.add_done_callback(self.io_loop._unregister_task)
+        return task
+
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Future[None]":
+        """A task for a coroutine of ours."""
+        task = asyncio.get_event_loop().create_task(coroutine)
+        self.io_loop._register_task(task)
+        task.add_done_callback(self._log_failure)
+        return task
+
+    def _log_failure(self, task: "asyncio.Future[None]") -> None:
+        self.io_loop._unregister_task(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            app_log.error("Exception in callback %r", task, exc_info=error)
 
     # Time-outs and errors
 
@@ -878,7 +891,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             self._retriable = False
             self._link = None
             self._state = _CONNECTING
-            self._task = _spawn(self._run_again())
+            self._task = self._spawn(self._run_again())
         else:
             self._handle_exception(type(error), error, None)
 
@@ -938,7 +951,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         ready.set_result(None)
         if first_line.code == 100 and self.request.expect_100_continue and not self._asked_for_body:
             self._asked_for_body = True
-            self._task = _spawn(self._send_body_now())
+            self._task = self._spawn(self._send_body_now())
         elif first_line.code >= 200:
             self._final_headers_received(first_line, headers)
         elif self.request.header_callback is not None:
@@ -1186,24 +1199,6 @@ def _report(callback: _Callback, response: HTTPResponse) -> None:
 def _awaited(yielded: Any) -> Awaitable[Any]:
     """What a callback returned, as something to await."""
     return cast(Awaitable[Any], yielded if asyncio.iscoroutine(yielded) else gen.convert_yielded(yielded))
-
-
-def _spawn(coroutine: Coroutine[Any, Any, None]) -> "asyncio.Future[None]":
-    task = _hold(asyncio.get_event_loop().create_task(coroutine))
-    task.add_done_callback(_log_failure)
-    return task
-
-
-def _hold(task: "asyncio.Future[None]") -> "asyncio.Future[None]":
-    _running.add(task)
-    task.add_done_callback(_running.discard)
-    return task
-
-
-def _log_failure(task: "asyncio.Future[None]") -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        app_log.error("Exception in callback %r", task, exc_info=error)
 
 
 @functools.lru_cache(maxsize=32)

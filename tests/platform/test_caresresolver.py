@@ -30,6 +30,12 @@ async def test_localhost_is_known_without_a_name_server() -> None:
     assert (socket.AF_INET, ("127.0.0.1", 80)) in answer
 
 
+async def test_both_families_of_localhost() -> None:
+    answer = await CaresResolver().resolve("localhost", 80)
+    assert set(answer) == {(socket.AF_INET, ("127.0.0.1", 80)), (socket.AF_INET6, ("::1", 80))}
+    assert await CaresResolver().resolve("localhost", 80, socket.AF_INET6) == [(socket.AF_INET6, ("::1", 80))]
+
+
 @pytest.fixture
 def name_server() -> Iterator[socket.socket]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
