@@ -163,6 +163,19 @@ os.write(1, b'again %d\\n' % number)
         ended = run_forking("fork_processes(0)\n")
         assert f"Starting {process.cpu_count()} processes" in ended.stderr
 
+    @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="prctl")
+    @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+    def test_children_do_not_outlive_their_parent(self, number: int) -> None:
+        program = "import os, signal, time\nfrom tornadolike.process import fork_processes\nsignal.alarm(20)\n"
+        program += "fork_processes(2)\nos.write(1, b'%d\\n' % os.getpid())\ntime.sleep(20)\n"
+        with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as parent:
+            assert parent.stdout is not None
+            children = [int(parent.stdout.readline()) for _ in range(2)]
+            parent.send_signal(number)
+            assert parent.wait(10) == -number
+            assert parent.stdout.read() == b""  # its end: nobody has the pipe any more
+        assert len(children) == 2
+
     def test_this_process_is_none_of_them(self) -> None:
         assert process.task_id() is None
 

@@ -15,7 +15,7 @@ import tornadolike
 from tornadolike.concurrent import Future
 from tornadolike.iostream import IOStream, SSLIOStream, StreamClosedError
 from tornadolike.netutil import Resolver
-from tornadolike.tcpclient import TCPClient, _Connector, _format_addr
+from tornadolike.tcpclient import TCPClient, _Connector, _format_addr, _server_name
 from tornadolike.tcpserver import TCPServer
 
 HERE = pathlib.Path(tornadolike.__file__).parent
@@ -300,3 +300,21 @@ def test_only_an_own_resolver_is_closed(given: bool) -> None:
     client.resolver = resolver
     client.close()
     assert resolver.closed is not given
+
+
+@pytest.mark.parametrize(
+    ("host", "name"), [("::1%1", "::1"), ("fe80::1%eth0", "fe80::1"), ("::1", "::1"), ("a.example", "a.example"), ("50%", "50%")]
+)
+def test_the_zone_of_an_address_is_no_part_of_the_servers_name(host: str, name: str) -> None:
+    assert _server_name(host) == name
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="IPv6")
+async def test_an_address_with_a_zone_over_tls() -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(HERE / "testing.crt", HERE / "testing.key")
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "::1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    stream = await TCPClient().connect("::1%1", port, ssl_options={"cert_reqs": ssl.CERT_NONE}, timeout=10)
+    stream.close()
+    server.close()

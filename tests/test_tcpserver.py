@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import gc
 import os
 import pathlib
@@ -372,3 +373,39 @@ async def test_what_is_known_of_a_connection_without_asking_it_is_true() -> None
         stream = await server.streams.get()
         assert stream._family == stream.socket.family == socket.AF_INET
         stream.close()
+
+
+async def test_a_socket_that_blocks_does_not_stop_the_loop() -> None:
+    """As systemd hands it over: `socket.socket(fileno=3)`."""
+    server, sock = Greeter(), socket.create_server(("127.0.0.1", 0))
+    assert sock.getblocking()
+    server.add_sockets([sock])
+    assert not sock.getblocking()
+    for _ in range(2):
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port())
+        assert await asyncio.wait_for(reader.readexactly(5), 10) == b"hello"
+        writer.close()
+        (await server.streams.get()).close()
+    server.stop()
+
+
+async def test_each_connection_has_a_context_of_its_own() -> None:
+    user: contextvars.ContextVar[str] = contextvars.ContextVar("user", default="nobody")
+    seen: list[str] = []
+
+    class Noting(TCPServer):
+        def handle_stream(self, stream: IOStream, address: Any) -> None:
+            seen.append(user.get())
+            user.set("somebody")
+            stream.close()
+
+    server = Noting()
+    server.add_sockets(bind_sockets(0, "127.0.0.1"))
+    (sock,) = server._sockets.values()
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection(*sock.getsockname())
+        assert await asyncio.wait_for(reader.read(), 10) == b""
+        writer.close()
+    server.stop()
+    assert len(seen) == 3
+    assert set(seen) == {"nobody"}

@@ -301,6 +301,20 @@ class BaseIOStream:
         buffer, self._read_buffer = self._read_buffer, None
         return bytes(buffer) if buffer else b""
 
+    @property
+    def _read_buffer_size(self) -> int:
+        """How many bytes have come that were not read yet. pynsq asks."""
+        return len(self._read_buffer or b"")
+
+    def _consume(self, loc: int) -> bytes:
+        """Take the first ``loc`` of these bytes out. pynsq does before it puts a compressing socket in the place of ``socket``."""
+        buffer = self._read_buffer
+        if not loc:
+            return b""
+        assert buffer is not None
+        assert loc <= len(buffer)
+        return read_buffer.consume(buffer, loc)
+
     def _read_ahead(self) -> None:
         """Read chunks with the hook until the pending read has its answer or nothing is left.
 
@@ -953,16 +967,34 @@ class IOStream(BaseIOStream):
     ``stream.socket`` stands in for the socket, and does all that one does but ``detach()`` and ``makefile()``.
     """
 
+    _socket: _Socket = None  # type: ignore[assignment]  # None says "closed"; declared so, every user had to check
+    _replaced = False  # somebody put another object in the socket's place: the hooks read and write that
     _family: int | None = None  # a server knows the address family of what it accepts
     _moving = False  # a transport owns the socket already, and takes over with the loop's next turn
     _allowance: unsent.Allowance | None = None  # once the kernel has not taken everything
 
-    def __init__(self, socket: socket.socket, *args: Any, **kwargs: Any) -> None:
-        self.socket = socket
-        self.socket.setblocking(False)
+    def __init__(self, socket: _Socket, *args: Any, **kwargs: Any) -> None:
+        self._socket = socket
+        self._socket.setblocking(False)
         # Not left to the class: what an instance gets later than some dozens of others began costs it a dictionary of its own, 0.8 KiB.
         self._moving, self._failing = False, None
         super().__init__(*args, **kwargs)
+
+    @property
+    def socket(self) -> _Socket:
+        """The socket, None once the stream is closed.
+
+        Something that wraps it, for compression perhaps, may be put in its place: reading and writing go through that then.
+        """
+        return self._socket
+
+    @socket.setter
+    def socket(self, replacement: _Socket) -> None:
+        self._socket = replacement
+        if isinstance(self._source, FdSource):
+            self._direct = None
+            self._source.use_hooks()
+        self._replaced = True
 
     @classmethod
     def _from_transport(
@@ -974,7 +1006,7 @@ class IOStream(BaseIOStream):
     ) -> _StreamT:
         """A stream on the transport that ``source`` has just been connected to."""
         stream = cls.__new__(cls)
-        stream.socket = cast("socket.socket", TransportSocket(source.transport))
+        stream._socket = cast("_Socket", TransportSocket(source.transport))
         BaseIOStream.__init__(stream, max_buffer_size, read_chunk_size, max_write_buffer_size)
         stream._source = source
         stream._failing = source.transport.is_closing
@@ -983,39 +1015,39 @@ class IOStream(BaseIOStream):
         return stream
 
     def _on_drained(self) -> None:
-        if not self._connecting and self.socket is not None:
+        if not self._connecting and self._socket is not None:
             if self._allowance is None:
-                self._allowance = unsent.Allowance(self.socket)
-            self._allowance.drained(self.socket, time.monotonic())
+                self._allowance = unsent.Allowance(self._socket)
+            self._allowance.drained(self._socket, time.monotonic())
         super()._on_drained()
 
     def fileno(self) -> "int | ioloop._Selectable":
-        return self.socket
+        return self._socket
 
     def close_fd(self) -> None:
-        sock, self.socket = self.socket, None  # type: ignore[assignment]  # None says "closed"; declared so, every user had to check
+        sock, self._socket = self._socket, None  # type: ignore[assignment]  # see _socket
         if self._moving:
             self._moving = False  # the transport has the socket, and closes it
         elif sock is not None:  # None: start_tls has taken it
             sock.close()
 
     def get_fd_error(self) -> Exception | None:
-        code = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        code = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         return OSError(code, os.strerror(code))
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         try:
-            return self.socket.recv_into(buf, len(buf))
+            return self._socket.recv_into(buf, len(buf))
         except BlockingIOError:
             return None
 
     def write_to_fd(self, data: memoryview) -> int:
-        return self.socket.send(data)
+        return self._socket.send(data)
 
-    def _plain_socket(self) -> socket.socket | None:
+    def _plain_socket(self) -> _Socket | None:
         kind = type(self)
         plain = kind.read_from_fd is IOStream.read_from_fd and kind.write_to_fd is IOStream.write_to_fd
-        return self.socket if plain else None
+        return self._socket if plain and not self._replaced else None
 
     def _last_words(self) -> BaseException | None:
         """Read what the other end said before it broke the connection off. Returns the reason, where TLS gives one.
@@ -1046,7 +1078,7 @@ class IOStream(BaseIOStream):
             return False
         try:
             context = self._context.copy()
-            context.run(transport_source.take_over, io_loop.asyncio_loop, io_loop.handlers, self.socket, self._on_transport)
+            context.run(transport_source.take_over, io_loop.asyncio_loop, io_loop.handlers, self._socket, self._on_transport)
         except (OSError, ValueError, RuntimeError):  # a loop without the means (NotImplementedError), a socket that is no stream
             return False
         self._moving = True
@@ -1059,7 +1091,7 @@ class IOStream(BaseIOStream):
         self._moving = False
         former = cast(FdSource, self._source)
         receiver = former.leave()
-        self.socket = cast("_Socket", TransportSocket(source.transport))
+        self._socket = cast("_Socket", TransportSocket(source.transport))
         self._source, self._failing = source, source.transport.is_closing
         source.adopt(self, receiver)
         if former.blocked:
@@ -1078,7 +1110,7 @@ class IOStream(BaseIOStream):
         future: Future[_StreamT] = Future()
         self._connect_future = future
         try:
-            self.socket.connect(address)
+            self._socket.connect(address)
         except BlockingIOError:
             pass
         except OSError as error:
@@ -1107,15 +1139,17 @@ class IOStream(BaseIOStream):
     ) -> "Future[SSLIOStream]":
         """Speak TLS from here on; the result is a new stream, which takes the place of this one, after the handshake.
 
-        There must be no unread byte and nothing pending (ValueError). Do not use this stream any more. When the handshake fails, the
-        Future raises its error; cancelling the Future closes the connection.
+        There must be nothing pending (ValueError). On a client there must be no unread byte either; on a server those that are unread
+        are the beginning of the handshake, as where a PROXY line and a ClientHello come in one packet. Do not use this stream any more.
+        When the handshake fails, the Future raises its error; cancelling the Future closes the connection.
 
         :arg server_side: whether we are the server.
         :arg ssl_options: an ``ssl.SSLContext``, or a dictionary as for :func:`tornado.netutil.ssl_options_to_context`; default: a
             context that verifies the server, or a server's without a certificate.
         :arg server_hostname: what the server's certificate is checked for, and what SNI tells the server.
         """
-        if self._read_future or self._write_futures or self._connect_future or self._closed or self._read_buffer or self._unwritten():
+        unread = bool(self._read_buffer) and not server_side
+        if self._read_future or self._write_futures or self._connect_future or self._closed or unread or self._unwritten():
             raise ValueError("IOStream is not idle; cannot convert to SSL")
         if ssl_options is None:
             ssl_options = _server_ssl_defaults() if server_side else _client_ssl_defaults()
@@ -1129,10 +1163,11 @@ class IOStream(BaseIOStream):
         return future
 
     def _convert(self, server_side: bool, ssl_options: dict[str, Any] | ssl.SSLContext, server_hostname: str | None) -> "SSLIOStream":
-        source = self._source
+        source, unread = self._source, self._take_read_buffer()
         if isinstance(source, TransportSource):
             stream = SSLIOStream._from_transport(source, ssl_options=ssl_options, server_side=server_side, server_hostname=server_hostname)
             self._release_socket()
+            stream._receive_beginning(unread)
             return stream
         if source is not None:
             source.close()
@@ -1140,19 +1175,23 @@ class IOStream(BaseIOStream):
         if self._moving:
             self._moving = False
             sock = sock.dup()  # the first one ends with the transport
+        if unread:  # a socket of the ssl module knows nothing but what it reads itself
+            stream = SSLIOStream._from_socket(sock, ssl_options=ssl_options, server_side=server_side, server_hostname=server_hostname)
+            stream._receive_beginning(unread)
+            return stream
         wrapped = ssl_wrap_socket(sock, ssl_options, server_hostname, server_side=server_side, do_handshake_on_connect=False)
         return SSLIOStream(wrapped, ssl_options=ssl_options)
 
     def _release_socket(self) -> _Socket:
-        sock, self.socket = self.socket, None  # type: ignore[assignment]  # as in close_fd
+        sock, self._socket = self._socket, None  # type: ignore[assignment]  # see _socket
         self._source = self._direct = self._failing = None
         return sock
 
     def set_nodelay(self, value: bool) -> None:
-        if self.socket is None or (self._family or self.socket.family) not in (socket.AF_INET, socket.AF_INET6):
+        if self._socket is None or (self._family or self._socket.family) not in (socket.AF_INET, socket.AF_INET6):
             return
         try:
-            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1 if value else 0)
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1 if value else 0)
         except OSError as error:
             # A connection that is breaking down says EINVAL or worse; whoever uses it next will be told.
             if error.errno != errno.EINVAL and not self._is_connreset(error):
@@ -1166,7 +1205,9 @@ class SSLIOStream(IOStream):
     with ``do_handshake_on_connect=False``. The handshake happens by itself; reads and writes wait for it.
     """
 
-    socket: ssl.SSLSocket
+    if TYPE_CHECKING:
+        socket: ssl.SSLSocket
+        _socket: ssl.SSLSocket
 
     _handshake_reading = False
     _handshake_writing = False
@@ -1181,7 +1222,7 @@ class SSLIOStream(IOStream):
         self._ssl_accepting = True
         super().__init__(*args, **kwargs)
         try:
-            self.socket.getpeername()
+            self._socket.getpeername()
         except OSError:
             return  # connect() will come
         # The handshake begins with the loop's next turn.
@@ -1232,11 +1273,16 @@ class SSLIOStream(IOStream):
     def _secure(self, raw: tls.RawSource, plain: Any, session: tls.Session, ssl_options: dict[str, Any] | ssl.SSLContext) -> None:
         self._ssl_options = ssl_options
         self._ssl_accepting = True
-        self.socket = cast(ssl.SSLSocket, tls.TLSSocket(plain, session))
+        self._socket = cast(ssl.SSLSocket, tls.TLSSocket(plain, session))
         source = self._source = tls.TLSSource(raw, session, self)
         source.resume()
         if not session.object.server_side:
             self._call_soon(source.start)
+
+    def _receive_beginning(self, data: bytes) -> None:
+        """What came of the handshake before it was known to be one."""
+        if data:
+            cast(tls.TLSSource, self._source)._on_data(data)
 
     def reading(self) -> bool:
         return self._handshake_reading or super().reading()
@@ -1280,8 +1326,8 @@ class SSLIOStream(IOStream):
             return
         # The file descriptor stays the same, and so does the loop's interest in it.
         try:
-            self.socket = ssl_wrap_socket(
-                self.socket, self._ssl_options, server_hostname=self._server_hostname, server_side=False, do_handshake_on_connect=False
+            self._socket = ssl_wrap_socket(
+                self._socket, self._ssl_options, server_hostname=self._server_hostname, server_side=False, do_handshake_on_connect=False
             )
         except (OSError, ValueError) as error:
             self.close(exc_info=error)
@@ -1296,7 +1342,7 @@ class SSLIOStream(IOStream):
         source = cast(FdSource, self._connected_source())
         self._handshake_reading = self._handshake_writing = False
         try:
-            self.socket.do_handshake()
+            self._socket.do_handshake()
         except ssl.SSLWantReadError:
             self._handshake_reading = True
             source.resume()
@@ -1321,10 +1367,10 @@ class SSLIOStream(IOStream):
     def _on_handshake_failed(self, error: BaseException) -> None:
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             try:
-                peer: Any = self.socket.getpeername()
+                peer: Any = self._socket.getpeername()
             except OSError:
                 peer = "(not connected)"
-            gen_log.warning("SSL Error on %s %s: %s", self.socket.fileno(), peer, error)
+            gen_log.warning("SSL Error on %s %s: %s", self._socket.fileno(), peer, error)
         self.close(exc_info=error)
 
     def _on_readable(self) -> None:
@@ -1353,7 +1399,7 @@ class SSLIOStream(IOStream):
         if self._ssl_accepting:
             return None
         try:
-            return self.socket.recv_into(buf, min(len(buf), _MAX_SEND))
+            return self._socket.recv_into(buf, min(len(buf), _MAX_SEND))
         except (ssl.SSLWantReadError, BlockingIOError):
             return None
 
@@ -1361,7 +1407,7 @@ class SSLIOStream(IOStream):
         if self._ssl_accepting:
             return 0
         try:
-            return self.socket.send(data)
+            return self._socket.send(data)
         except ssl.SSLWantWriteError:
             return 0
 

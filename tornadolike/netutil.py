@@ -100,12 +100,14 @@ class _LoopWatcher:
 def add_accept_handler(sock: socket.socket, callback: Callable[[socket.socket, Any], None]) -> Callable[[], None]:
     """Call ``callback(connection, address)`` on the current IOLoop for every connection that arrives at ``sock``.
 
+    ``sock`` is non-blocking from now on: one that was inherited, from systemd for example, mostly is not, and would stop the loop.
     ``connection`` is a socket, ``address`` that of the other end. Returns a function without arguments which ends it: not
     one connection is taken after it was called, even if it is called by ``callback``. It leaves ``sock`` open.
 
     While the process has no file descriptor left, connections wait in the kernel: accepting is tried again ten times a
     second, and an error is logged at most once a second.
     """
+    sock.setblocking(False)
     return listening.Acceptor(sock, callback, _LoopWatcher(IOLoop.current())).stop
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tornadolike import ioloop
+from tornadolike._loop import parent
 from tornadolike.concurrent import Future, future_set_exception_unless_cancelled, future_set_result_unless_cancelled
 from tornadolike.gen import _create_future
 from tornadolike.iostream import PipeIOStream
@@ -49,8 +50,8 @@ def fork_processes(num_processes: int | None, max_restarts: int | None = None) -
     starts a child that was killed, or exited with another status than 0, again under the same number; after more than ``max_restarts``
     (100) such ends in total it raises `RuntimeError`. When all children have ended with status 0 it raises `SystemExit` (0).
 
-    Call it before there are threads and event loops: they do not survive a fork. Listening sockets are shared. Unix only; elsewhere
-    it raises `Exception`.
+    On Linux the children do not outlive the parent: whatever it ended by, they get SIGTERM. Call it before there are threads and event
+    loops: they do not survive a fork. Listening sockets are shared. Unix only; elsewhere it raises `Exception`.
     """
     if sys.platform == "win32":
         raise Exception("fork not available on windows")
@@ -78,10 +79,12 @@ def fork_processes(num_processes: int | None, max_restarts: int | None = None) -
 def _fork(number: int, numbers: dict[int, int]) -> bool:
     """Fork one child. Says whether this is the child, whose random numbers Python has seeded anew by now."""
     global _task_id
+    end_with_parent = parent.end_with_parent()
     pid = os.fork()
     if pid:
         numbers[pid] = number
         return False
+    end_with_parent()
     _task_id = number
     numbers.clear()  # its brothers are not its children
     return True

@@ -32,6 +32,11 @@ def _format_addr(addr: Any) -> str:
     return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
 
 
+def _server_name(host: str) -> str:
+    """What a certificate is checked for: an address without its zone, which only means something on this machine (RFC 6874 §1)."""
+    return host.partition("%")[0] if ":" in host else host
+
+
 class _Connector:
     """Races for a connection to any of several addresses: "Happy Eyeballs" (RFC 8305), with one lane for each family.
 
@@ -206,7 +211,7 @@ class TCPClient:
         _, addr, stream = await _Connector(addrinfo, begin).start(connect_timeout=left)
         if ssl_options is None:
             return stream
-        handshake = stream.start_tls(False, ssl_options=ssl_options, server_hostname=host)
+        handshake = stream.start_tls(False, ssl_options=ssl_options, server_hostname=_server_name(host))
         try:
             return await _within(deadline, handshake, lambda: f"Timeout during TLS handshake with {_format_addr(addr)}")
         finally:

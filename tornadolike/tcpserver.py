@@ -101,7 +101,10 @@ class TCPServer:
         self.add_sockets(bind_sockets(port, address, family, backlog, flags, reuse_port))
 
     def add_sockets(self, sockets: Iterable[socket.socket]) -> None:
-        """Accept connections on listening sockets, such as :func:`tornado.netutil.bind_sockets` makes. :meth:`stop` closes them."""
+        """Accept connections on listening sockets, such as :func:`tornado.netutil.bind_sockets` makes. :meth:`stop` closes them.
+
+        They are non-blocking from now on. So a socket that systemd opened will do: ``socket.socket(fileno=3)``.
+        """
         for sock in sockets:
             self.add_socket(sock)
 
@@ -231,11 +234,15 @@ class TCPServer:
             stream._family = family
             self.__handle_accepted(stream, address)
 
+    def __begin_handling(self, stream: IOStream, address: Any) -> None:
+        handling = self.handle_stream(stream, address)
+        if handling is not None:
+            IOLoop.current().add_future(gen.convert_yielded(handling), _raise_failure)
+
     def __handle_accepted(self, stream: IOStream, address: Any) -> None:
         try:
-            handling = self.handle_stream(stream, address)
-            if handling is not None:
-                IOLoop.current().add_future(gen.convert_yielded(handling), _raise_failure)
+            # In a context of its own: this one is that of all connections.
+            stream._context.copy().run(self.__begin_handling, stream, address)
         except Exception:
             app_log.error("Error in connection callback", exc_info=True)
             stream.close()  # nobody else will

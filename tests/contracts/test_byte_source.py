@@ -22,7 +22,7 @@ import pytest
 
 import tornadolike
 from tornadolike import iostream
-from tornadolike._net import transport_source
+from tornadolike._net import tls, transport_source
 from tornadolike.iostream import IOStream, SSLIOStream, StreamBufferFullError, StreamClosedError, UnsatisfiableReadError
 
 HERE = Path(tornadolike.__file__).parent
@@ -1400,10 +1400,88 @@ async def test_start_tls_needs_an_idle_stream(plain: Pair) -> None:
         plain.stream.start_tls(True, server_context())
     plain.writer.write(b"xy")
     await soon(reading)
-    if not plain.on_fd:
-        return
+    await until(lambda: bool(plain.stream._read_buffer_size) or plain.on_fd)
     with pytest.raises(ValueError, match="not idle"):
-        plain.stream.start_tls(True, server_context())
+        plain.stream.start_tls(False, client_context(), server_hostname="x")  # what a server said in the clear is no part of a handshake
+
+
+@pytest.mark.parametrize("cut", [1, 5, 100, 10_000])
+async def test_start_tls_with_the_beginning_of_the_handshake(plain: Pair, cut: int) -> None:
+    """A PROXY line and a ClientHello in one packet, or a part of it."""
+    await plain.open()
+    session = tls.Session(client_context(), server_side=False, server_hostname="x")
+    session.start()
+    hello = session.outgoing()
+    plain.writer.write(b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n" + hello[:cut])
+    assert (await soon(plain.stream.read_until(b"\r\n"))).startswith(b"PROXY")
+    secured = plain.stream.start_tls(True, server_context())
+    plain.writer.write(hello[cut:])
+    while not session.established:
+        session.feed(await soon(plain.reader.read(65536)))
+        plain.writer.write(session.outgoing())
+    stream = await soon(secured)
+    plain.writer.write(session.encrypt(b"question"))
+    assert await soon(stream.read_bytes(8)) == b"question"
+    await stream.write(b"answer")
+    received = b""
+    while received != b"answer":
+        received += session.feed(await soon(plain.reader.read(65536)))
+    plain.stream = stream
+
+
+async def test_start_tls_with_bytes_that_are_no_handshake(plain: Pair, logs: Any) -> None:
+    await plain.open()
+    plain.writer.write(b"STARTTLS\r\nMAIL FROM: a\r\n")
+    await soon(plain.stream.read_until(b"\r\n"))
+    await asyncio.sleep(0.01)
+    with pytest.raises(ssl.SSLError):
+        await soon(plain.stream.start_tls(True, server_context()))
+    logs.records.clear()
+
+
+class Shifting:
+    """What some clients put in the place of the socket once both ends speak another coding: here each byte plus one."""
+
+    def __init__(self, sock: socket.socket, before: bytes) -> None:
+        self.sock, self.before = sock, before
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.sock, name)
+
+    def recv_into(self, buffer: Any, size: int) -> int:
+        data, self.before = self.before or self.sock.recv(size), b""
+        buffer[: len(data)] = bytes(one - 1 for one in data)
+        return len(data)
+
+    def send(self, data: memoryview) -> int:
+        return self.sock.send(bytes(one + 1 for one in data))
+
+
+@pytest.mark.parametrize("consumed", [True, False])
+async def test_another_object_in_the_place_of_the_socket(consumed: bool) -> None:
+    """As pynsq does, which takes the bytes that are there over into it."""
+    pair = Pair("fd")
+    await pair.open()
+    stream, consumer = pair.stream, Consumer()
+    assert stream._consume(0) == b""
+    assert stream._read_buffer_size == 0
+    await stream.write(b"plain")
+    assert await soon(pair.reader.readexactly(5)) == b"plain"
+    pair.writer.write(b"compress\nbcd")
+    assert await soon(stream.read_until(b"\n")) == b"compress\n"
+    before = stream._consume(stream._read_buffer_size)
+    stream.socket = Shifting(stream.socket, before)  # type: ignore[assignment]
+    if consumed:
+        stream._attach_consumer(consumer)
+        assert await consumer.has(len(before)) == b"abc"[: len(before)]
+        pair.writer.write(b"efg")
+        assert (await consumer.has(len(before) + 3)).endswith(b"def")
+    else:
+        pair.writer.write(b"efg")
+        assert (await soon(stream.read_bytes(len(before) + 3))).endswith(b"def")
+    await stream.write(b"abc")
+    assert await soon(pair.reader.readexactly(3)) == b"bcd"
+    await pair.close()
 
 
 async def test_cancelling_start_tls_closes_the_connection(plain: Pair) -> None:

@@ -171,6 +171,14 @@ class FdSource:
     def _call_soon(self, callback: Callable[[], None]) -> None:
         self._loop.call_soon(callback, context=self._owner._context.copy())
 
+    def use_hooks(self) -> None:
+        """Read and write with the owner's hooks alone from now on."""
+        self._socket = self.write = None
+        self._may_move = False
+        if self._registered:
+            self._registered = False
+            self._register()
+
     def leave(self) -> Callable[[bytes], None] | None:
         """The end for one that moved; returns the receiver."""
         receiver = self._receiver
