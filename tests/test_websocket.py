@@ -7,10 +7,14 @@ import contextvars
 import gc
 import inspect
 import json
+import logging
 import os
 import pathlib
+import signal
 import socket
 import struct
+import sys
+import urllib.parse
 import warnings
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -28,6 +32,7 @@ from tornadolike.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornadolike.httpserver import HTTPServer
 from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import StreamClosedError
+from tornadolike.simple_httpclient import HTTPStreamClosedError
 from tornadolike.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol, WebSocketProtocol13, websocket_connect
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -112,17 +117,23 @@ class Site:
         (sock,) = self.server._sockets.values()
         self.port = sock.getsockname()[1]
         self.peers: list[RawPeer] = []
+        self.writers: list[asyncio.StreamWriter] = []
+
+    def abort_all(self) -> None:
+        for writer in self.writers:
+            writer.transport.abort()
 
     def url(self, path: str = "/") -> str:
         return f"ws://127.0.0.1:{self.port}{path}"
 
-    async def raw(self, path: str = "/", *fields: str, **replaced: str | None) -> RawPeer:
+    async def raw(self, path: str = "/", *fields: str, http: str = "1.1", **replaced: str | None) -> RawPeer:
         """Send a request for an upgrade, with ``fields`` added and others replaced or left out, and read the answer's head."""
         standard: dict[str, str | None] = {"Host": "x", "Upgrade": "websocket", "Connection": "Upgrade"}
         standard |= {"Sec-WebSocket-Key": KEY, "Sec-WebSocket-Version": "13"}
         standard |= {name.replace("_", "-"): value for name, value in replaced.items()}
-        lines = [f"GET {path} HTTP/1.1", *(f"{name}: {value}" for name, value in standard.items() if value is not None), *fields]
+        lines = [f"GET {path} HTTP/{http}", *(f"{name}: {value}" for name, value in standard.items() if value is not None), *fields]
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        self.writers.append(writer)
         writer.write("\r\n".join([*lines, "", ""]).encode())
         head = (await reader.readuntil(b"\r\n\r\n")).decode()
         self.peers.append(RawPeer(reader, writer, head))
@@ -139,8 +150,7 @@ async def site(
     finally:
         made.server.stop()
         await made.server.close_all_connections()
-        for peer in made.peers:
-            peer.writer.transport.abort()
+        made.abort_all()
         await asyncio.sleep(0)  # that is when transports really close
 
 
@@ -641,6 +651,7 @@ class TestClosing:
                     await other.write_message(f"still there? {n}")
                     assert await other.read_message() == f"still there? {n}"
             here.peers.clear()
+            here.writers.clear()
             Handler.last = None  # type: ignore[assignment]  # it would keep one of them
             await soon(lambda: gc.collect() is not None and not alive)
             assert not here.server._connections
@@ -1081,6 +1092,350 @@ class TestNothingIsCollected:
                 gc.collect()
                 await asyncio.sleep(0.01)
             assert len(waiting) == 1
+
+
+class TestEndings:
+    """``on_close`` comes once, after ``open`` or instead of it."""
+
+    async def test_the_subprotocol_at_any_time(self) -> None:
+        class Handler(Recorder):
+            def prepare(self) -> None:
+                self.noted.append(self.selected_subprotocol)
+
+            def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+                return subprotocols[0]
+
+            def on_message(self, message: str | bytes) -> None:
+                self.close()
+                self.noted.append(self.selected_subprotocol)
+
+            def on_close(self) -> None:
+                self.noted.append(self.selected_subprotocol)
+
+        async with site(Handler) as here:
+            client = await websocket_connect(here.url(), subprotocols=["a", "b"])
+            client.write_message("x")
+            assert await client.read_message() is None
+            await soon(lambda: Handler.last.noted == [None, "open", "a", "a"])
+            client.close()
+            assert client.selected_subprotocol is None
+
+    @pytest.mark.parametrize("later", [False, True])
+    async def test_open_that_fails(self, later: bool, logs: Any) -> None:
+        class Handler(Recorder):
+            def open(self, *args: str, **kwargs: str) -> Awaitable[None] | None:
+                super().open()
+                if later:
+                    return self.fail()
+                raise ValueError("not today")
+
+            async def fail(self) -> None:
+                await asyncio.sleep(0)
+                raise ValueError("not today")
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            assert await peer.end() == b""
+            await soon(lambda: len(Handler.last.noted) > 1)
+            assert Handler.last.noted == ["open", ("closed", None, None)]
+            logs.take("tornado.application", "Uncaught exception GET /")
+
+    async def test_the_client_leaves_while_prepare_waits(self) -> None:
+        class Handler(Recorder):
+            async def prepare(self) -> None:  # type: ignore[override]  # as in Tornado
+                self.token = VARIABLE.set("prepared")
+                self.noted.append("prepare")
+                await free.wait()
+                self.noted.append("prepared")
+
+            async def on_close(self) -> None:  # type: ignore[override]
+                await asyncio.sleep(0)
+                self.noted.append("closed")
+
+        free = asyncio.Event()
+        async with site(Handler) as here:
+            Handler.last = Mock(noted=[])
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(here.raw(), 0.05)
+            await soon(lambda: Handler.last.noted == ["prepare"])
+            here.abort_all()
+            await soon(lambda: Handler.last.noted == ["prepare", "closed"])
+            free.set()
+            await soon(lambda: not web._running)
+            assert Handler.last.noted == ["prepare", "closed", "prepared"]
+
+    async def test_the_client_leaves_while_open_waits(self) -> None:
+        class Handler(Recorder):
+            async def open(self, *args: str, **kwargs: str) -> None:
+                self.noted.append("open")
+                await free.wait()
+                self.noted.append("opened")
+
+        free = asyncio.Event()
+        async with site(Handler) as here:
+            peer = await here.raw()
+            peer.writer.transport.abort()
+            await asyncio.sleep(0.01)
+            assert Handler.last.noted == ["open"]
+            free.set()
+            await soon(lambda: Handler.last.noted == ["open", "opened", ("closed", None, None)])
+
+    async def test_coroutines_at_the_end_and_between(self, logs: Any) -> None:
+        class Handler(Recorder):
+            async def on_ping(self, data: bytes) -> None:  # type: ignore[override]
+                await asyncio.sleep(0.001)
+                self.noted.append("ping")
+
+            async def on_pong(self, data: bytes) -> None:  # type: ignore[override]
+                await asyncio.sleep(0.001)
+                self.noted.append("pong")
+
+            async def on_close(self) -> None:  # type: ignore[override]
+                await asyncio.sleep(0.001)
+                self.noted.append("closed")
+                raise ValueError("too late")
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            peer.send(PING)
+            peer.send(PONG)
+            peer.send(TEXT, b"x")
+            await soon(lambda: len(Handler.last.noted) == 4)
+            peer.send(CLOSE)
+            await peer.end()
+            await soon(lambda: Handler.last.noted == ["open", "ping", "pong", "x", "closed"])
+            await soon(lambda: logs.records)
+            logs.take("tornado.application", "Uncaught exception GET /")
+
+    @pytest.mark.parametrize("hook", ["on_ping", "on_pong"])
+    async def test_coroutines_that_fail(self, hook: str, logs: Any) -> None:
+        async def fail(self: Any, data: bytes) -> None:
+            await asyncio.sleep(0)
+            raise ValueError(hook)
+
+        handler = type("Fails", (Recorder,), {hook: fail})
+        async with site(handler) as here:
+            peer = await here.raw()
+            peer.send({"on_ping": PING, "on_pong": PONG}[hook])
+            await peer.end()
+            logs.take("tornado.application", "Uncaught exception GET /")
+
+    @pytest.mark.parametrize("method", ["open", "on_message"])
+    async def test_the_client_leaves_while_something_is_sent_to_it(self, method: str, logs: Any) -> None:
+        class Handler(Recorder):
+            async def open(self, *args: str, **kwargs: str) -> None:
+                if method == "open":
+                    await self.send()
+
+            async def on_message(self, message: str | bytes) -> None:
+                await self.send()
+
+            async def send(self) -> None:
+                self.noted.append("sending")
+                while True:
+                    await self.write_message(b"x" * 1_000_000, binary=True)
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            if method == "on_message":
+                peer.send(TEXT, b"go")
+            await soon(lambda: Handler.last.noted == ["sending"])
+            await asyncio.sleep(0.01)
+            peer.writer.transport.abort()
+            await soon(lambda: Handler.last.noted[-1] == ("closed", None, None))
+            logs.take("tornado.general", "The client has left while something was sent to it: GET /", logging.INFO)
+
+    async def test_sending_after_the_own_close_is_an_error(self, logs: Any) -> None:
+        class Handler(Recorder):
+            def on_message(self, message: str | bytes) -> None:
+                self.close()
+                self.write_message("late")
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            peer.send(TEXT, b"go")
+            await peer.end()
+            await soon(lambda: Handler.last.noted[-1] == ("closed", None, None))
+            logs.take("tornado.application", "Uncaught exception GET /", logging.ERROR)
+
+    async def test_a_log_function_that_fails(self, logs: Any) -> None:
+        def fail(handler: web.RequestHandler) -> None:
+            raise ValueError("no log today")
+
+        async with site(Recorder, log_function=fail) as here:
+            peer = await here.raw()
+            assert " 101 " in peer.head
+            assert await peer.end() == b""
+            await soon(lambda: Recorder.last.noted)
+            assert Recorder.last.noted == [("closed", None, None)]
+            logs.take("tornado.application", "Uncaught exception GET /")
+
+    @pytest.mark.parametrize("error", ["SystemExit", "KeyboardInterrupt"])
+    @pytest.mark.parametrize("where", ["open", "on_message", "on_pong", "on_close", "later"])
+    async def test_a_program_may_end_anywhere(self, where: str, error: str, pytestconfig: pytest.Config) -> None:
+        """``sys.exit(3)``: nothing is logged; an interrupt: one traceback, and no complaint about a task."""
+        command = sys.executable, "-c", ENDING_PROGRAM, where, error, pytestconfig.getoption("--loop")
+        process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
+        _, said = await asyncio.wait_for(process.communicate(), 20)
+        if error == "SystemExit":
+            assert (process.returncode, said) == (3, b"")
+        else:
+            assert process.returncode == -signal.SIGINT
+            assert said.count(b"Traceback") == 1
+            assert said.endswith(b"KeyboardInterrupt: 3\n")
+
+
+ENDING_PROGRAM = """
+import asyncio, socket, sys
+from tornadolike import httpserver, ioloop, web, websocket
+
+where, error, loop = sys.argv[1:]
+error = getattr(__builtins__, error)
+if loop == "uvloop":
+    import uvloop
+    uvloop.install()
+
+def now(self, *_):
+    raise error(3)
+
+async def later(self, *_):
+    await asyncio.sleep(0)
+    raise error(3)
+
+methods = {"on_message": later} if where == "later" else {"on_message": lambda self, message: None, where: now}
+server = httpserver.HTTPServer(web.Application([("/", type("Ends", (websocket.WebSocketHandler,), methods))]))
+server.listen(0, "127.0.0.1")
+client = socket.create_connection(next(iter(server._sockets.values())).getsockname())
+fields = "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
+client.sendall("\\r\\n".join(("GET / HTTP/1.1", "Host: x", *fields, "", "")).encode())
+client.sendall(b"\\x8a\\x80mask" + b"\\x81\\x80mask" + b"\\x88\\x80mask")
+ioloop.IOLoop.current().start()
+"""
+
+
+class TestRefusals:
+    """A request that does not become a WebSocket is answered, and one line says why."""
+
+    @pytest.mark.parametrize(
+        ("version", "replaced", "status", "reason"),
+        [
+            ("1.0", {}, 400, "the request is HTTP/1.0; a proxy .*proxy_http_version 1.1"),
+            ("1.1", {"Upgrade": None}, 400, "no Upgrade header came; a proxy .*proxy_set_header Upgrade"),
+            ("1.1", {"Connection": "keep-alive"}, 400, "the Connection header is 'keep-alive'; a proxy"),
+            ("1.1", {"Origin": "http://[bad"}, 403, r"Origin 'http://\[bad' not allowed"),
+            ("1.1", {"Origin": "http://other\x01"}, 400, ""),
+            ("1.1", {"Sec_WebSocket_Version": "8"}, 426, "version '8' is not 13"),
+            ("1.1", {"Sec_WebSocket_Key": "x"}, 400, "Sec-WebSocket-Key"),
+        ],
+    )
+    async def test_why(self, version: str, replaced: dict[str, str | None], status: int, reason: str, logs: Any) -> None:
+        async with site(Recorder) as here:
+            peer = await here.raw("/", http=version, **replaced)
+            assert peer.head.startswith(f"HTTP/1.1 {status} ")
+            if not reason:  # refused by HTTP itself
+                logs.take("tornado.general", "Malformed HTTP")
+                return
+            logs.take("tornado.access", str(status))
+            logs.take("tornado.general", f"WebSocket refused with {status}: GET / .*{reason}", logging.INFO)
+
+    async def test_an_origin_that_the_application_cannot_parse(self, logs: Any) -> None:
+        class Handler(Recorder):
+            def check_origin(self, origin: str) -> bool:
+                return urllib.parse.urlsplit(origin).netloc.endswith(".example")
+
+        class Broken(Recorder):
+            def check_origin(self, origin: str) -> bool:
+                raise ValueError("a fault of its own")
+
+        async with site({"/": Handler, "/broken": Broken}) as here:
+            assert " 403 " in (await here.raw(Origin="http://[bad")).head
+            logs.take("tornado.access", "403")
+            logs.take("tornado.general", "WebSocket refused with 403")
+            assert " 101 " in (await here.raw(Origin="http://www.example")).head
+            assert " 500 " in (await here.raw("/broken", Origin="http://www.example")).head
+            logs.take("tornado.access", "500")
+            logs.take("tornado.application", "Uncaught exception GET /broken")
+
+    async def test_choosing_no_subprotocol_is_said_once(self, logs: Any) -> None:
+        class Handler(Recorder):
+            pass
+
+        async with site(Handler) as here:
+            for _ in range(3):
+                await here.raw(Sec_WebSocket_Protocol="a, b")
+            await here.raw()
+            logs.take("tornado.general", "Handler.select_subprotocol has chosen none of the subprotocols", logging.INFO)
+
+    async def test_choosing_what_nobody_offered(self, logs: Any) -> None:
+        class Handler(Recorder):
+            def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+                return "c"
+
+        async with site(Handler) as here:
+            assert " 500 " in (await here.raw(Sec_WebSocket_Protocol="a, b")).head
+            logs.take("tornado.access", "500")
+            record = logs.take("tornado.application", "Uncaught exception GET /")
+            assert "'c', which is none of ['a', 'b']" in str(record.exc_info[1])
+            assert Handler.last.noted == []
+
+
+class TestServersThatLeave:
+    """What `websocket_connect` says when the other side is not what it seems."""
+
+    async def connect(self, answer: bytes, reset: bool) -> Any:
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            head = httputil.HTTPHeaders.parse((await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n", 1)[1])
+            accept = WebSocketProtocol13.compute_accept_value(head["Sec-WebSocket-Key"])
+            writer.write(answer.replace(b"ACCEPT", accept.encode()))
+            await writer.drain()
+            if reset:
+                await asyncio.sleep(0.02)  # the answer is to be read before: a reset overtakes it
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                writer.transport.abort()
+            else:
+                writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            async with asyncio.timeout(5):
+                return await websocket_connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+
+    @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 101 Switch", b"HTTP/1.1 100 Continue\r\n\r\n"])
+    async def test_before_they_answer(self, answer: bytes) -> None:
+        with pytest.raises(HTTPStreamClosedError) as left:
+            await self.connect(answer, False)
+        assert left.value.code == 599
+        with pytest.raises(ConnectionResetError):
+            await self.connect(answer, True)
+
+    async def test_without_a_word_of_http(self, logs: Any) -> None:
+        with pytest.raises(StreamClosedError):
+            await self.connect(b"SSH-2.0-OpenSSH\r\n\r\n", False)
+        logs.take("tornado.general", "Malformed HTTP message")
+
+    @pytest.mark.parametrize("field", [b"Content-Length: 0", b"Transfer-Encoding: chunked"])
+    async def test_an_upgrade_whose_head_speaks_of_a_body(self, field: bytes) -> None:
+        head = b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: ACCEPT\r\n"
+        client = await self.connect(head + field + b"\r\n\r\n" + frame(TEXT, b"hello"), False)
+        assert await client.read_message() == "hello"
+        assert await client.read_message() is None
+        client.close()
+
+    async def test_after_the_end(self) -> None:
+        class Handler(Recorder):
+            def open(self, *args: str, **kwargs: str) -> None:
+                self.close(1001)
+
+        async with site(Handler) as here:
+            client = await websocket_connect(here.url())
+            waiting = [asyncio.ensure_future(client.read_message()) for _ in range(3)]
+            assert await asyncio.wait_for(asyncio.gather(*waiting), 5) == [None] * 3
+            for _ in range(3):
+                assert await asyncio.wait_for(client.read_message(), 5) is None
+            with pytest.raises(WebSocketClosedError):
+                client.ping()
+            with pytest.raises(WebSocketClosedError):
+                client.write_message("late")
+            client.close()
 
 
 class TestCompression:

@@ -1793,7 +1793,13 @@ def _new_task(running: Coroutine[Any, None, None]) -> None:
         loop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
     task = loop.create_task(running)
     _running.add(task)
-    task.add_done_callback(_running.discard)
+    task.add_done_callback(_ended)
+
+
+def _ended(task: Future[None]) -> None:
+    _running.discard(task)
+    if not task.cancelled() and isinstance(task.exception(), Exception):
+        task.result()  # for the loop to log; what ends the program has gone its way already
 
 
 # The handlers under way: the loop alone would not keep one that waits for something which only the handler itself holds.

@@ -622,6 +622,11 @@ class _Handling(Coroutine[Any, Any, None]):
             pass
         except (Exception, asyncio.CancelledError):
             self._connection._on_handler_error()
+        except (SystemExit, KeyboardInterrupt) as error:
+            standby = self._connection._standby
+            if standby is None:
+                raise
+            standby.end(error)
         self._connection._on_worked()
         raise StopIteration
 
@@ -643,10 +648,11 @@ class _Standby:
     meanwhile the task counts as the current one, as if it had called them.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_cancelled", "_context", "_ended", "_loop", "_running", "_task", "_wake")
+    __slots__ = ("_asyncio_future_blocking", "_context", "_ended", "_error", "_loop", "_running", "_task", "_wake")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._asyncio_future_blocking = self._ended = self._cancelled = self._running = False
+        self._asyncio_future_blocking = self._ended = self._running = False
+        self._error: BaseException | None = None
         self._loop = loop
         self._task = cast("asyncio.Task[Any]", asyncio.current_task())
         self._context: contextvars.Context | None = None
@@ -669,19 +675,20 @@ class _Standby:
     def cancel(self, msg: object = None) -> bool:
         if self._ended:
             return False
-        self._cancelled = True
-        self.end()
+        self.end(asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg))
         return True
 
     def result(self) -> None:
-        if self._cancelled:
-            raise asyncio.CancelledError
+        error, self._error = self._error, None
+        if error is not None:
+            raise error
 
     # What the connection asks.
 
-    def end(self) -> None:
-        """Let the task go on."""
+    def end(self, error: BaseException | None = None) -> None:
+        """Let the task go on, or let it fail."""
         self._ended = True
+        self._error = error
         wake, self._wake = self._wake, None
         if wake is not None:
             self._loop.call_soon(wake, self, context=self._context)
@@ -701,6 +708,8 @@ class _Standby:
         self._running = True
         try:
             context.run(function, argument)
+        except (SystemExit, KeyboardInterrupt) as error:
+            self.end(error)  # whoever ends the program does so in the task, which the loop lets through without a word
         finally:
             self._running = False
             _leave_task(loop, task)
@@ -1357,6 +1366,8 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
             self.connect_future.set_exception(StreamClosedError())
         self._on_message(None)
         self.__ended = True
+        for _ in range(len(self.read_queue._getters)):  # the others who wait
+            self._on_message(None)
 
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         """Called by the protocol with what a callback of the application raised: it is logged."""
