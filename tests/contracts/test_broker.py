@@ -1,0 +1,319 @@
+"""What every broker promises to a `Hub`: in memory, on Redis, on NATS, on PostgreSQL."""
+
+import asyncio
+import contextlib
+import itertools
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from tornadolike.hub import Broker, BrokerDownError, Hub, MemoryBroker, NATSBroker, PostgresBroker, RedisBroker
+
+KINDS = {"redis": RedisBroker, "nats": NATSBroker, "postgres": PostgresBroker}
+SECONDS = 6
+_names = itertools.count(1)
+
+
+class Member:
+    """Takes what a WebSocket handler would be sent."""
+
+    def __init__(self) -> None:
+        self.got: list[str | bytes] = []
+        self.gaps: list[str] = []
+        self.states: list[bool] = []
+        self._news = asyncio.Event()
+
+    def write_message(self, data: str | bytes, binary: bool = False) -> None:
+        assert binary is isinstance(data, bytes)
+        self.got.append(data)
+        self._news.set()
+
+    def on_hub_gap(self, room: str) -> None:
+        self.gaps.append(room)
+        self._news.set()
+
+    def on_hub_state(self, up: bool) -> None:
+        self.states.append(up)
+        self._news.set()
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        async with asyncio.timeout(SECONDS):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+
+@pytest.fixture(params=["memory", *KINDS])
+def kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(params=KINDS)
+def server_kind(request: pytest.FixtureRequest) -> str:
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+async def hubs(started: Callable[[str], Any]) -> AsyncIterator[Callable[..., Hub]]:
+    """``hubs(kind)``: a hub like one of another process. Those of one test share their rooms, and no others."""
+    prefix = f"test{next(_names)}"
+    made: list[Hub] = []
+
+    def make(kind: str, **options: Any) -> Hub:
+        broker: Broker
+        if kind == "memory":
+            broker = MemoryBroker(**options)
+        else:
+            broker = KINDS[kind](started(kind).url, prefix=prefix, **options)
+        hub = Hub(broker)
+        made.append(hub)
+        return hub
+
+    yield make
+    for hub in made:
+        await hub.close()
+
+
+async def test_what_is_published_comes_to_members_as_it_was_in_one_order(kind: str, hubs: Any) -> None:
+    hub, members = hubs(kind), [Member() for _ in range(3)]
+    await asyncio.gather(*(hub.join("a room, täglich", member) for member in members))
+    sent = ["text", b"\x00\xff", "", "späť", b"", "x" * 20_000]
+    ids = await asyncio.gather(*(hub.publish("a room, täglich", message) for message in sent))
+    await hub.publish("another", "unheard")
+    await hub.publish("a room, täglich", {"a": 1})
+    for member in members:
+        await member.until(lambda member=member: len(member.got) == 7)
+        assert member.got == [*sent, '{"a": 1}']
+    assert len(set(ids)) == 6
+
+
+async def test_without_waiting_what_comes_after_joining_is_not_lost(kind: str, hubs: Any) -> None:
+    hub, member = hubs(kind), Member()
+    await hub.publish("r", "before")
+    hub.join("r", member)
+    hub.publish("r", "after")
+    await member.until(lambda: member.got)
+    assert member.got == ["after"]
+
+
+async def test_the_excluded_member_and_those_that_left_are_left_out(kind: str, hubs: Any) -> None:
+    hub, one, other = hubs(kind), Member(), Member()
+    await hub.join("r", one)
+    await hub.join("r", other)
+    await hub.join("s", one)
+    await hub.publish("r", "1", exclude=one)
+    await hub.publish("r", "2")
+    await other.until(lambda: len(other.got) == 2)
+    await one.until(lambda: one.got)
+    assert (one.got, other.got) == (["2"], ["1", "2"])
+    hub.leave("r", other)
+    await hub.publish("r", "3")
+    await one.until(lambda: len(one.got) == 2)
+    assert other.got == ["1", "2"]
+    hub.leave(one)
+    hub.leave(one)
+    assert await hub.members("r") == await hub.members("s") == 0
+
+
+async def test_listening_and_resuming(kind: str, hubs: Any) -> None:
+    hub = hubs(kind)
+    listener = hub.listen("r")
+    for number in range(5):
+        await hub.publish("r", str(number))
+    messages = [await anext(listener) for _ in range(5)]
+    assert [message.data for message in messages] == ["0", "1", "2", "3", "4"]
+    assert {message.room for message in messages} == {"r"}
+    since = await hub.since("r", messages[1].id)
+    assert (list(since), since.complete, since.last_id) == (messages[2:], True, messages[4].id)
+    part = await hub.since("r", messages[0].id, limit=2)
+    assert (list(part), part.last_id) == (messages[1:3], messages[2].id)
+    end = await hub.since("r", None)
+    assert (list(end), end.last_id) == ([], messages[4].id)
+    late = hub.listen("r", messages[2].id)
+    await hub.publish("r", b"5")
+    assert [(await anext(late)).data for _ in range(3)] == ["3", "4", b"5"]
+    member = Member()
+    await hub.join("r", member, last_id=messages[3].id)
+    await hub.publish("r", "6")
+    await member.until(lambda: len(member.got) == 3)
+    assert member.got == ["4", b"5", "6"]
+    listener.close()
+    with pytest.raises(StopAsyncIteration):
+        await anext(listener)
+
+
+async def test_a_long_poll_waits_for_the_first_message(kind: str, hubs: Any) -> None:
+    hub = hubs(kind)
+    first = await hub.since("r", None)
+    assert list(await hub.since("r", first.last_id, wait=0.05)) == []
+    poll = asyncio.create_task(hub.since("r", first.last_id, wait=SECONDS))
+    await asyncio.sleep(0)
+    id_ = await hub.publish("r", "news")
+    found = await poll
+    assert (found[0].data, found.last_id) == ("news", id_)
+    assert await hub.since("r", first.last_id, wait=SECONDS) == found
+
+
+async def test_what_is_gone_from_the_history_is_reported(kind: str, hubs: Any, logs: Any) -> None:
+    hub = hubs(kind, history=3)
+    gaps: list[str] = []
+    hub.on_gap = gaps.append
+    first = await hub.publish("r", "first")
+    await asyncio.gather(*(hub.publish("r", str(number)) for number in range(600)))
+    found = await hub.since("r", first)
+    assert not found.complete
+    assert found[-1].data == "599"
+    assert gaps == ["r"]
+    stranger = await hub.since("r", "no id at all")
+    assert not stranger.complete
+    assert (await hub.since("r", "1-1")).complete is False
+    assert gaps == ["r"] * 3
+    for _ in gaps:
+        logs.take("tornado.application", r"messages of 'r' are lost")
+
+
+async def test_a_slow_listener_is_served_from_the_history(kind: str, hubs: Any) -> None:
+    hub = hubs(kind)
+    listener = hub.listen("r", max_waiting=5)
+    await asyncio.gather(*(hub.publish("r", str(number)) for number in range(200)))
+    async with asyncio.timeout(SECONDS):
+        got = [(await anext(listener)).data for _ in range(200)]
+    assert got == [str(number) for number in range(200)]
+
+
+async def test_processes_hear_each_other_in_the_same_order(server_kind: str, hubs: Any) -> None:
+    all_hubs, members = [hubs(server_kind) for _ in range(3)], [Member() for _ in range(3)]
+    for hub, member in zip(all_hubs, members, strict=True):
+        await hub.join("r", member)
+    await asyncio.gather(*(hub.publish("r", f"{number} {each}") for each in range(40) for number, hub in enumerate(all_hubs)))
+    for member in members:
+        await member.until(lambda member=member: len(member.got) == 120)
+    assert members[0].got == members[1].got == members[2].got
+    for number in range(3):
+        own = [message for message in members[0].got if str(message).startswith(f"{number} ")]
+        assert own == [f"{number} {each}" for each in range(40)]
+
+
+async def test_members_of_all_processes_count(server_kind: str, hubs: Any) -> None:
+    here, there = hubs(server_kind), hubs(server_kind)
+    for _ in range(3):
+        await here.join("r", Member())
+    leaving = Member()
+    await there.join("r", leaving)
+    await there.members("r")
+    assert await here.members("r") == 4
+    there.leave(leaving)
+    await there.members("r")
+    assert await here.members("r") == 3
+    await here.close()
+    assert await there.members("r") == 0
+
+
+class TestInterruptions:
+    """On a server of its own: connections that are cut, a broker that is frozen, killed, not there."""
+
+    @pytest.fixture
+    def server(self, server_kind: str, started: Callable[[str], Any]) -> Any:
+        return started(server_kind)
+
+    @staticmethod
+    def cut_connections(kind: str, server: Any) -> None:
+        if kind == "redis":
+            command = ["redis-cli", "-p", str(server.port), "client", "kill", "type", "normal"]
+        elif kind == "postgres":
+            query = "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'tornadolike hub'"
+            command = ["psql", "-Atq", "-c", query, server.url]
+        else:
+            server.kill()  # what it has is on disk, and nothing else cuts a connection of NATS
+            server.start()
+            return
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+    async def test_nothing_is_lost_or_doubled_when_connections_are_cut(self, server_kind: str, server: Any, hubs: Any, logs: Any) -> None:
+        here, there, member = hubs(server_kind), hubs(server_kind), Member()
+        await there.join("r", member)
+        published: list[asyncio.Future[str]] = []
+        for round_ in range(3):
+            for number in range(100):
+                published.append(here.publish("r", f"{round_} {number}"))
+                if number % 10 == 0:
+                    await asyncio.sleep(0)
+                if number == 50:
+                    self.cut_connections(server_kind, server)
+            await member.until(lambda round_=round_: len(member.got) == (round_ + 1) * 100)
+        assert member.got == [f"{round_} {number}" for round_ in range(3) for number in range(100)]
+        assert len({await future for future in published}) == 300
+        assert member.gaps == []
+        self.forgive(logs)
+
+    @staticmethod
+    def forgive(logs: Any) -> None:
+        logs.records = [record for record in logs.records if not record.getMessage().startswith("hub: the broker is")]
+
+    async def test_a_frozen_broker_delays_and_bounds(self, server_kind: str, server: Any, hubs: Any, logs: Any) -> None:
+        hub, patient, member = hubs(server_kind, timeout=0.5), hubs(server_kind, timeout=0.5, when_down="queue", max_queued=5), Member()
+        await hub.join("r", member)
+        await patient.publish("r", "before")
+        await member.until(lambda: member.got)
+        server.freeze()
+        try:
+            with pytest.raises(BrokerDownError):
+                await hub.publish("r", "lost, perhaps")
+            queued = [patient.publish("r", str(number)) for number in range(5)]
+            with contextlib.suppress(BrokerDownError):  # the first five may be on their way already
+                async with asyncio.timeout(SECONDS):
+                    while True:
+                        queued.append(patient.publish("r", str(len(queued))))
+                        await asyncio.wait(queued[-1:], timeout=0)
+                        if queued[-1].done():
+                            queued.pop().result()
+        finally:
+            server.thaw()
+        async with asyncio.timeout(SECONDS):
+            await asyncio.gather(*queued)
+        await member.until(lambda: len([m for m in member.got if str(m).isdigit()]) == len(queued))
+        assert [message for message in member.got if str(message).isdigit()] == [str(number) for number in range(len(queued))]
+        self.forgive(logs)
+
+    async def test_a_broker_that_is_killed_and_started_again(self, server_kind: str, server: Any, hubs: Any, logs: Any) -> None:
+        hub, member = hubs(server_kind), Member()
+        await hub.join("r", member)
+        await hub.publish("r", "before")
+        await member.until(lambda: member.got)
+        server.kill()
+        await member.until(lambda: False in member.states)
+        hub.publish("r", "meanwhile")
+        server.start()
+        await member.until(lambda: member.got[-1] == "meanwhile")
+        await hub.publish("r", "after")
+        await member.until(lambda: member.got[-1] == "after")
+        assert member.got == ["before", "meanwhile", "after"]
+        # Redis keeps nothing here: what else it may have had is not known, and that is said.
+        assert member.gaps == (["r"] if server_kind == "redis" else [])
+        if member.gaps:
+            logs.take("tornado.application", "messages of 'r' are lost")
+        self.forgive(logs)
+
+    async def test_a_broker_that_is_down_at_the_start(self, server_kind: str, server: Any, hubs: Any, logs: Any) -> None:
+        hub, member = hubs(server_kind, timeout=0.3), Member()
+        server.kill()
+        try:
+            async with asyncio.timeout(SECONDS):
+                await hub.join("r", member)
+            await member.until(lambda: member.states)
+            with pytest.raises(BrokerDownError):
+                await hub.publish("r", "nobody")
+            with pytest.raises(BrokerDownError):
+                await hub.members("r")
+        finally:
+            server.start()
+        await member.until(lambda: member.states == [False, True])
+        await hub.publish("r", "hello")
+        await member.until(lambda: member.got)
+        assert member.got == ["hello"]
+        logs.take("tornado.application", "hub: the broker is down, trying again: .")
+        logs.take("tornado.application", "hub: the broker is back")

@@ -1,0 +1,293 @@
+"""The broker on NATS JetStream (nats-server 2.9 or later).
+
+One stream holds the messages of all rooms, each room a subject. JetStream numbers the messages of a stream, not those of a subject: between
+neighbours of a room are holes. What is missing is therefore looked for where it can arise, when reading begins again: if the message
+that was read last is in the stream, then nothing behind it is gone, since the oldest of a subject go first.
+"""
+
+import asyncio
+import base64
+from typing import TYPE_CHECKING, Any
+
+from tornadolike._hub.broker import PRESENCE_SECONDS, BrokerDownError
+from tornadolike._hub.messages import Message, Messages, Place, Progress, place
+from tornadolike._hub.server_broker import Request, ServerBroker
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+    from nats.js import JetStreamContext
+
+_KIND = "Tornadolike-Kind"
+_LOOK_SECONDS = 2.0
+
+
+class _Sparse(Progress):
+    """Numbers grow, with holes that say nothing."""
+
+    def take(self, at: Place, *, reconnected: bool) -> tuple[bool, bool]:
+        new = at > self.last
+        if new:
+            self.last = at
+        return new, False
+
+
+class NATSBroker(ServerBroker):
+    """Carries messages over NATS with JetStream (extra ``nats``).
+
+    One connection to publish and one to read for each process. A stream named by ``prefix`` is made where there is none.
+
+    :arg url: ``nats://[user:password@]host:port``, or several, separated by commas.
+    :arg history: messages of each room that are kept; 1000 by default.
+    :arg prefix: the name of the stream and the first part of its subjects: letters, digits, underscores.
+
+    ``keep_seconds``, ``timeout``, ``when_down`` and ``max_queued`` are those of `RedisBroker`.
+    """
+
+    name = "nats"
+
+    def __init__(
+        self,
+        url: str = "nats://127.0.0.1:4222",
+        *,
+        history: int = 1000,
+        prefix: str = "tornadolike",
+        keep_seconds: float = 86400.0,
+        timeout: float = 5.0,
+        when_down: str = "raise",
+        max_queued: int = 10_000,
+    ) -> None:
+        super().__init__(history=history, timeout=timeout, when_down=when_down, max_queued=max_queued)
+        try:
+            import nats  # noqa: F401
+        except ImportError:
+            raise RuntimeError("NATSBroker needs the nats-py package: pip install 'tornadolike[nats]'") from None
+        if not (prefix.isidentifier() and prefix.isascii()):
+            raise ValueError(f"prefix is made of letters, digits and underscores, not {prefix!r}")
+        self._servers = [server.strip() for server in url.split(",")]
+        self._prefix = prefix
+        self._keep_seconds = keep_seconds
+        self._writer: Client | None = None
+        self._reader: Client | None = None
+        self._subscriptions: dict[str, Any] = {}
+        self._to_look_at: set[str] = set()
+        self._look = asyncio.Event()
+        self._epoch = 0
+
+    def _subject(self, room: str) -> str:
+        """Names of rooms are any text, tokens of subjects are not."""
+        return f"{self._prefix}.room.{_token(room)}"
+
+    async def _connect(self) -> "Client":
+        from nats.aio.client import Client
+
+        client = Client()
+        await client.connect(
+            servers=self._servers,
+            allow_reconnect=False,  # what to do about a broken connection is decided here
+            max_reconnect_attempts=0,
+            connect_timeout=max(1, int(self._timeout)),
+            ping_interval=2,
+            max_outstanding_pings=2,
+            error_cb=_ignore,
+            closed_cb=self._closed,
+            name="tornadolike hub",
+        )
+        return client
+
+    async def _closed(self) -> None:
+        self._look.set()
+
+    # ---- requests
+
+    async def _open_writer(self) -> None:
+        from nats.js.api import StreamConfig
+        from nats.js.errors import NotFoundError
+
+        self._writer = await self._connect()
+        self._stream = self._writer.jetstream(timeout=self._timeout)
+        config = StreamConfig(
+            name=self._prefix,
+            subjects=[f"{self._prefix}.room.*"],
+            max_msgs_per_subject=self._history,
+            max_age=self._keep_seconds,
+            duplicate_window=min(120.0, self._keep_seconds),
+        )
+        try:
+            info = await self._stream.stream_info(self._prefix)
+        except NotFoundError:
+            info = await self._stream.add_stream(config)
+        assert info.created is not None
+        self._epoch = int(info.created.timestamp() * 1000)
+        self._here = await self._presence()
+
+    async def _presence(self) -> Any:
+        from nats.js.api import KeyValueConfig
+
+        return await self._stream.create_key_value(KeyValueConfig(bucket=f"{self._prefix}_here", ttl=PRESENCE_SECONDS))
+
+    async def _close_writer(self) -> None:
+        if self._writer is not None:
+            await self._writer.close()
+
+    async def _send(self, batch: list[Request]) -> list[Any]:
+        assert self._writer is not None
+        answers = await asyncio.gather(*map(self._do, batch), return_exceptions=True)
+        if not self._writer.is_connected:
+            raise BrokerDownError("the connection was closed")
+        return [_refusal(answer) if isinstance(answer, Exception) else answer for answer in answers]
+
+    async def _do(self, request: Request) -> Any:
+        room = request.room
+        if request.kind == "publish":
+            number, data, excluded = request.arguments
+            kind, content = ("t" + excluded, data.encode()) if isinstance(data, str) else ("b" + excluded, data)
+            headers = {_KIND: kind, "Nats-Msg-Id": f"{self.origin}-{number}"}
+            added = await self._stream.publish(self._subject(room), content, headers=headers, timeout=self._timeout)
+            return str(Place(self._epoch, added.seq))
+        if request.kind == "locate":
+            return await self._end(room)
+        if request.kind == "since":
+            return await self._since(room, *request.arguments)
+        if request.kind == "announce":
+            key = f"{_token(room)}.{self.origin}"
+            if request.arguments[0]:
+                await self._here.put(key, str(request.arguments[0]).encode())
+            else:
+                await self._here.delete(key)
+            return None
+        if request.kind == "members":
+            return await self._members(room)
+        return None
+
+    async def _end(self, room: str) -> Place:
+        from nats.js.errors import NotFoundError
+
+        try:
+            last = await self._stream.get_last_msg(self._prefix, self._subject(room))
+        except NotFoundError:
+            return Place(self._epoch, 0)
+        return Place(self._epoch, last.seq or 0)
+
+    async def _has(self, room: str, number: int) -> bool:
+        from nats.js.errors import NotFoundError
+
+        try:
+            message = await self._stream.get_msg(self._prefix, number)
+        except NotFoundError:
+            return False
+        return message.subject == self._subject(room)
+
+    async def _since(self, room: str, last_id: str | None, limit: int) -> Messages:
+        end = await self._end(room)
+        if last_id is None:
+            return Messages(last_id=str(end))
+        asked = place(last_id)
+        known = asked is not None and asked.epoch == self._epoch and asked.number <= end.number
+        if asked == end:
+            return Messages(last_id=last_id)
+        begin = asked.number if known and asked is not None else 0
+        complete = known and (begin == 0 or await self._has(room, begin))
+        found = await self._fetch(room, begin, end.number, limit) if end.number > begin else []
+        return Messages(found, complete=complete or (asked == Place(0, 0) and len(found) < self._history), last_id=str(end))
+
+    async def _fetch(self, room: str, after: int, until: int, limit: int) -> list[Message]:
+        """The messages of a room behind one number up to another."""
+        subscription = await self._subscribe(self._stream, room, after)
+        found: list[Message] = []
+        try:
+            while len(found) < limit:
+                raw = await subscription.next_msg(timeout=self._timeout)
+                at, message = self._message(room, raw)
+                found.append(message)
+                if at.number >= until:
+                    break
+        finally:
+            await subscription.unsubscribe()
+        return found
+
+    async def _subscribe(self, stream: "JetStreamContext", room: str, after: int, **options: Any) -> Any:
+        from nats.js.api import ConsumerConfig, DeliverPolicy
+
+        config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1, inactive_threshold=30.0)
+        return await stream.subscribe(self._subject(room), stream=self._prefix, ordered_consumer=True, config=config, **options)
+
+    async def _members(self, room: str) -> int:
+        watcher = await self._here.watch(f"{_token(room)}.*", ignore_deletes=True)
+        count = 0
+        try:
+            async for entry in watcher:
+                if entry is None:
+                    break
+                count += int(entry.value or b"0")
+        finally:
+            await watcher.stop()
+        return count
+
+    # ---- messages
+
+    def _progress(self, end: Place) -> Progress:
+        return _Sparse(end)
+
+    def _rooms_changed(self, room: str) -> None:
+        self._to_look_at.add(room)
+        self._look.set()
+
+    async def _open_reader(self) -> None:
+        self._reader = await self._connect()
+        self._subscriptions.clear()
+        self._to_look_at = set(self._followed)
+        self._look.set()
+
+    async def _close_reader(self) -> None:
+        if self._reader is not None:
+            await self._reader.close()
+
+    async def _read(self) -> None:
+        assert self._reader is not None
+        try:
+            async with asyncio.timeout(_LOOK_SECONDS):
+                await self._look.wait()
+        except TimeoutError:
+            pass
+        self._look.clear()
+        if not self._reader.is_connected:
+            raise BrokerDownError("the connection was closed")
+        while self._to_look_at:
+            await self._look_at(self._to_look_at.pop())
+
+    async def _look_at(self, room: str) -> None:
+        assert self._reader is not None
+        followed, subscription = self._followed.get(room), self._subscriptions.get(room)
+        if followed is None or followed.progress is None:
+            if subscription is not None:
+                del self._subscriptions[room]
+                await subscription.unsubscribe()
+        elif subscription is None:
+            after = followed.progress.last
+            if after.epoch != self._epoch or (followed.interrupted and after.number and not await self._has(room, after.number)):
+                self.receiver.missed(room)
+                followed.progress.last = Place(self._epoch, after.number if after.epoch == self._epoch else 0)
+            followed.interrupted = False
+
+            async def received(raw: Any) -> None:
+                self._took(room, [self._message(room, raw)])
+
+            stream = self._reader.jetstream(timeout=self._timeout)
+            self._subscriptions[room] = await self._subscribe(stream, room, followed.progress.last.number, cb=received)
+
+    def _message(self, room: str, raw: Any) -> tuple[Place, Message]:
+        at = Place(self._epoch, raw.metadata.sequence.stream)
+        kind: str = (raw.headers or {}).get(_KIND, "b")
+        return at, Message(str(at), raw.data.decode() if kind[:1] == "t" else raw.data, room, kind[1:])
+
+
+def _token(room: str) -> str:
+    return base64.urlsafe_b64encode(room.encode()).decode().rstrip("=") or "_"
+
+
+async def _ignore(error: Exception) -> None:
+    """What breaks a connection is seen where the connection is used."""
+
+
+def _refusal(error: Exception) -> Exception:
+    return error if isinstance(error, BrokerDownError) else BrokerDownError(f"the nats broker refuses: {error or type(error).__name__}")

@@ -1,0 +1,300 @@
+"""What brokers with a server have in common: one queue of requests to it, sent in order and in batches, and one reader of messages.
+
+Both are tasks that connect, work until the connection breaks, and connect again, for ever. What was sent when a connection broke and had no
+answer is sent again; a message carries its publisher's number, by which the broker knows one that it has already.
+"""
+
+import asyncio
+import dataclasses
+import itertools
+import math
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from tornadolike._hub.broker import Broker, BrokerDownError, Delays, end_tasks, start_task
+from tornadolike._hub.messages import Data, Message, Messages, Place, Progress
+
+MOST_IN_BATCH = 256
+
+Kind = Literal["publish", "locate", "since", "announce", "members", "wake"]
+
+
+@dataclasses.dataclass(slots=True, eq=False)
+class Request:
+    """One request to the broker, and the future that gets its answer.
+
+    ``arguments`` by kind: ``publish`` number, data, excluded; ``since`` last id, limit; ``announce`` count. Of the others, ``locate``
+    asks for the place where the room ends, ``members`` how many it has, and ``wake`` has our reader look at its rooms again.
+    """
+
+    kind: Kind
+    room: str
+    arguments: tuple[Any, ...]
+    answer: "asyncio.Future[Any]"
+    deadline: float
+
+
+class Followed:
+    """A room that is followed: what was received of it."""
+
+    __slots__ = ("interrupted", "progress", "ready")
+
+    def __init__(self) -> None:
+        self.progress: Progress | None = None
+        self.interrupted = False
+        self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+
+class ServerBroker(Broker):
+    """A broker that runs elsewhere; subclasses know its protocol."""
+
+    name = "broker"
+
+    def __init__(self, *, history: int, timeout: float, when_down: str, max_queued: int) -> None:
+        if when_down not in {"raise", "queue"}:
+            raise ValueError(f"when_down is 'raise' or 'queue', not {when_down!r}")
+        if history < 1:
+            raise ValueError(f"history is a number of messages, at least 1, not {history!r}")
+        self._history = history
+        self._timeout = timeout
+        self._queues = when_down == "queue"
+        self._max_queued = max_queued
+        self._numbers = itertools.count(1)
+        self._waiting: deque[Request] = deque()
+        self._in_flight: list[Request] = []
+        self._something = asyncio.Event()
+        self._followed: dict[str, Followed] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._states: dict[str, str | None] = {"requests": None, "messages": None}
+        self._up: bool | None = None
+
+    # ---- what a subclass does
+
+    async def _open_writer(self) -> None:
+        """Connect for requests."""
+        raise NotImplementedError
+
+    async def _send(self, batch: list[Request]) -> list[Any]:
+        """Ask for all of them, in order; an answer for each: an id, a `Place`, `Messages`, None, a number; or an exception."""
+        raise NotImplementedError
+
+    async def _close_writer(self) -> None:
+        """Disconnect; the connection may be broken already."""
+
+    async def _open_reader(self) -> None:
+        """Connect for messages."""
+        raise NotImplementedError
+
+    async def _read(self) -> None:
+        """Receive something and hand it to `_took`; returns now and then."""
+        raise NotImplementedError
+
+    async def _close_reader(self) -> None:
+        """Disconnect; the connection may be broken already."""
+
+    def _rooms_changed(self, room: str) -> None:
+        """Begin to read this room, or cease to."""
+
+    def _progress(self, end: Place) -> Progress:
+        """What keeps track of a room of which nothing is read up to ``end``."""
+        return Progress(end)
+
+    # ---- the two tasks
+
+    def start(self, receiver: Any) -> None:
+        super().start(receiver)
+        self._loop = asyncio.get_running_loop()
+        self._tasks = [start_task(work) for work in (self._keep_up("requests"), self._keep_up("messages"), self._watch())]
+
+    async def close(self) -> None:
+        await end_tasks(*self._tasks)
+        self._tasks = []
+        self._fail_all(BrokerDownError(f"the connection to the {self.name} broker was closed"))
+
+    def _fail_all(self, error: Exception) -> None:
+        for request in [*self._in_flight, *self._waiting]:
+            if not request.answer.done():
+                request.answer.set_exception(error)
+                request.answer.exception()  # of some nobody waits for the answer
+        self._in_flight.clear()
+        self._waiting.clear()
+
+    async def _keep_up(self, what: str) -> None:
+        requests = what == "requests"
+        delays = Delays()
+        while True:
+            try:
+                async with asyncio.timeout(self._timeout):
+                    await (self._open_writer() if requests else self._open_reader())
+                if not requests:
+                    await self._check_places()
+                delays.succeeded()
+                self._state(what, "")
+                while True:
+                    await (self._write() if requests else self._read())
+            except Exception as error:
+                self._state(what, str(error) or type(error).__name__)
+            finally:
+                await asyncio.shield(self._disconnect(requests))
+            if not requests:
+                for followed in self._followed.values():
+                    followed.interrupted = True
+            await asyncio.sleep(delays.again())
+
+    async def _disconnect(self, requests: bool) -> None:
+        try:
+            async with asyncio.timeout(1):
+                await (self._close_writer() if requests else self._close_reader())
+        except Exception:
+            return  # it was broken
+
+    def _state(self, what: str, reason: str) -> None:
+        """Up is what can both be asked and be read; ``reason`` says why not, empty: it can."""
+        self._states[what] = reason
+        if not reason and None in self._states.values():
+            return  # the other one has not tried yet
+        up = not any(self._states.values())
+        if up is not self._up:
+            self._up = up
+            if not up:
+                self._release_followers()
+            self.receiver.changed(up, reason)
+
+    def _release_followers(self) -> None:
+        """Nobody waits for a broker that is down: members are served from when it is back."""
+        for followed in self._followed.values():
+            if not followed.ready.done():
+                followed.ready.set_result(None)
+
+    # ---- requests
+
+    def _ask(self, kind: Kind, room: str, *arguments: Any) -> "asyncio.Future[Any]":
+        answer: asyncio.Future[Any] = self._loop.create_future()
+        if len(self._waiting) >= self._max_queued and kind not in {"locate", "wake"}:  # of those there is one a room
+            answer.set_exception(BrokerDownError(f"{len(self._waiting)} requests wait for the {self.name} broker already"))
+            return answer
+        lasting = kind in {"locate", "wake"} or (self._queues and kind == "publish")
+        deadline = math.inf if lasting else self._loop.time() + self._timeout
+        self._waiting.append(Request(kind, room, arguments, answer, deadline))
+        self._something.set()
+        return answer
+
+    async def _watch(self) -> None:
+        """Ends the waiting of those who waited for long enough. One watch for all: a timer for each would cost more than the request."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._timeout / 8)
+            now = loop.time()
+            reason = "; ".join(filter(None, self._states.values())) or "it is slow"
+            for request in [*self._in_flight, *self._waiting]:
+                if request.deadline < now and not request.answer.done():
+                    late = f"the {self.name} broker did not answer within {self._timeout:g} s: {reason}"
+                    request.answer.set_exception(BrokerDownError(late))
+
+    async def _write(self) -> None:
+        """Send what waits, after what was sent before and had no answer. Requests whose asker gave up are left out."""
+        batch = self._in_flight
+        batch[:] = [request for request in batch if not request.answer.done()]
+        while len(batch) < MOST_IN_BATCH and self._waiting:
+            request = self._waiting.popleft()
+            if not request.answer.done():
+                batch.append(request)
+        if not batch:
+            self._something.clear()
+            await self._something.wait()
+            return
+        async with asyncio.timeout(self._timeout):
+            answers = await self._send(batch)
+        self._in_flight = []
+        for request, answer in zip(batch, answers, strict=True):
+            if request.answer.done():
+                continue
+            if isinstance(answer, Exception):
+                request.answer.set_exception(answer)
+            else:
+                request.answer.set_result(answer)
+
+    def publish(self, room: str, data: Data, excluded: str) -> "asyncio.Future[str]":
+        return self._ask("publish", room, next(self._numbers), data, excluded)
+
+    async def since(self, room: str, last_id: str | None, limit: int) -> Messages:
+        messages: Messages = await self._ask("since", room, last_id, limit)
+        if not messages and not messages.complete:
+            end: Messages = await self._ask("since", room, None, 0)
+            messages.last_id = end.last_id
+        return messages
+
+    async def announce(self, counts: Mapping[str, int]) -> None:
+        await asyncio.gather(*(self._ask("announce", room, count) for room, count in counts.items()))
+
+    async def members(self, room: str) -> int:
+        count: int = await self._ask("members", room)
+        return count
+
+    # ---- messages
+
+    def follow(self, room: str) -> "asyncio.Future[None]":
+        followed = self._followed.get(room)
+        if followed is None:
+            followed = self._followed[room] = Followed()
+            self._locate(room, followed)
+            if self._up is False:
+                followed.ready.set_result(None)
+        return followed.ready
+
+    def _locate(self, room: str, followed: Followed) -> None:
+        """Ask where the room ends; in the queue of requests, so that what is published next comes behind that place."""
+
+        def located(answer: "asyncio.Future[Any]") -> None:
+            if self._followed.get(room) is not followed:
+                return
+            if answer.cancelled() or answer.exception() is not None:
+                return  # closed
+            followed.progress = self._progress(answer.result())
+            self._rooms_changed(room)
+            if not followed.ready.done():
+                followed.ready.set_result(None)
+
+        self._ask("locate", room).add_done_callback(located)
+
+    def unfollow(self, room: str) -> None:
+        followed = self._followed.pop(room, None)
+        if followed is not None:
+            if not followed.ready.done():
+                followed.ready.set_result(None)
+            self._rooms_changed(room)
+
+    async def _check_places(self) -> None:
+        """After an interruption: a history that is not the one that we read is lost, also where nothing new is in it."""
+        asked = {
+            room: self._ask("locate", room)
+            for room, followed in self._followed.items()
+            if followed.interrupted and followed.progress is not None and followed.progress.last.epoch
+        }
+        for room, answer in asked.items():
+            end: Place = await answer
+            followed = self._followed.get(room)
+            if followed is not None and followed.progress is not None and end < followed.progress.last:
+                followed.progress.last = Place(0, 0)
+                followed.interrupted = False
+                self.receiver.missed(room)
+
+    def _took(self, room: str, messages: list[tuple[Place, Message]]) -> None:
+        """What was read of a room: hand on what is new, tell what is missing."""
+        followed = self._followed.get(room)
+        if followed is None or followed.progress is None:
+            return
+        new: list[Message] = []
+        for at, message in messages:
+            fresh, missing = followed.progress.take(at, reconnected=followed.interrupted)
+            followed.interrupted = False
+            if missing:
+                if new:
+                    self.receiver.received(new)
+                    new = []
+                self.receiver.missed(room)
+            if fresh:
+                new.append(message)
+        if new:
+            self.receiver.received(new)

@@ -1,0 +1,522 @@
+"""Rooms that any number of processes and machines share: what is published to a room reaches all its members, wherever they are
+connected. Not in Tornado.
+
+::
+
+    hub = Hub()                                    # one process
+    hub = Hub(RedisBroker("redis://10.0.0.5"))     # any number of them
+
+    class Chat(WebSocketHandler):
+        async def open(self, room):
+            self.room = room
+            await hub.join(room, self)
+
+        def on_message(self, message):
+            hub.publish(self.room, message)
+
+        def on_close(self):
+            hub.leave(self)
+
+Every member gets the messages of a room in one order, the same for all, each once. A message has an id; whoever was away resumes behind
+the last one that it saw, with `Hub.since`, `Hub.listen` or `Hub.join`, as far as the history goes. Messages that are lost (the history was
+shorter than the absence, or the broker lost it) are reported to ``on_gap``, never silently left out.
+
+A process has a fixed number of connections to the broker, and a message is framed once for all WebSockets of a process.
+"""
+
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
+from typing import Any
+
+from tornadolike._hub.broker import Broker, BrokerDownError, end_tasks, start_task
+from tornadolike._hub.memory import MemoryBroker
+from tornadolike._hub.messages import Data, Message, Messages, Place, place
+from tornadolike._hub.nats_broker import NATSBroker
+from tornadolike._hub.postgres_broker import PostgresBroker
+from tornadolike._hub.redis_broker import RedisBroker
+from tornadolike.escape import json_encode
+from tornadolike.iostream import StreamClosedError
+from tornadolike.log import app_log
+from tornadolike.websocket import WebSocketClosedError
+
+__all__ = [
+    "Broker",
+    "BrokerDownError",
+    "Hub",
+    "Listener",
+    "MemoryBroker",
+    "Message",
+    "Messages",
+    "NATSBroker",
+    "PostgresBroker",
+    "RedisBroker",
+]
+
+for _public in (Broker, BrokerDownError, MemoryBroker, Message, Messages, NATSBroker, PostgresBroker, RedisBroker):
+    _public.__module__ = __name__
+del _public
+
+_HEARTBEAT_SECONDS = 15.0
+
+
+class _Member:
+    """One member of one room."""
+
+    __slots__ = ("held", "last", "name", "send")
+
+    def __init__(self, name: str, send: Callable[[Message], object]) -> None:
+        self.name = name
+        self.send = send
+        # While older messages are fetched for it, those that come wait here.
+        self.held: deque[Message] | None = None
+        self.last: Place | None = None
+
+
+class Hub:
+    """Rooms on a broker. Make one for the application; it connects when it is first used within a running loop.
+
+    :arg broker: `MemoryBroker`, the default, `RedisBroker`, `NATSBroker` or `PostgresBroker`. A broker belongs to one hub.
+    :arg on_gap: called with the name of a room of which messages were lost, before the next message of it is delivered; an attribute,
+        too. A member with a method ``on_hub_gap`` is told as well.
+    :arg on_state: called with True when the broker can be reached, and with False when not any more; an attribute, too. A member with a
+        method ``on_hub_state`` is told as well. The log says it in any case.
+
+    A hub serves one event loop. `close` it before that ends, or use it as an asynchronous context manager.
+    """
+
+    def __init__(
+        self,
+        broker: Broker | None = None,
+        *,
+        on_gap: Callable[[str], object] | None = None,
+        on_state: Callable[[bool], object] | None = None,
+    ) -> None:
+        self.broker = MemoryBroker() if broker is None else broker
+        self.on_gap = on_gap
+        self.on_state = on_state
+        self._rooms: dict[str, dict[Hashable, _Member]] = {}
+        self._joined: dict[Hashable, set[str]] = {}
+        self._listeners: dict[str, set[Listener]] = {}
+        self._numbers = itertools.count(1)
+        self._arrived: deque[list[Message]] = deque()
+        self._delivering = False
+        self._changed: set[str] = set()
+        self._announcing: asyncio.Task[None] | None = None
+        self._beating: asyncio.Task[None] | None = None
+        self._following: dict[str, asyncio.Future[None]] = {}
+        self._work: set[asyncio.Task[None]] = set()
+        self._up: bool | None = None
+
+    # ---- begin and end
+
+    def start(self) -> None:
+        """Begin to connect now instead of at the first use. A broker that is down is tried again, with growing delays, for ever."""
+        if self._beating is None:
+            self.broker.start(self)
+            self._beating = start_task(self._beat())
+
+    async def close(self) -> None:
+        """Leave all rooms and disconnect. The hub can be used again."""
+        if self._beating is None:
+            return
+        tasks = [self._beating, self._announcing, *self._work]
+        self._beating = None
+        await end_tasks(*tasks)
+        self._following.clear()
+        rooms = {*self._changed, *self._rooms}
+        self._rooms.clear()
+        self._joined.clear()
+        self._changed.clear()
+        for listener in list(itertools.chain.from_iterable(self._listeners.values())):
+            listener.close()
+        if self._up:
+            try:
+                await self.broker.announce(dict.fromkeys(rooms, 0))
+            except ConnectionError:
+                pass  # the others will see our members go after a while
+        await self.broker.close()
+        self._up = None
+
+    async def __aenter__(self) -> "Hub":
+        self.start()
+        return self
+
+    async def __aexit__(self, *exception: object) -> None:
+        await self.close()
+
+    # ---- members
+
+    def join(self, room: str, member: Any, last_id: str | None = None) -> "asyncio.Future[None]":
+        """Send what is published to a room to this member from now on.
+
+        :arg member: a `.WebSocketHandler`, or anything with its ``write_message``: it is sent the data as it was published, str as text
+            and bytes as binary. One with a method ``on_hub_message`` gets the whole `Message` instead (as an
+            `.EventStreamHandler` does, which sends the id along). It must be hashable, and may join any number of rooms.
+        :arg last_id: resume: what came after this message is sent first, before anything new.
+
+        The future need not be awaited. It is done when the room is followed, and what came before was sent; at once where the broker
+        is down, in which case the member is served when it is back. `leave` must be called when the member goes; a WebSocket that was
+        closed is taken off at the next message, or within 15 seconds. A member that raises is taken off, and the error logged.
+        """
+        self.start()
+        send = getattr(member, "on_hub_message", None) or _sending(member.write_message)
+        entry = _Member(f"{self.broker.origin}:{next(self._numbers)}", send)
+        self._rooms.setdefault(room, {})[member] = entry
+        self._joined.setdefault(member, set()).add(room)
+        self._count_changed(room)
+        following = self._follow(room)
+        if last_id is None:
+            return following
+        entry.held = deque()
+        return asyncio.shield(self._work_on(self._replay(room, member, entry, last_id)))
+
+    def leave(self, *room_and_member: Any) -> None:
+        """``leave(member)``: out of all its rooms; ``leave(room, member)``: out of one. Who is not in is no error."""
+        if len(room_and_member) == 2:
+            room, member = room_and_member
+            rooms = {room}
+        else:
+            (member,) = room_and_member
+            rooms = set(self._joined.get(member, ()))
+        for room in rooms:
+            members = self._rooms.get(room)
+            if members is None or members.pop(member, None) is None:
+                continue
+            self._joined[member].discard(room)
+            if not self._joined[member]:
+                del self._joined[member]
+            if not members:
+                del self._rooms[room]
+                self._unfollow(room)
+            self._count_changed(room)
+
+    async def members(self, room: str) -> int:
+        """How many members the room has in all processes. A process that died counts for 40 seconds more.
+
+        Raises `BrokerDownError`.
+        """
+        self.start()
+        await self._announce()
+        return await self.broker.members(room)
+
+    # ---- messages
+
+    def publish(self, room: str, message: str | bytes | dict[str, Any], exclude: Any = None) -> "asyncio.Future[str]":
+        """Send a message to all members of a room, in all processes.
+
+        :arg message: str, bytes, or a dict, which becomes JSON.
+        :arg exclude: a member, of this process, that is not sent it: usually the one that it came from.
+
+        The future gets the message's id when the broker has it, or `BrokerDownError`; it need not be awaited. Our own members get the
+        message the way all others do, through the broker, so that the order is one. Without the answer of a broker whose connection
+        broke the message is sent again, and yet is delivered once.
+        """
+        self.start()
+        data: Data = json_encode(message) if isinstance(message, dict) else message
+        if not isinstance(data, str | bytes):
+            raise TypeError(f"a message is str, bytes or a dict, not {type(message).__name__}")
+        entry = None if exclude is None else self._rooms.get(room, {}).get(exclude)
+        published = self.broker.publish(room, data, "" if entry is None else entry.name)
+        published.add_done_callback(_retrieved)
+        return published
+
+    async def since(self, room: str, last_id: str | None, *, limit: int = 1000, wait: float = 0.0) -> Messages:
+        """What was published to a room after the message ``last_id``, oldest first: for long polling.
+
+        :arg last_id: an id; None: nothing is returned, but ``last_id`` of the result is the place to begin from; ``"0-0"``: all that is
+            kept.
+        :arg limit: at most so many messages; ask again from ``last_id`` of the result for more.
+        :arg wait: where there are none, wait for up to so many seconds until there are.
+
+        Where messages are missing ``complete`` of the result is False, and ``on_gap`` is told. Raises `BrokerDownError`.
+        """
+        self.start()
+        listener = self.listen(room) if wait > 0 else None
+        try:
+            if listener is not None:
+                await self._follow(room)
+            found = await self.broker.since(room, last_id, limit)
+            if not found.complete:
+                self._tell_gap(room)
+            if found or listener is None:
+                return found
+            return await listener._next_ones(found.last_id, wait, limit)
+        finally:
+            if listener is not None:
+                listener.close()
+
+    def listen(self, room: str, last_id: str | None = None, *, max_waiting: int = 1000) -> "Listener":
+        """``async for message in hub.listen(room)``: the messages of a room, from this call on, or behind ``last_id``.
+
+        :arg max_waiting: messages that may wait for who reads; the rest is fetched from the history when it gets there.
+
+        Ends with `Listener.close`, or when the hub is closed.
+        """
+        self.start()
+        return Listener(self, room, last_id, max_waiting)
+
+    # ---- what the broker tells
+
+    def received(self, messages: list[Message]) -> None:
+        """Called by the broker: deliver these."""
+        self._arrived.append(messages)
+        if self._delivering:
+            return  # a member publishes while it is told something: one after the other
+        self._delivering = True
+        try:
+            while self._arrived:
+                for message in self._arrived.popleft():
+                    self._deliver(message)
+        finally:
+            self._delivering = False
+
+    def missed(self, room: str) -> None:
+        """Called by the broker: messages of this room are lost."""
+        self._tell_gap(room)
+        for member in tuple(self._rooms.get(room, ())):
+            self._tell(member, "on_hub_gap", room)
+
+    def changed(self, up: bool, reason: str) -> None:
+        """Called by the broker: it can be reached, or not any more."""
+        before, self._up = self._up, up
+        if up and before is not None:
+            app_log.info("hub: the broker is back")
+            self._changed.update(self._rooms)
+            self._start_announcing()
+        elif not up:
+            app_log.warning("hub: the broker is down, trying again: %s", reason)
+        self._call(self.on_state, up)
+        for member in tuple(self._joined):
+            self._tell(member, "on_hub_state", up)
+
+    def _deliver(self, message: Message) -> None:
+        gone: list[Hashable] = []
+        for member, entry in tuple(self._rooms.get(message.room, {}).items()):
+            if entry.name == message.excluded:
+                continue
+            if entry.held is not None:
+                entry.held.append(message)
+            elif not self._send(entry, message):
+                gone.append(member)
+        for member in gone:
+            self.leave(message.room, member)
+        for listener in tuple(self._listeners.get(message.room, ())):
+            listener._take(message)
+
+    def _send(self, entry: _Member, message: Message) -> bool:
+        try:
+            entry.send(message)
+        except (WebSocketClosedError, StreamClosedError):
+            return False
+        except Exception:
+            app_log.exception("hub: a member of %r failed and is taken off", message.room)
+            return False
+        return True
+
+    async def _replay(self, room: str, member: Hashable, entry: _Member, last_id: str) -> None:
+        """Send what came after ``last_id``, then what came meanwhile."""
+        try:
+            await self._follow(room)
+            while True:
+                found = await self.broker.since(room, last_id, 1000)
+                if not found.complete:
+                    self._tell_gap(room)
+                    self._tell(member, "on_hub_gap", room)
+                for message in found:
+                    if message.excluded != entry.name and not self._send(entry, message):
+                        self.leave(room, member)
+                        return
+                last_id = found.last_id
+                if not found:
+                    break
+        except ConnectionError as error:
+            app_log.warning("hub: a member of %r could not be given what it missed: %s", room, error)
+            self._tell_gap(room)
+        finally:
+            held, entry.held = entry.held or deque(), None
+            after = place(last_id)
+            for message in held:
+                at = place(message.id)
+                if after is None or at is None or at > after:
+                    self._send(entry, message)
+
+    def _tell_gap(self, room: str) -> None:
+        app_log.warning("hub: messages of %r are lost", room)
+        self._call(self.on_gap, room)
+
+    def _tell(self, member: Any, hook: str, argument: Any) -> None:
+        self._call(getattr(member, hook, None), argument)
+
+    def _call(self, hook: Callable[[Any], object] | None, argument: Any) -> None:
+        if hook is not None:
+            try:
+                hook(argument)
+            except Exception:
+                app_log.exception("hub: %r failed", hook)
+
+    # ---- rooms that are followed, and how many are in them
+
+    def _follow(self, room: str) -> "asyncio.Future[None]":
+        following = self._following.get(room)
+        if following is None:
+            following = self._following[room] = self.broker.follow(room)
+        return asyncio.shield(following)
+
+    def _work_on(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        task = start_task(coroutine)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+        return task
+
+    def _unfollow(self, room: str) -> None:
+        if room in self._rooms or self._listeners.get(room):
+            return
+        if self._following.pop(room, None) is not None:
+            self.broker.unfollow(room)
+
+    def _count_changed(self, room: str) -> None:
+        self._changed.add(room)
+        self._start_announcing()
+
+    def _start_announcing(self) -> None:
+        if self._announcing is None and self._beating is not None:
+            self._announcing = start_task(self._announce_soon())
+
+    async def _announce_soon(self) -> None:
+        await asyncio.sleep(0)  # with all that happens in this turn
+        self._announcing = None
+        try:
+            await self._announce()
+        except ConnectionError:
+            pass  # all rooms are announced when the broker is back
+
+    async def _announce(self) -> None:
+        changed, self._changed = self._changed, set()
+        if changed:
+            await self.broker.announce({room: len(self._rooms.get(room, ())) for room in changed})
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(_HEARTBEAT_SECONDS)
+            for member in tuple(self._joined):
+                if getattr(member, "ws_connection", self) is None:  # closed, and nobody said so
+                    self.leave(member)
+            self._changed.update(self._rooms)
+            self._start_announcing()
+
+
+class Listener(AsyncIterator[Message]):
+    """The messages of a room, one by one; made by `Hub.listen`."""
+
+    def __init__(self, hub: Hub, room: str, last_id: str | None, max_waiting: int) -> None:
+        self._hub = hub
+        self._room = room
+        self._max_waiting = max_waiting
+        self._waiting: deque[Message] = deque()
+        self._last = None if last_id is None else place(last_id) or Place(0, 0)
+        self._last_id = last_id
+        # Messages are in the history that are not among those that wait.
+        self._behind = last_id is not None
+        self._closed = False
+        self._waiter: asyncio.Future[None] | None = None
+        hub._listeners.setdefault(room, set()).add(self)
+        self._following = hub._follow(room)
+
+    def close(self) -> None:
+        """End: who waits for a message gets `StopAsyncIteration`; what was not read yet is dropped."""
+        self._closed = True
+        self._behind = False
+        self._waiting.clear()
+        listeners = self._hub._listeners.get(self._room)
+        if listeners is not None:
+            listeners.discard(self)
+            if not listeners:
+                del self._hub._listeners[self._room]
+                self._hub._unfollow(self._room)
+        self._wake()
+
+    async def aclose(self) -> None:
+        """As `close`."""
+        self.close()
+
+    def __aiter__(self) -> "Listener":
+        return self
+
+    async def __anext__(self) -> Message:
+        while True:
+            if self._behind and not self._waiting:
+                await self._catch_up()
+            while self._waiting:
+                message = self._waiting.popleft()
+                at = place(message.id)
+                if self._last is None or at is None or at > self._last:
+                    self._last, self._last_id = at, message.id
+                    return message
+            if self._closed:
+                raise StopAsyncIteration
+            if not self._behind:
+                await self._something()
+
+    async def _something(self) -> None:
+        self._waiter = asyncio.get_running_loop().create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+
+    async def _catch_up(self) -> None:
+        """Fetch from the history; what comes meanwhile is taken as well, and sorted out by its place."""
+        await self._following
+        self._behind = False
+        try:
+            found = await self._hub.broker.since(self._room, self._last_id, self._max_waiting)
+        except BaseException:
+            self._behind = True
+            raise
+        if not found.complete:
+            self._hub._tell_gap(self._room)
+        came, self._waiting = self._waiting, deque(found)
+        if len(found) >= self._max_waiting:
+            self._behind = True  # there may be more
+        else:
+            self._waiting += came
+
+    def _take(self, message: Message) -> None:
+        if len(self._waiting) >= self._max_waiting:
+            self._behind = True
+        if self._behind:
+            return
+        self._waiting.append(message)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    async def _next_ones(self, last_id: str, seconds: float, limit: int) -> Messages:
+        """What comes behind ``last_id`` within so many seconds; as soon as there is something."""
+        self._last = place(last_id)
+        try:
+            async with asyncio.timeout(seconds):
+                messages = [await anext(self)]
+        except (TimeoutError, StopAsyncIteration):
+            return Messages(last_id=last_id)
+        while self._waiting and len(messages) < limit:
+            messages.append(self._waiting.popleft())
+        return Messages(messages)
+
+
+def _sending(write_message: Callable[..., object]) -> Callable[[Message], object]:
+    def send(message: Message) -> object:
+        data = message.data
+        return write_message(data) if isinstance(data, str) else write_message(data, True)
+
+    return send
+
+
+def _retrieved(published: "asyncio.Future[str]") -> None:
+    """A message that nobody waits for fails without a word: that the broker is down was said once."""
+    if not published.cancelled():
+        published.exception()
