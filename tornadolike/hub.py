@@ -298,12 +298,21 @@ class Hub:
                 continue
             if entry.held is not None:
                 entry.held.append(message)
-            elif not self._send(entry, message):
+            elif not self._pass_on(entry, message):
                 gone.append(member)
         for member in gone:
             self.leave(message.room, member)
         for listener in tuple(self._listeners.get(message.room, ())):
             listener._take(message)
+
+    def _pass_on(self, entry: _Member, message: Message) -> bool:
+        """Send it, unless it was in what the member was sent from the history: that may be ahead of what is read."""
+        if entry.last is not None:
+            at = place(message.id)
+            if at is not None and at <= entry.last:
+                return True
+            entry.last = None
+        return self._send(entry, message)
 
     def _send(self, entry: _Member, message: Message) -> bool:
         try:
@@ -336,11 +345,9 @@ class Hub:
             self._tell_gap(room)
         finally:
             held, entry.held = entry.held or deque(), None
-            after = place(last_id)
+            entry.last = place(last_id)
             for message in held:
-                at = place(message.id)
-                if after is None or at is None or at > after:
-                    self._send(entry, message)
+                self._pass_on(entry, message)
 
     def _tell_gap(self, room: str) -> None:
         app_log.warning("hub: messages of %r are lost", room)

@@ -24,8 +24,8 @@ def free_port() -> int:
 class Server:
     """A server process that can be stopped, frozen, killed and started again at the same place."""
 
-    def __init__(self, url: str, port: int, command: list[str], user: str | None = None) -> None:
-        self.url, self.port, self.command, self.user = url, port, command, user
+    def __init__(self, url: str, port: int, command: list[str], user: str | None = None, ready: list[str] | None = None) -> None:
+        self.url, self.port, self.command, self.user, self.ready = url, port, command, user, ready
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -35,8 +35,10 @@ class Server:
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.port), 1).close()
+                if self.ready is not None:
+                    subprocess.run(self.ready, check=True, stdout=subprocess.DEVNULL)
                 return
-            except OSError:
+            except (OSError, subprocess.CalledProcessError):
                 assert self.process.poll() is None, f"{self.command} ended with {self.process.returncode}"
                 assert time.monotonic() < end, f"{self.command} does not listen"
                 time.sleep(0.01)
@@ -55,7 +57,7 @@ class Server:
 
     def _signal(self, number: int) -> None:
         assert self.process is not None
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True)
+        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], check=False, capture_output=True, text=True)
         for pid in [self.process.pid, *map(int, children.stdout.split())]:  # PostgreSQL's are in sessions of their own
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
@@ -105,7 +107,13 @@ def postgres_server() -> Iterator[Server]:
         initdb = [tool("initdb"), "-D", data, "-A", "trust", "-U", "tester", "--no-sync"]
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, user=user, cwd="/")
         command = [tool("postgres"), "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", directory, "-F"]
-        server = Server(f"postgresql://tester@127.0.0.1:{port}/postgres", port, command, user)
+        server = Server(
+            f"postgresql://tester@127.0.0.1:{port}/postgres",
+            port,
+            command,
+            user,
+            [tool("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)],
+        )
         server.start()
         yield server
         server.kill()
