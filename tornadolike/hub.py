@@ -131,7 +131,7 @@ class Hub:
         self._changed.clear()
         for listener in list(itertools.chain.from_iterable(self._listeners.values())):
             listener.close()
-        if self._up:
+        if rooms and self._up is not False:
             try:
                 await self.broker.announce(dict.fromkeys(rooms, 0))
             except ConnectionError:

@@ -277,6 +277,8 @@ class TestInterruptions:
             await asyncio.gather(*queued)
         await member.until(lambda: len([m for m in member.got if str(m).isdigit()]) == len(queued))
         assert [message for message in member.got if str(message).isdigit()] == [str(number) for number in range(len(queued))]
+        await hub.close()
+        await patient.close()
         self.forgive(logs)
 
     async def test_a_broker_that_is_killed_and_started_again(self, server_kind: str, server: Any, hubs: Any, logs: Any) -> None:

@@ -111,7 +111,12 @@ def start_task(coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
 
 async def end_tasks(*tasks: "asyncio.Task[None] | None") -> None:
     """Cancel them and wait until they have ended."""
-    running = [task for task in tasks if task is not None]
-    for task in running:
-        task.cancel()
-    await asyncio.gather(*running, return_exceptions=True)
+    running = {task for task in tasks if task is not None}
+    while running:
+        for task in running:
+            task.cancel()
+        # Again, if need be: a client library may take a cancellation that meets its own time-out for that time-out.
+        done, running = await asyncio.wait(running, timeout=0.2)
+        for task in done:
+            if not task.cancelled():
+                task.exception()
