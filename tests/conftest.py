@@ -144,11 +144,11 @@ class Site:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Site]]:
-    """``serve(routes, **options)``: an `Application` of the routes on an `HTTPServer` with the options."""
+    """``serve(routes, **options)``: an `Application`, or one of the routes, on an `HTTPServer` with the options."""
     sites: list[Site] = []
 
-    def start(routes: list[Any], prepare: Callable[[HTTPServer], None] | None = None, **options: Any) -> Site:
-        server = HTTPServer(web.Application(routes), **options)
+    def start(routes: list[Any] | web.Application, prepare: Callable[[HTTPServer], None] | None = None, **options: Any) -> Site:
+        server = HTTPServer(routes if isinstance(routes, web.Application) else web.Application(routes), **options)
         if prepare is not None:
             prepare(server)
         sites.append(Site(server))

@@ -37,7 +37,7 @@ async def events_of(client: Any, path: str, *fields: bytes) -> tuple[bytes, byte
 
 
 async def test_head_and_events(serve: Callable[..., Any]) -> None:
-    site = serve([("/", Kinds)], compress_response=True)
+    site = serve(web.Application([("/", Kinds)], compress_response=True))
     head, body = await events_of(await site.client(), "/", b"Accept-Encoding: gzip")
     assert b"\r\nContent-Type: text/event-stream; charset=utf-8\r\n" in head
     assert b"\r\nCache-Control: no-cache\r\n" in head
@@ -101,9 +101,7 @@ async def test_a_drain_ends_the_stream_in_whole(serve: Callable[..., Any], ended
         await client.reader.readuntil(b"data: first\n\n")
 
 
-async def test_a_client_that_does_not_read_is_cut_off(
-    serve: Callable[..., Any], logs: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_client_that_does_not_read_is_cut_off(serve: Callable[..., Any], logs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = asyncio.Event()
 
     class Flood(EventStreamHandler):
@@ -138,6 +136,7 @@ async def test_an_error_in_a_stream_breaks_it_off(serve: Callable[..., Any], log
     rest = await client.rest()
     assert rest.endswith(b"data: a\n\n\r\n")
     logs.take("tornado.application", "Uncaught exception GET /")
+    logs.take("tornado.general", "Cannot send error response after headers written")
 
 
 async def test_a_room_becomes_a_stream(serve: Callable[..., Any]) -> None:
@@ -187,7 +186,7 @@ class TestListen:
                 if status == "200":
                     self.write("no stream")
 
-        site = serve([("/([0-9]+)", Status)])
+        site = serve(web.Application([("/([0-9]+)", Status)], log_function=lambda handler: None))
         base = f"http://127.0.0.1:{site.port}"
         async with asyncio.timeout(SECONDS):
             assert [event async for event in sse.listen(f"{base}/204")] == []
@@ -208,7 +207,7 @@ class TestListen:
             async def stream(self) -> AsyncIterator[str]:
                 yield "here"
 
-        site = serve([("/", Coming)], log_function=lambda handler: None)
+        site = serve(web.Application([("/", Coming)], log_function=lambda handler: None))
         async with asyncio.timeout(SECONDS):
             assert [event.data async for event in sse.listen(f"http://127.0.0.1:{site.port}/", retry=0)] == ["here"]
 

@@ -206,6 +206,7 @@ class EventStreamHandler(RequestHandler):
     def on_connection_close(self) -> None:
         """The client left."""
         super().on_connection_close()
+        self._auto_finish = False  # nobody is there to be sent the end
         self._end_stream()
 
 
@@ -275,7 +276,15 @@ class _Attempt:
         self._reader.last_id, self._reader.retry = last_id, retry
 
     def cancel(self) -> None:
+        """Leave: the connection is closed."""
         self._fetch.cancel()
+        self._go_on()
+
+    def _go_on(self) -> None:
+        """What was read is taken: let the connection be read again."""
+        if self._taken is not None:
+            future_set_result_unless_cancelled(self._taken, None)
+            self._taken = None
 
     def _on_header(self, line: str) -> None:
         if line.startswith("HTTP/"):
@@ -312,9 +321,7 @@ class _Attempt:
             arrived, self._arrived = self._arrived, []
             for event in arrived:
                 yield event
-            if self._taken is not None:
-                future_set_result_unless_cancelled(self._taken, None)
-                self._taken = None
+            self._go_on()
             if self._error is not None:
                 raise self._error
             if self._arrived:
