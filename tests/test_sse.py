@@ -64,10 +64,9 @@ class Endless(EventStreamHandler):
 
 
 @pytest.fixture
-def ended(monkeypatch: pytest.MonkeyPatch) -> "asyncio.Queue[str]":
-    queue: asyncio.Queue[str] = asyncio.Queue()
-    monkeypatch.setattr(Endless, "ended", queue, raising=False)
-    return queue
+def ended() -> "asyncio.Queue[str]":
+    Endless.ended = asyncio.Queue()  # stays: what is open at the end of a test ends behind it
+    return Endless.ended
 
 
 async def test_heartbeats_and_a_client_that_leaves(serve: Callable[..., Any], ended: "asyncio.Queue[str]") -> None:

@@ -105,7 +105,7 @@ class EventStreamHandler(RequestHandler):
             assert self._stream_task is not None
             self._stream_task.uncancel()
         except StreamClosedError:
-            pass  # the client left
+            self._auto_finish = False  # the client left
         finally:
             self._stream_task = None
             self._stop_beating()
