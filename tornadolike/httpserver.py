@@ -283,8 +283,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             if connection._session is not None and connection._session._connection is not None:
                 handler = _handler_on(connection)
                 found.append(f"a request ({connection.context})" if handler is None else handler._request_summary())
-        left_http = [stream for stream in tuple(self.__taken_over) if not stream.closed()]
-        return found + ["a WebSocket" for stream in left_http if getattr(stream._consumer, "going_away", None) is not None]
+        return found + ["a WebSocket" for stream in _left_http(self) if getattr(stream._consumer, "going_away", None) is not None]
 
     def _listen_to(self, sock: socket.socket) -> Callable[[], None]:
         self._listening_loop = getattr(IOLoop.current(), "asyncio_loop", None)
@@ -353,6 +352,12 @@ def _in_flight(server: HTTPServer) -> list[str]:
     """What a drain of ``server`` would wait for now."""
     found: list[str] = server._HTTPServer__in_flight()  # type: ignore[attr-defined]  # apart from the names of programs' subclasses
     return found
+
+
+def _left_http(server: HTTPServer) -> list[iostream.IOStream]:
+    """The open streams of ``server`` that have left HTTP, as WebSockets do."""
+    streams: WeakSet[iostream.IOStream] = server._HTTPServer__taken_over  # type: ignore[attr-defined]  # as above
+    return [stream for stream in tuple(streams) if not stream.closed()]
 
 
 async def _let_arrive() -> None:
