@@ -20,7 +20,9 @@ shows the sums of all workers. The supervisor adds up the counts of workers that
 """
 
 import asyncio
+import atexit
 import os
+from bisect import bisect_left
 from collections import deque
 from typing import Any
 from weakref import WeakSet
@@ -63,7 +65,8 @@ class Metrics:
         self.messages = Counter("websocket_server_messages", "WebSocket messages.", ["direction"], registry=registry)
         self.lag = gauge("event_loop_lag_seconds", "How late the event loop ran a timer, last time.", "livemax")
         self.max_lag = gauge("event_loop_max_lag_seconds", "How late the event loop ran a timer, at worst, within a minute.", "livemax")
-        self._children: dict[_Key, Any] = {}
+        # Requests that prometheus-client does not know of yet: how many in each bucket, and how long they took together.
+        self._waiting: dict[_Key, tuple[list[int], list[float]]] = {}
         self._servers: WeakSet[httpserver.HTTPServer] = WeakSet()
         self._seen: dict[int, tuple[int, int]] = {}  # messages of each WebSocket that are counted already
         self._lags: deque[float] = deque(maxlen=_WORST_OF)
@@ -72,18 +75,25 @@ class Metrics:
     def observe(self, handler: web.RequestHandler) -> None:
         """Count a request that is finished."""
         request = handler.request
-        key = (request.method, route(handler), handler.get_status())
-        child = self._children.get(key)
-        if child is None:
-            child = self._child(key)
-        child.observe(request.request_time())
+        method = request.method
+        key = (method if method in _METHODS else "_OTHER", route(handler), handler.get_status())
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            waiting = self._waiting[key] = [0] * (len(DURATION_BUCKETS) + 1), [0.0]
+        counts, total = waiting
+        seconds = request.request_time()
+        counts[bisect_left(DURATION_BUCKETS, seconds)] += 1
+        total[0] += seconds
 
-    def _child(self, key: _Key) -> Any:
-        method, pattern, status = key
-        child = self.duration.labels(method if method in _METHODS else "_OTHER", pattern or "", str(status))
-        if method in _METHODS:  # else a client could fill the dictionary
-            self._children[key] = child
-        return child
+    def _hand_over(self) -> None:
+        """Give what has been counted to prometheus-client, whose locks and files would cost each request as much as all the rest."""
+        waiting, self._waiting = self._waiting, {}
+        for (method, pattern, status), (counts, total) in waiting.items():
+            child = self.duration.labels(method, pattern or "", str(status))
+            child._sum.inc(total[0])
+            for bucket, count in zip(child._buckets, counts, strict=True):
+                if count:
+                    bucket.inc(count)
 
     # -- what is looked at now and then
 
@@ -107,7 +117,8 @@ class Metrics:
         self._arm(loop)
 
     def sample(self) -> None:
-        """Bring the gauges up to date."""
+        """Bring everything up to date."""
+        self._hand_over()
         servers = tuple(self._servers)
         self.connections.set(sum(len(server._connections) for server in servers))
         self.active.set(sum(map(_active, servers)))
@@ -160,9 +171,10 @@ def instrument(application: web.Application, registry: CollectorRegistry | None 
     Returns the `Metrics`. A second call for the same application does nothing more.
     """
     registry = REGISTRY if registry is None else registry
-    known: Metrics | None = _by_registry.get(registry)
-    metrics = known or Metrics(registry)
-    _by_registry[registry] = metrics
+    metrics: Metrics | None = _by_registry.get(registry)
+    if metrics is None:
+        metrics = _by_registry[registry] = Metrics(registry)
+        atexit.register(metrics._hand_over)
     if getattr(application, "_metrics", None) is metrics:
         return metrics
     application._metrics = metrics  # type: ignore[attr-defined]  # ours
