@@ -190,6 +190,8 @@ def _run(module: str | None, rest: list[str]) -> int | str | None:
             sys.argv = [sys.argv[0], *rest]
             runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as error:
+        if getattr(error, "_by_signal", False):
+            raise  # the process was told to end, not only the program
         gen_log.info("Script exited with status %s", error.code)
         return error.code
     except Exception as error:

@@ -5,19 +5,21 @@ limits and time-outs, and for servers without the ``web`` layer.
 """
 
 import asyncio
+import inspect
+import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from weakref import WeakSet
 
-from tornadolike import httputil, iostream, netutil
+from tornadolike import gen, httputil, iostream, netutil
 from tornadolike._http1.engine import DONE, IDLE
 from tornadolike._net.admission import Admission
 from tornadolike.escape import native_str
 from tornadolike.http1connection import HTTP1Connection, HTTP1ConnectionParameters, HTTP1ServerConnection, _TakeRequest
 from tornadolike.ioloop import IOLoop
-from tornadolike.log import gen_log
+from tornadolike.log import app_log, gen_log
 from tornadolike.tcpserver import TCPServer
 from tornadolike.util import Configurable
 
@@ -30,6 +32,9 @@ _INTERNET = (socket.AF_INET, socket.AF_INET6)
 # Turns of the loop in which a drain still takes what has reached the kernel: accept, make the stream, read.
 _LAST_TURNS = 8
 _DRAIN_POLL_SECONDS = 0.02
+# How long a connection must have been idle for a drain to close it: until then a request may be on its way.
+_MOMENT_SECONDS = 1.0
+_NAMED = 10  # exchanges that the log line about those cut off names
 
 _TOO_SLOW = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
@@ -49,6 +54,11 @@ _DEFAULT_IDLE_SECONDS = 3600
 
 # Servers that have listened in this process: what ``tornadolike run`` drains.
 _servers: "WeakSet[HTTPServer]" = WeakSet()
+# What is told of a server that begins to listen: the command line adds its health checks to it, and tells its supervisor.
+_on_listen: "list[Callable[[HTTPServer], None]]" = []
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_servers.clear)  # the parent's, and its business
 
 
 _Method = TypeVar("_Method", bound=Callable[..., Any])
@@ -221,10 +231,11 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
     async def drain(self, timeout: float | None = None) -> bool:  # noqa: ASYNC109 - it has an end of its own, not an exception
         """Stop without losing a request. Not in Tornado.
 
-        Accepts no more connections, closes those that are idle, lets the requests in flight be answered, with ``Connection: close``,
-        and closes WebSockets with code 1001. Returns True when nothing is open any more; False when ``timeout`` seconds have passed
-        before that (None: no limit), and the rest was closed with what was in flight on it. Call it in the server's event loop, once: a
-        drained server does not serve again.
+        Accepts no more connections, lets the requests in flight be answered, with ``Connection: close``, tells their handlers
+        (`.RequestHandler.on_drain`), closes connections that have been idle for a second (a request may be on its way to the others, and is
+        answered with ``Connection: close``), and closes WebSockets with code 1001. Returns True when nothing is open any more; False when
+        ``timeout`` seconds have passed before that (None: no limit), and the rest was closed with what was in flight on it, which a warning
+        on ``tornado.general`` names. Call it in the server's event loop, once: a drained server does not serve again.
         """
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
@@ -233,17 +244,22 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         await _let_arrive()
         self.conn_params.no_keep_alive = True
         told: WeakSet[iostream.IOStream] = WeakSet()
-        while self.__wind_down(told):
+        heard: WeakSet[Any] = WeakSet()
+        while self.__wind_down(told, heard):
             if deadline is not None and loop.time() >= deadline:
-                await self.__cut_off(told)
+                await self.__cut_off(told, timeout)
                 return False
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
         return True
 
-    def __wind_down(self, told: WeakSet[iostream.IOStream]) -> bool:
-        """Close what is idle, let nothing become idle again, tell WebSockets. Says whether anything is still open."""
+    def __wind_down(self, told: WeakSet[iostream.IOStream], heard: WeakSet[Any]) -> bool:
+        """Close what is idle, let nothing become idle again, tell handlers and WebSockets. Says whether anything is still open."""
         for connection in tuple(self._connections):
             _finish_connection(connection)
+            handler = _handler_on(connection)
+            if handler is not None and handler not in heard:
+                heard.add(handler)
+                _tell(handler)
         for stream in tuple(self.__taken_over):
             go_away = getattr(stream._consumer, "going_away", None)
             if go_away is not None and stream not in told and not stream.closed():
@@ -251,15 +267,31 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
                 go_away()
         return bool(self._connections) or any(not stream.closed() for stream in told)
 
-    async def __cut_off(self, told: WeakSet[iostream.IOStream]) -> None:
+    async def __cut_off(self, told: WeakSet[iostream.IOStream], timeout: float | None) -> None:  # noqa: ASYNC109 - for the log
+        left = self.__in_flight()
+        if left:
+            more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
+            gen_log.warning("Drain: %g s have passed, cutting off %s%s", timeout, ", ".join(left[:_NAMED]), more)
         for stream in tuple(told):
             stream.close()
         await self.close_all_connections()
 
+    def __in_flight(self) -> list[str]:
+        """What a drain would wait for, one text for each: ``GET /feed (192.0.2.1)``, ``WebSocket (192.0.2.1)``."""
+        found = []
+        for connection in tuple(self._connections):
+            if connection._session is not None and connection._session._connection is not None:
+                handler = _handler_on(connection)
+                found.append(f"a request ({connection.context})" if handler is None else handler._request_summary())
+        return found + ["a WebSocket" for stream in _left_http(self) if getattr(stream._consumer, "going_away", None) is not None]
+
     def _listen_to(self, sock: socket.socket) -> Callable[[], None]:
         self._listening_loop = getattr(IOLoop.current(), "asyncio_loop", None)
         _servers.add(self)
-        return super()._listen_to(sock)
+        accepting_ends = super()._listen_to(sock)
+        for tell in _on_listen:
+            tell(self)
+        return accepting_ends
 
     def __admits(self, stream: iostream.IOStream, address: tuple[Any, ...]) -> bool:
         admission = self._admission
@@ -316,6 +348,18 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             self._admission.release(stream)
 
 
+def _in_flight(server: HTTPServer) -> list[str]:
+    """What a drain of ``server`` would wait for now."""
+    found: list[str] = server._HTTPServer__in_flight()  # type: ignore[attr-defined]  # apart from the names of programs' subclasses
+    return found
+
+
+def _left_http(server: HTTPServer) -> list[iostream.IOStream]:
+    """The open streams of ``server`` that have left HTTP, as WebSockets do."""
+    streams: WeakSet[iostream.IOStream] = server._HTTPServer__taken_over  # type: ignore[attr-defined]  # as above
+    return [stream for stream in tuple(streams) if not stream.closed()]
+
+
 async def _let_arrive() -> None:
     """Let the loop take what has reached the kernel already: it is in flight."""
     for _ in range(_LAST_TURNS):
@@ -323,18 +367,47 @@ async def _let_arrive() -> None:
 
 
 def _finish_connection(connection: HTTP1ServerConnection) -> None:
-    """Close a connection if it is idle, else after the exchange it is in."""
+    """Close a connection if it has been idle for a moment, else after the exchange it is in, or the next one."""
     session = connection._session
     if session is None:
         return
     exchange, engine = session._connection, session.engine
     if exchange is None:
-        if not engine.waiting_bytes:
+        # With no limit on idle time nobody has noted when it began.
+        idle = float("inf") if session._idle_timer is None else session._loop.time() - session._deadline + session._head_seconds
+        if not engine.waiting_bytes and idle >= _MOMENT_SECONDS:
             connection.stream.close()
         return
     exchange.no_keep_alive = True  # for a head that is not complete yet
     if engine.peer is not IDLE:
         engine.keep_alive = False
+
+
+def _handler_on(connection: HTTP1ServerConnection) -> Any:
+    """The `web.RequestHandler` that works for a connection now; None where there is none, or something else."""
+    exchange = None if connection._session is None else connection._session._connection
+    handler = getattr(getattr(exchange, "_close_callback", None), "__self__", None)
+    return handler if hasattr(handler, "on_drain") else None
+
+
+def _tell(handler: Any) -> None:
+    """Call a handler's hook, in a turn of the loop of its own."""
+    context = getattr(handler.request.connection, "_request_context", None)
+    asyncio.get_running_loop().call_soon(_call_hook, handler, context=context)
+
+
+def _call_hook(handler: Any) -> None:
+    try:
+        outcome = handler.on_drain()
+        if inspect.isawaitable(outcome):
+            IOLoop.current().add_future(gen.convert_yielded(outcome), _log_failure)
+    except Exception:
+        app_log.error("Exception in %s.on_drain", type(handler).__name__, exc_info=True)
+
+
+def _log_failure(future: "asyncio.Future[Any]") -> None:
+    if not future.cancelled() and future.exception() is not None:
+        app_log.error("Exception in on_drain", exc_info=future.exception())
 
 
 class _Deadlines:

@@ -33,12 +33,15 @@ _task_id: int | None = None
 _children: dict[int, int] = {}
 _terminating = False
 
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_children.clear)  # its brothers are not its children, however it was forked
+
 
 def _terminate_children(number: int) -> bool:
     """Send signal ``number`` to the children, and start none again from now on. Says whether there are any. For signal handlers."""
     global _terminating
     _terminating = bool(_children)
-    for pid in _children:
+    for pid in tuple(_children):
         os.kill(pid, number)
     return _terminating
 
@@ -86,7 +89,6 @@ def _fork(number: int, numbers: dict[int, int]) -> bool:
         return False
     end_with_parent()
     _task_id = number
-    numbers.clear()  # its brothers are not its children
     return True
 
 

@@ -56,7 +56,7 @@ from tornadolike._web import kept_files, static_files, url_patterns
 from tornadolike.concurrent import future_set_result_unless_cancelled
 from tornadolike.escape import _unicode, utf8
 from tornadolike.http1connection import HTTP1Connection, _TakeRequest
-from tornadolike.httpserver import HTTPServer
+from tornadolike.httpserver import HTTPServer, _beyond_tornado
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import access_log, app_log, gen_log
 from tornadolike.routing import (
@@ -273,6 +273,15 @@ class RequestHandler:
                 body.set_exception(iostream.StreamClosedError())
                 # The handler may be gone already; then nobody else looks at it.
                 body.exception()
+
+    @_beyond_tornado
+    def on_drain(self) -> Awaitable[None] | None:
+        """Called when the server has begun to drain while this handler works: the process is about to end. Not in Tornado.
+
+        For handlers that would go on for long: end the stream, answer the poll. They have the rest of the drain's time. It may be a
+        coroutine. See `.HTTPServer.drain`.
+        """
+        return None
 
     def clear(self) -> None:
         """Forget status, headers and body written so far; the response starts anew."""

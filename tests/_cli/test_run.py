@@ -116,11 +116,180 @@ def test_what_cannot_be_had_is_one_line_and_status_2(tmp_path: Path, arguments: 
     assert message in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["program.py", "--port=1"], ["-m"], ["program.py", "-m", "program"]])
-def test_usage_errors(tmp_path: Path, arguments: list[str]) -> None:
+_ERRORS = [
+    ([], "what is to be run?"),
+    (["-m"], "-m: expected one argument"),
+    (["-m", "one", "--", "two"], None),
+    (["--prot", "1", "program.py"], "no such option: --prot (did you mean --port?)"),
+    (["--port", "1", "program.py"], "--port is for package.module:attribute; program.py listens by itself"),
+    (["--access-log", "jsn", "program.py"], "--access-log: 'jsn' is none of off, common, json (did you mean json?)"),
+    (["--drain", "-1", "program.py"], "--drain: '-1': must be a finite number of seconds, at least 0"),
+    (["--drain-timeout", "nan", "program.py"], "'nan': must be a finite number"),
+    (["--drain", "inf", "program.py"], "'inf': must be a finite number"),
+    (["--drain=soon", "program.py"], "'soon' is not a number of seconds"),
+    (["--drain-delay", "3", "--drain", "0", "program.py"], "--drain-delay needs a --drain above 0"),
+    (["program.pi"], "no such file or directory (did you mean program.py?)"),
+    (["made:app", "--port", "70000"], "'70000' is not a whole number from 0 to 65535"),
+    (["made:app", "--uds", "a", "--port", "0"], "--port and --uds exclude each other"),
+    (["made:app", "--max-body-size", "ten"], "'ten' is not a number of bytes"),
+    (["made:app", "--ssl-keyfile", "program.py"], "--ssl-keyfile needs --ssl-certfile"),
+    (["made:app", "--ssl-certfile", "progam.py"], "--ssl-certfile: no such file: progam.py (did you mean program.py?)"),
+    (["made:app", "--trusted-proxies", "::1"], "--trusted-proxies needs --proxy-headers"),
+    (["made:app", "--health", "healthz"], "'healthz' is not the path of a URL"),
+    (["made:app", "surplus"], "unexpected argument: surplus"),
+    (["--env-file", "no.env", "program.py"], "--env-file: no such file: no.env"),
+    (["--workers", "-2", "program.py"], "'-2' is not a whole number at least 0"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), [case for case in _ERRORS if case[1]])
+def test_a_wrong_command_line_is_one_line_and_status_2(tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "program.py").write_text("print('ran')", encoding="utf-8")
     done = run_ours(*arguments, cwd=tmp_path)
-    assert done.returncode == 2
-    assert "usage: " in done.stderr
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("tornadolike run: ")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(("words", "message"), [([], "what is to be done? run, "), (["rnu"], "no such command: rnu (did you mean run?)")])
+def test_commands_are_named(tmp_path: Path, words: list[str], message: str) -> None:
+    done = run("-m", "tornadolike", *words, cwd=tmp_path)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert message in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "argv"),
+    [
+        (["program.py", "--port=9000"], ["--port=9000"]),
+        (["program.py", "a", "--", "b"], ["a", "--", "b"]),
+        (["program.py", "--loop", "asyncio", "--port=1"], ["--port=1"]),
+        (["program.py", "--drain=8", "--http", "h11", "x"], ["x"]),
+        (["program.py", "--log-level", "info", "--", "x"], ["x"]),
+        (["program.py", "--log-level", "info", "y", "--", "x"], ["--log-level", "info", "y", "--", "x"]),
+        (["--log-level", "info", "program.py", "-m", "x"], ["-m", "x"]),
+        (["-m", "program", "-v", "--help"], ["-v", "--help"]),
+        (["-mprogram", "--help"], ["--help"]),
+        (["program.py", "--", "--", "x"], ["--", "x"]),
+    ],
+)
+def test_what_stands_behind_the_target_is_the_programs(tmp_path: Path, words: list[str], argv: list[str]) -> None:
+    (tmp_path / "program.py").write_text("import sys; print(sys.argv[1:])", encoding="utf-8")
+    done = run_ours(*words, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{argv}\n"), done.stderr
+
+
+def test_says_whose_an_ambiguous_option_is(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("", encoding="utf-8")
+    done = run_ours("program.py", "--workers", "4", cwd=tmp_path)
+    assert "--workers stands behind the program's name and is the program's" in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("loader", ["/dev/stdin", "pipe"])
+def test_programs_that_come_through_a_pipe(tmp_path: Path, loader: str) -> None:
+    source = "import sys, tornado; print(sys.argv, __name__, tornado.__name__)\n"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    reading, writing = os.pipe()
+    os.write(writing, source.encode())
+    os.close(writing)
+    target = loader if loader != "pipe" else f"/dev/fd/{reading}"
+    done = subprocess.run(
+        [sys.executable, "-m", "tornadolike", "run", target, "one"],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        pass_fds=[reading],
+        **({"stdin": reading} if loader != "pipe" else {}),
+    )
+    os.close(reading)
+    assert (done.returncode, done.stdout) == (0, f"['{target}', 'one'] __main__ {tornadolike.__name__}\n"), done.stderr
+
+
+def test_env_file(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import os; print(os.environ['A'], os.environ['B'], os.environ['C'])", encoding="utf-8")
+    (tmp_path / "app.env").write_text("# of the site\nexport A=one\nB='two words'\nC=kept\n", encoding="utf-8")
+    done = run_ours("--env-file", "app.env", "program.py", cwd=tmp_path, C="given")
+    assert done.stdout == "one two words given\n", done.stderr
+
+
+def test_env_file_without_dotenv(tmp_path: Path) -> None:
+    from tornadolike._cli.run import _read_environment
+
+    path = tmp_path / "app.env"
+    path.write_text('A=1\n\n# no\nexport B = "x = y"\nC=\n', encoding="utf-8")
+    assert _read_environment(str(path)) == {"A": "1", "B": "x = y", "C": ""}
+    path.write_text("A=1\nwhat is this\n", encoding="utf-8")
+    with pytest.raises(ValueError, match="line 2: not NAME=VALUE"):
+        _read_environment(str(path))
+
+
+def test_pid_file(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import os; print(os.getpid(), open('program.pid').read())", encoding="utf-8")
+    done = run_ours("--pid-file", "program.pid", "program.py", cwd=tmp_path)
+    pid, written = done.stdout.split()
+    assert pid == written
+    assert not (tmp_path / "program.pid").exists()
+
+
+@pytest.mark.parametrize("suffix", ["json", "toml", "ini", "yaml"])
+def test_log_config(tmp_path: Path, suffix: str) -> None:
+    if suffix == "yaml":
+        pytest.importorskip("yaml")
+    texts = {
+        "json": '{"version": 1, "formatters": {"f": {"format": "<%(message)s>"}}, "handlers": {"h": {"class": "logging.StreamHandler", '
+        '"formatter": "f", "stream": "ext://sys.stdout"}}, "root": {"level": "INFO", "handlers": ["h"]}}',
+        "toml": 'version = 1\n[formatters.f]\nformat = "<%(message)s>"\n[handlers.h]\nclass = "logging.StreamHandler"\nformatter = "f"\n'
+        'stream = "ext://sys.stdout"\n[root]\nlevel = "INFO"\nhandlers = ["h"]\n',
+        "ini": "[loggers]\nkeys=root\n[handlers]\nkeys=h\n[formatters]\nkeys=f\n[logger_root]\nlevel=INFO\nhandlers=h\n"
+        "[handler_h]\nclass=StreamHandler\nformatter=f\nargs=(sys.stdout,)\n[formatter_f]\nformat=<%(message)s>\n",
+        "yaml": "version: 1\nformatters: {f: {format: <%(message)s>}}\nhandlers: {h: {class: logging.StreamHandler, formatter: f, "
+        "stream: ext://sys.stdout}}\nroot: {level: INFO, handlers: [h]}\n",
+    }
+    (tmp_path / f"log.{suffix}").write_text(texts[suffix], encoding="utf-8")
+    (tmp_path / "program.py").write_text("import tornado.log; tornado.log.gen_log.info('here')", encoding="utf-8")
+    done = run_ours("--log-config", f"log.{suffix}", "program.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "<here>\n"), done.stderr
+    (tmp_path / f"log.{suffix}").write_text("{{{", encoding="utf-8")
+    done = run_ours("--log-config", f"log.{suffix}", "program.py", cwd=tmp_path)
+    assert (done.returncode, done.stderr.splitlines()[1][:30]) == (2, "tornadolike run: --log-config:")
+
+
+def test_log_level(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import tornado.log as l; l.gen_log.info('no'); l.gen_log.warning('yes')", encoding="utf-8")
+    done = run_ours("--log-level", "warning", "program.py", cwd=tmp_path)
+    assert done.stderr.splitlines()[1].endswith("] yes")
+    assert "no" not in done.stderr.splitlines()[1:]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh"])
+def test_completion(tmp_path: Path, shell: str) -> None:
+    pytest.importorskip("shtab")
+    done = run("-m", "tornadolike", "--print-completion", shell, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "--drain-delay" in done.stdout
+
+
+def test_bash_completes(tmp_path: Path) -> None:
+    pytest.importorskip("shtab")
+    script = run("-m", "tornadolike", "--print-completion", "bash", cwd=tmp_path).stdout
+    (tmp_path / "completion").write_text(script, encoding="utf-8")
+    function = r"$(complete -p tornadolike | sed 's/.*-F \([^ ]*\).*/\1/')"
+    ask = f"source ./completion; COMP_WORDS=(tornadolike run --drain-); COMP_CWORD=2; {function}; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(["bash", "-c", ask], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.split() == ["--drain-timeout", "--drain-delay"], done.stderr
+
+
+def test_help_is_grouped_and_fits_a_terminal(tmp_path: Path) -> None:
+    done = run("-m", "tornadolike", "run", "--help", cwd=tmp_path, COLUMNS="80")
+    assert done.returncode == 0
+    for words in ("where to listen", "processes:", "logs:", "examples:", "exit status:"):
+        assert words in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 100
 
 
 def test_exit_status_and_traceback_are_the_programs(tmp_path: Path) -> None:
@@ -129,7 +298,15 @@ def test_exit_status_and_traceback_are_the_programs(tmp_path: Path) -> None:
     assert run_ours("exits.py", cwd=tmp_path).returncode == 7
     failed = run_ours("fails.py", cwd=tmp_path)
     assert failed.returncode == 1
-    assert 'fails.py", line 1, in <module>\n    1 / 0' in failed.stderr
+    assert (
+        failed.stderr.partition("\n")[2] == run(str(tmp_path / "fails.py"), cwd=tmp_path).stderr
+    )  # behind the banner, as Python prints it
+    (tmp_path / "broken.py").write_text("1 +\n", encoding="utf-8")
+    failed = run_ours("broken.py", cwd=tmp_path)
+    assert failed.stderr.partition("\n")[2] == run(str(tmp_path / "broken.py"), cwd=tmp_path).stderr
+    failed = run_ours("-m", "fails", cwd=tmp_path)
+    assert "_cli" not in failed.stderr
+    assert "runpy" not in failed.stderr
     assert run_ours("-m", "nosuchmodule", cwd=tmp_path).returncode == 1
 
 

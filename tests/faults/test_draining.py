@@ -125,7 +125,83 @@ async def test_websockets_are_closed_with_1001(serve: Any) -> None:
     assert await asyncio.wait_for(draining, 4) is True
 
 
-async def test_the_time_limit_cuts_off(serve: Any) -> None:
+class Stream(web.RequestHandler):
+    """Goes on until it is told to end."""
+
+    kind = "plain"
+
+    def initialize(self, kind: str = "plain") -> None:
+        self.ended = asyncio.Event()
+        self.kind = kind
+
+    async def get(self) -> None:
+        Waiting.inside += 1
+        await self.flush()
+        await self.ended.wait()
+        Waiting.inside -= 1
+        self.finish("told")
+
+    def on_drain(self) -> Any:
+        if self.kind == "fails":
+            self.ended.set()
+            raise ValueError("in on_drain")
+        if self.kind == "coroutine":
+            return self.end()
+        self.ended.set()
+        return None
+
+    async def end(self) -> None:
+        await asyncio.sleep(0)
+        self.ended.set()
+
+
+@pytest.mark.parametrize("kind", ["plain", "coroutine", "fails"])
+async def test_handlers_are_told(serve: Any, logs: Any, kind: str) -> None:
+    Waiting.inside = 0
+    site = serve([("/", Stream, {"kind": kind})])
+    client = await site.client()
+    client.get()
+    await site.until(lambda: Waiting.inside == 1)
+    assert await asyncio.wait_for(site.server.drain(30), 5) is True
+    assert (await client.rest()).endswith(b"4\r\ntold\r\n0\r\n\r\n")
+    if kind == "fails":
+        logs.take("tornado.application", r"Exception in Stream\.on_drain")
+
+
+async def test_a_handler_that_begins_while_draining_is_told_too(serve: Any) -> None:
+    Waiting.inside = 0
+    site = serve([*ROUTES, ("/stream", Stream)])
+    slow, late = await site.client(), await site.client()
+    slow.get("/wait")
+    await site.until(lambda: Waiting.inside == 1)
+    draining = asyncio.ensure_future(site.server.drain(30))
+    await site.until(lambda: site.server.conn_params.no_keep_alive)
+    late.get("/stream")
+    head = await late.reader.readuntil(b"\r\n\r\n")
+    assert b"Connection: close" in head
+    assert (await late.rest()).endswith(b"told\r\n0\r\n\r\n")
+    Waiting.gate.set()
+    assert await asyncio.wait_for(draining, 5) is True
+
+
+async def test_who_has_just_been_accepted_or_answered_may_still_ask(serve: Any) -> None:
+    site = serve(ROUTES)
+    new, kept = await site.client(), await site.client()
+    kept.get()
+    await kept.response()
+    draining = asyncio.ensure_future(site.server.drain())
+    await site.until(lambda: site.server.conn_params.no_keep_alive)
+    await asyncio.sleep(0.1)  # a request takes its time on the wire
+    for client in (new, kept):
+        client.get()
+        head, body = await client.response()
+        assert body == b"quick"
+        assert b"\r\nConnection: close\r\n" in head
+        assert await client.rest() == b""
+    assert await asyncio.wait_for(draining, 5) is True
+
+
+async def test_the_time_limit_cuts_off(serve: Any, logs: Any) -> None:
     site = serve(ROUTES)
     client, silent = await site.client(), await site.client()
     silent.send(UPGRADE)
@@ -135,5 +211,6 @@ async def test_the_time_limit_cuts_off(serve: Any) -> None:
     assert await asyncio.wait_for(site.server.drain(0.1), 5) is False
     assert await client.rest() == b""
     assert await silent.rest() == b"\x88\x02\x03\xe9"
+    logs.take("tornado.general", r"Drain: 0\.1 s have passed, cutting off GET /wait \(127\.0\.0\.1\), a WebSocket$")
     Waiting.gate.set()
     await site.until(lambda: Waiting.inside == 0)

@@ -1,48 +1,145 @@
-"""``tornadolike run TARGET``: a Tornado program, unchanged, with ``tornado`` served by tornadolike."""
+"""``tornadolike run TARGET``: a Tornado program, unchanged, or an application, with ``tornado`` served by tornadolike."""
 
 import argparse
-import builtins
+import atexit
 import importlib.metadata
-import importlib.util
 import os
 import platform
-import runpy
 import sys
-from importlib.machinery import SourceFileLoader
-from types import ModuleType
+from typing import Any
 
 import tornadolike
 from tornadolike import _alias
-from tornadolike._cli import draining
+from tornadolike._cli import draining, parsing, program
 from tornadolike._http1 import select
 from tornadolike._loop import factory
 
-USAGE_ERROR = 2
+USAGE_ERROR = parsing.USAGE_ERROR
 DRAIN_SECONDS = 30.0
 
+_DESCRIPTION = """\
+Run a script, a module with -m, or an application that stands in a module, with
+`import tornado` served by tornadolike. A script or module runs as Python itself
+would run it: what follows its name are its arguments, and it listens by itself.
+Of package.module:attribute, which is an Application, a function that makes one,
+or with --asgi an ASGI application, we are the server."""
 
-def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+_EPILOG = """\
+examples:
+  tornadolike run app.py --port=9000                 the program gets --port=9000
+  tornadolike run --loop uvloop -m package.server
+  tornadolike run shop.main:make_app --port 8000 --workers 4 --access-log json
+  tornadolike run app.py --workers 4 -- --port=9000  ours before --, the program's behind it
+
+exit status:
+  the program's own; 0 after SIGTERM, when all that was in flight is answered; 1 for
+  an exception; 2 for a wrong command line; 3 when workers cannot start; -15 (143 in a shell)
+  after a second SIGTERM; -2 (130) after Ctrl-C."""
+
+# What only makes sense where we are the server.
+_SERVER_ONLY = (
+    *("asgi", "host", "port", "uds", "fd", "ssl_certfile", "ssl_keyfile", "ssl_ca_certs", "proxy_headers", "trusted_proxies"),
+    *("limit_connections", "max_body_size", "request_timeout"),
+)
+
+
+def register(commands: "argparse._SubParsersAction[Any]") -> None:
     """Add the command to the command line."""
     parser = commands.add_parser(
         "run",
-        help="run a Tornado program on tornadolike",
-        description="Run a script, or a module with -m, as Python itself would, with `import tornado` served by tornadolike.",
-        usage="tornadolike run (TARGET | -m MODULE) [--loop NAME] [--http ENGINE] [--drain SECONDS] [-- ARGS ...]",
-        epilog="What stands behind -- is what the program finds in sys.argv[1:].",
+        help="run a Tornado program or application on tornadolike",
+        description=_DESCRIPTION,
+        usage="tornadolike run [OPTIONS] (SCRIPT | -m MODULE) [ARGS ...]\n"
+        "       tornadolike run [OPTIONS] PACKAGE.MODULE:ATTRIBUTE [OPTIONS]",
+        epilog=_EPILOG,
     )
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("target", metavar="TARGET", nargs="?", help="path of a script, or of a directory or zip file with a __main__.py")
-    what.add_argument("-m", dest="module", metavar="MODULE", help="a module, as in python -m")
-    parser.add_argument("--loop", metavar="NAME", help="event loop: asyncio (default), uvloop, ... (environment: TORNADOLIKE_LOOP)")
-    parser.add_argument("--http", metavar="ENGINE", help="HTTP/1.1 parser: auto (default), h11, httptools (environment: TORNADOLIKE_HTTP)")
     parser.add_argument(
-        "--drain",
-        metavar="SECONDS",
-        type=float,
-        default=DRAIN_SECONDS,
-        help="at SIGTERM, time for the requests in flight (default: 30; 0: end at once); a second SIGTERM ends at once",
+        "target", metavar="TARGET", nargs="?", help="a script (a directory or zip file with a __main__.py), or module:attribute"
     )
-    parser.set_defaults(execute=execute)
+    parser.add_argument("-m", dest="module", metavar="MODULE", help="a module, as in python -m")
+    parser.add_argument("--asgi", action="store_true", default=None, help="the attribute is an ASGI application")
+    for add in (_add_engines, _add_addresses, _add_limits, _add_processes, _add_ending, _add_logs):
+        add(parser)
+    parser.set_defaults(execute=execute, parser=parser)
+
+
+def _add_engines(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("what it runs on")
+    group.add_argument("--loop", metavar="NAME", help="event loop: asyncio (default), uvloop, ... (environment: TORNADOLIKE_LOOP)")
+    group.add_argument("--http", metavar="ENGINE", help="HTTP/1.1 parser: auto (default), h11, httptools (environment: TORNADOLIKE_HTTP)")
+    group.add_argument("--env-file", metavar="FILE", help="NAME=VALUE lines for the environment; what is set already stays")
+
+
+def _add_addresses(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where to listen (module:attribute only)")
+    group.add_argument("--host", metavar="NAME", help="address or name (default 127.0.0.1; 0.0.0.0 or :: for all)")
+    group.add_argument("--port", metavar="N", type=parsing.whole(0, 65535), help="default 8888; 0 takes a free one and says which")
+    group.add_argument("--uds", metavar="PATH", help="a Unix socket instead")
+    group.add_argument("--fd", metavar="N", type=parsing.whole(0), help="a listening socket that was inherited instead (3 under systemd)")
+    group.add_argument("--ssl-certfile", metavar="FILE", help="speak TLS with this certificate chain (PEM)")
+    group.add_argument("--ssl-keyfile", metavar="FILE", help="its key, where that is in another file")
+    group.add_argument("--ssl-ca-certs", metavar="FILE", help="ask clients for certificates of these authorities")
+    group.add_argument(
+        "--proxy-headers", action="store_true", default=None, help="believe X-Forwarded-For, X-Real-Ip, X-Forwarded-Proto (xheaders)"
+    )
+    group.add_argument("--trusted-proxies", metavar="IP[,IP]", help="skip these in X-Forwarded-For (trusted_downstream)")
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("limits (module:attribute only)")
+    group.add_argument("--limit-connections", metavar="N", type=parsing.whole(1), help="connections at once, in each process")
+    group.add_argument(
+        "--max-body-size", metavar="BYTES", type=parsing.size, help="largest request body, such as 512k or 10M (default 100M)"
+    )
+    group.add_argument(
+        "--request-timeout", metavar="SECONDS", type=parsing.seconds(above=True), help="cancel a handler after so long, answer 503"
+    )
+
+
+def _add_processes(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("processes")
+    group.add_argument(
+        "--workers",
+        metavar="N",
+        type=parsing.whole(0),
+        help="processes that share the ports (0: one per core); SIGHUP replaces them one by one",
+    )
+    group.add_argument("--pid-file", metavar="FILE", help="write the process id there; removed at the end")
+    group.add_argument("--reload", action="store_true", default=None, help="restart when a source changes (development)")
+    group.add_argument(
+        "--reload-dir", metavar="DIR", action="append", help="watch this directory (default: the current one); may be repeated"
+    )
+
+
+def _add_ending(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("ending, health")
+    group.add_argument(
+        "--drain",
+        "--drain-timeout",
+        dest="drain",
+        metavar="SECONDS",
+        type=parsing.seconds(),
+        default=DRAIN_SECONDS,
+        help="at SIGTERM or Ctrl-C, time for the requests in flight (default 30; 0: end at once); a second one ends at once",
+    )
+    group.add_argument(
+        "--drain-delay",
+        metavar="SECONDS",
+        type=parsing.seconds(),
+        default=0.0,
+        help="before that, go on for so long while --ready says 503 (default 0)",
+    )
+    group.add_argument("--health", metavar="PATH", type=parsing.path, help="answer GET PATH with 200 as long as the process works")
+    group.add_argument("--ready", metavar="PATH", type=parsing.path, help="answer GET PATH with 200, and with 503 as soon as it is to end")
+
+
+def _add_logs(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("logs")
+    group.add_argument("--log-level", choices=["debug", "info", "warning", "error"], help="log to stderr from this level on")
+    group.add_argument("--log-config", metavar="FILE", help="configure logging by a file for logging.config: .ini, .json, .toml, .yaml")
+    group.add_argument(
+        "--access-log", choices=["off", "common", "json"], help="a line for each request on stdout, in this form, instead of the logger's"
+    )
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -51,21 +148,51 @@ def execute(arguments: argparse.Namespace) -> int:
     Everything is also put into the environment, so that the program's child processes run on the same.
     """
     try:
+        if arguments.env_file:
+            load_environment(arguments.env_file)
         loop, engine = _choose(arguments.loop, arguments.http)
-        _check_target(arguments.target, arguments.module)
-    except (factory.UnknownLoop, select.UnknownEngine, LookupError) as error:
-        print(f"tornadolike run: {error}", file=sys.stderr)  # noqa: T201 - a command's own message
+        _check(arguments)
+    except (factory.UnknownLoop, select.UnknownEngine, LookupError, ValueError) as error:
+        print(f"tornadolike run: {error.args[0]}", file=sys.stderr)  # noqa: T201 - a command's own message
         return USAGE_ERROR
     os.environ[_alias.ENVIRONMENT_VARIABLE] = "1"
     _alias.install()
-    print(_banner(loop, engine), file=sys.stderr, flush=True)  # noqa: T201 - a command's own message
-    if arguments.drain > 0:
-        draining.drain_on_sigterm(arguments.drain)
-    if arguments.module is not None:
-        _run_module(arguments.module, arguments.program_arguments)
-    else:
-        _run_path(arguments.target, arguments.program_arguments)
+    worker = os.environ.get("TORNADOLIKE_WORKER")
+    if worker is None:
+        print(_banner(loop, engine, arguments), file=sys.stderr, flush=True)  # noqa: T201 - a command's own message
+        if arguments.pid_file:
+            _write_pid_file(arguments.pid_file)
+        if arguments.workers is not None or arguments.reload:
+            from tornadolike._cli import supervisor
+
+            return supervisor.supervise(arguments)
+    _run_here(arguments, worker)
     return 0
+
+
+def _run_here(arguments: argparse.Namespace, worker: str | None) -> None:
+    if worker is not None:
+        from tornadolike._cli import worker as worker_side
+
+        worker_side.attach(worker, arguments.drain)
+    if arguments.log_config or arguments.log_level or arguments.access_log or arguments.attribute:
+        from tornadolike._cli import logs
+
+        logs.configure(arguments.log_config, arguments.log_level or ("info" if arguments.attribute else None), arguments.access_log)
+    if arguments.health or arguments.ready:
+        from tornadolike._cli import probes
+
+        probes.install(arguments.health, arguments.ready)
+    draining.drain_on_signals(arguments.drain, arguments.drain_delay)
+    program.print_tracebacks_as_python_does()
+    if arguments.attribute:
+        from tornadolike._cli import serving
+
+        serving.serve(arguments)
+    elif arguments.module is not None:
+        program.run_module(arguments.module, arguments.program_arguments)
+    else:
+        program.run_path(arguments.target, arguments.program_arguments)
 
 
 def _choose(loop: str | None, engine: str | None) -> tuple[str, str]:
@@ -80,18 +207,96 @@ def _choose(loop: str | None, engine: str | None) -> tuple[str, str]:
     return loop, select.resolve()
 
 
-def _check_target(path: str | None, module: str | None) -> None:
-    if path is not None and not os.path.exists(path):
-        raise LookupError(f"can't open file {path!r}: no such file or directory")
+def _check(arguments: argparse.Namespace) -> None:
+    """Raise `LookupError` for what does not exist or does not go together."""
+    path, module = arguments.target, arguments.module
+    if path is None and module is None:
+        raise LookupError("what is to be run? a script, -m MODULE, or package.module:attribute (--help says more)")
+    if path is not None and module is not None:
+        raise LookupError(f"either -m {module} or {path}, not both")
     if module is not None and not module.strip("."):
         raise LookupError(f"not a module name: {module!r}")
+    arguments.attribute = path is not None and not os.path.exists(path) and parsing.is_attribute(path)
+    if path is not None and not arguments.attribute and not os.path.exists(path):
+        raise LookupError(f"can't open file {path!r}: no such file or directory{_near(path)}")
+    if not arguments.attribute:
+        for name in _SERVER_ONLY:
+            if getattr(arguments, name) is not None:
+                option = f"--{name.replace('_', '-')}"
+                raise LookupError(
+                    f"{option} is for package.module:attribute; {path or module} listens by itself, and takes arguments behind its name"
+                )
+    _check_together(arguments)
 
 
-def _banner(loop: str, engine: str) -> str:
-    return (
+def _check_together(arguments: argparse.Namespace) -> None:
+    given = [f"--{name}" for name in ("port", "uds", "fd") if getattr(arguments, name) is not None]
+    if len(given) > 1:
+        raise LookupError(f"{given[0]} and {given[1]} exclude each other")
+    if arguments.ssl_keyfile and not arguments.ssl_certfile:
+        raise LookupError("--ssl-keyfile needs --ssl-certfile")
+    if arguments.trusted_proxies and not arguments.proxy_headers:
+        raise LookupError("--trusted-proxies needs --proxy-headers")
+    if arguments.drain_delay and not arguments.drain:
+        raise LookupError("--drain-delay needs a --drain above 0")
+    for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs", "log_config"):
+        file = getattr(arguments, name)
+        if file and not os.path.isfile(file):
+            raise LookupError(f"--{name.replace('_', '-')}: no such file: {file}{_near(file)}")
+
+
+def _near(path: str) -> str:
+    directory, name = os.path.split(path)
+    try:
+        return parsing.nearest(name, os.listdir(directory or "."))
+    except OSError:
+        return ""
+
+
+def load_environment(path: str) -> None:
+    """Put the lines of a file into the environment, in the format of python-dotenv where that is installed.
+
+    Without it: ``NAME=VALUE``, ``export NAME=VALUE``, quotes around the whole value, ``#`` at a line's beginning. Raises `LookupError`
+    for a file that does not exist, `ValueError` for a line that is none of these.
+    """
+    if not os.path.isfile(path):
+        raise LookupError(f"--env-file: no such file: {path}{_near(path)}")
+    try:
+        import dotenv
+    except ImportError:
+        values = _read_environment(path)
+    else:
+        values = {name: value for name, value in dotenv.dotenv_values(path).items() if value is not None}
+    for name, value in values.items():
+        os.environ.setdefault(name, value)
+
+
+def _read_environment(path: str) -> dict[str, str]:
+    values = {}
+    with open(path, encoding="utf-8") as file:
+        for number, line in enumerate(file, 1):
+            text = line.strip().removeprefix("export ").strip()
+            if not text or text.startswith("#"):
+                continue
+            name, separator, value = text.partition("=")
+            if not separator or not name.strip().isidentifier():
+                raise ValueError(f"--env-file: {path}, line {number}: not NAME=VALUE")
+            value = value.strip()
+            if value[:1] in ("'", '"') and value[-1:] == value[:1] and len(value) > 1:
+                value = value[1:-1]
+            values[name.strip()] = value
+    return values
+
+
+def _banner(loop: str, engine: str, arguments: argparse.Namespace) -> str:
+    line = (
         f"tornadolike {tornadolike.__version__} (API of Tornado {tornadolike.version}) on Python {platform.python_version()}: "
         f"loop {_with_version(loop)}, HTTP engine {_with_version(engine)}"
     )
+    words = {word.partition("=")[0] for word in arguments.program_arguments} & set(arguments.parser.option_words())
+    if words and not arguments.divided:
+        line += f"; {', '.join(sorted(words))} stands behind the program's name and is the program's"
+    return line
 
 
 def _with_version(name: str) -> str:
@@ -101,38 +306,15 @@ def _with_version(name: str) -> str:
         return name
 
 
-def _run_module(name: str, arguments: list[str]) -> None:
-    _set_first_path(os.getcwd())
-    sys.argv = [name, *arguments]
-    if importlib.util.find_spec(name) is None:
-        sys.exit(f"tornadolike run: no module named {name}")
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
+def _write_pid_file(path: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(f"{os.getpid()}\n")
+    atexit.register(_remove_pid_file, path, os.getpid())
 
 
-def _run_path(path: str, arguments: list[str]) -> None:
-    sys.argv = [path, *arguments]
-    if not os.path.isfile(path) or _is_archive(path):
-        del sys.path[: 0 if sys.flags.safe_path else 1]  # run_path puts the directory or archive itself there
-        runpy.run_path(path, run_name="__main__")
-        return
-    _set_first_path(os.path.dirname(os.path.realpath(path)))
-    path = os.path.abspath(path)
-    # Not runpy.run_path: it takes its module away again at the end, while threads and exit handlers of the program still use it.
-    main = ModuleType("__main__")
-    loader = SourceFileLoader("__main__", path)
-    vars(main).update(__file__=path, __loader__=loader, __builtins__=builtins, __cached__=None, __annotations__={})
-    sys.modules["__main__"] = main
-    with open(path, "rb") as file:
-        code = compile(file.read(), path, "exec", dont_inherit=True)
-    exec(code, vars(main))
-
-
-def _is_archive(path: str) -> bool:
-    with open(path, "rb") as file:
-        return file.read(4) == b"PK\x03\x04"
-
-
-def _set_first_path(directory: str) -> None:
-    """Python's own first entry of ``sys.path`` is where our command lies; the program expects its own directory there."""
-    if not sys.flags.safe_path:
-        sys.path[0] = directory
+def _remove_pid_file(path: str, pid: int) -> None:
+    try:
+        if os.getpid() == pid:
+            os.remove(path)
+    except OSError:
+        pass  # somebody else has

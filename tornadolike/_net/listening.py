@@ -72,8 +72,32 @@ def _is_phantom(error: OSError, host: str | None, sockaddr: tuple[Any, ...]) -> 
     return error.errno == errno.EADDRNOTAVAIL and host == "localhost" and sockaddr[0] == "::1"
 
 
+class Opener(Protocol):
+    """Opens listening sockets for this process somewhere else: for a worker its supervisor does. Raises what binding raises."""
+
+    def tcp(self, family: int, kind: int, proto: int, address: tuple[Any, ...], backlog: int) -> socket.socket: ...
+    def unix(self, path: str, mode: int, backlog: int) -> socket.socket: ...
+
+
+opener: Opener | None = None
+
+
 def _bind_one(info: AddressInfo, host: str | None, shared_port: int, reuse_port: bool, backlog: int) -> socket.socket | None:
     family, kind, proto, _, sockaddr = info
+    if shared_port and not sockaddr[1]:
+        sockaddr = (sockaddr[0], shared_port, *sockaddr[2:])
+    try:
+        if opener is not None:
+            return opener.tcp(family, kind, proto, sockaddr, backlog)
+        return open_socket(family, kind, proto, sockaddr, reuse_port=reuse_port, backlog=backlog)
+    except OSError as error:
+        if _is_phantom(error, host, sockaddr) or (opener is not None and error.errno == errno.EAFNOSUPPORT):
+            return None
+        raise
+
+
+def open_socket(family: int, kind: int, proto: int, address: tuple[Any, ...], *, reuse_port: bool, backlog: int) -> socket.socket | None:
+    """A listening socket on one address; None where the machine does not know the address family."""
     sock = _new_socket(family, kind, proto)
     if sock is None:
         return None
@@ -84,14 +108,10 @@ def _bind_one(info: AddressInfo, host: str | None, shared_port: int, reuse_port:
         if family == socket.AF_INET6:
             # One socket for each family, on every system: a dual-stack socket would collide with its IPv4 neighbour.
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        if shared_port and not sockaddr[1]:
-            sockaddr = (sockaddr[0], shared_port, *sockaddr[2:])
-        sock.bind(sockaddr)
+        sock.bind(address)
         sock.listen(backlog)
-    except OSError as error:
+    except OSError:
         sock.close()
-        if _is_phantom(error, host, sockaddr):
-            return None
         raise
     return sock
 
@@ -140,6 +160,8 @@ def _remove_stale_socket(path: str) -> None:
 
 def bind_unix(path: str, mode: int, backlog: int) -> socket.socket:
     """Listen on a Unix socket; a path that begins with NUL lies in Linux's abstract namespace and leaves no file behind."""
+    if opener is not None:
+        return opener.unix(path, mode, backlog)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)

@@ -1,0 +1,285 @@
+"""``tornadolike run package.module:attribute``, with each of its options, as a user starts it."""
+
+import json
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SHOP = """
+import asyncio, os, sys
+import tornado.web
+
+class Who(tornado.web.RequestHandler):
+    def get(self, *args):
+        self.write(f"{self.request.remote_ip} {self.request.protocol} {sys.argv[1:]}")
+
+    def post(self):
+        self.write(str(len(self.request.body)))
+
+class Slow(tornado.web.RequestHandler):
+    async def get(self):
+        os.write(1, b"slow is inside\\n")
+        await asyncio.sleep(float(self.get_argument("seconds")))
+        self.write("slow")
+
+def make():
+    return tornado.web.Application([("/", Who), ("/item/([0-9]+)", Who), ("/slow", Slow)])
+
+async def make_later():
+    await asyncio.sleep(0)
+    return make()
+
+app = make()
+
+class Holder:
+    app = app
+
+async def asgi(scope, receive, send):
+    pass
+
+def wants(argument):
+    pass
+
+def fails():
+    raise ValueError("in the factory")
+"""
+
+
+@pytest.fixture(autouse=True)
+def _shop(tmp_path: Path) -> None:
+    package = tmp_path / "package"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "shop.py").write_text(SHOP, encoding="utf-8")
+
+
+@pytest.mark.parametrize("attribute", ["app", "make", "make()", "make_later", "Holder.app"])
+def test_what_an_attribute_may_be(start: Any, attribute: str) -> None:
+    command = start(f"package.shop:{attribute}", "--port", "0", "--", "--colour=red")
+    assert command.get().endswith(b"\r\n\r\n127.0.0.1 http ['--colour=red']")
+    assert command.end() == 0
+    assert command.lines[-1] == "tornadolike run: SIGTERM: nothing in flight, ending"
+
+
+@pytest.mark.parametrize(
+    ("target", "message", "status"),
+    [
+        ("package.shop:ap", "module package.shop has no ap (did you mean app?)", 2),
+        ("package.shop:Holder.apps", "module package.shop has no Holder.apps (did you mean app?)", 2),
+        ("package.shoq:app", "no module named package.shoq", 2),
+        ("nopackage.shop:app", "no module named nopackage.shop", 2),
+        ("package.shop:asgi", "package.shop:asgi looks like an ASGI application: say --asgi", 2),
+        ("package.shop:wants", "package.shop:wants is a function, neither an Application nor a function that makes one", 2),
+        ("package.shop:sys", "package.shop:sys is a module, neither an Application", 2),
+        ("package.shop:fails", "ValueError: in the factory", 1),
+    ],
+)
+def test_what_it_may_not_be(start: Any, target: str, message: str, status: int) -> None:
+    command = start(target, "--port", "0")
+    command.expect(message.replace("(", r"\(").replace(")", r"\)").replace("?", r"\?"))
+    assert command.process.wait(20) == status
+    if status == 2:
+        assert len(command.lines) == 2
+
+
+def test_a_module_that_fails_shows_its_own_traceback(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("1 / 0\n", encoding="utf-8")
+    command = start("broken:app")
+    assert command.process.wait(20) == 1
+    command.expect("ZeroDivisionError")
+    assert "_cli" not in "".join(command.lines)
+
+
+def test_host_and_a_port_that_is_taken(start: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = start("package.shop:app", "--port", str(port), "--host", "127.0.0.1")
+        assert command.process.wait(20) == 2
+        command.expect("tornadolike run: cannot listen: Address already in use")
+    command = start("package.shop:app", "--port", "0", "--host", "::1")
+    command.expect(r"listening on http://\[::1\]:\d+$")
+
+
+def test_uds(start: Any, tmp_path: Path) -> None:
+    command = start("package.shop:app", "--uds", "app.sock")
+    command.expect("listening on unix:app.sock$")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(str(tmp_path / "app.sock"))
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert b"0.0.0.0 http" in client.recv(65536)
+
+
+def test_fd(start: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        command = start("package.shop:app", "--fd", str(listening.fileno()), options={"pass_fds": [listening.fileno()]})
+        assert command.port == listening.getsockname()[1]
+        assert b"127.0.0.1" in command.get()
+    command = start("package.shop:app", "--fd", "77")
+    assert command.process.wait(20) == 2
+    command.expect("cannot listen: Bad file descriptor")
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    if shutil.which("openssl") is None:
+        pytest.skip("makes its certificates with openssl")
+    directory = tmp_path_factory.mktemp("tls")
+    command = (
+        "openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=localhost -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem"
+    )
+    subprocess.run(command.split(), cwd=directory, check=True, capture_output=True)
+    return directory
+
+
+def test_tls(start: Any, certificate: Path) -> None:
+    options = ["--ssl-certfile", str(certificate / "cert.pem"), "--ssl-keyfile", str(certificate / "key.pem")]
+    command = start("package.shop:app", "--port", "0", *options, "--ssl-ca-certs", str(certificate / "cert.pem"))
+    command.expect("listening on https://127.0.0.1:")
+    context = ssl.create_default_context(cafile=str(certificate / "cert.pem"))
+    with (
+        pytest.raises((ssl.SSLError, ConnectionError)),
+        context.wrap_socket(socket.create_connection(("127.0.0.1", command.port)), server_hostname="127.0.0.1") as bare,
+    ):
+        bare.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert not bare.recv(1000)
+        raise ConnectionError
+    context.load_cert_chain(certificate / "cert.pem", certificate / "key.pem")
+    with context.wrap_socket(socket.create_connection(("127.0.0.1", command.port)), server_hostname="127.0.0.1") as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        assert b" https " in client.recv(65536)
+
+
+def test_a_key_that_does_not_fit(start: Any, certificate: Path) -> None:
+    command = start("package.shop:app", "--port", "0", "--ssl-certfile", str(certificate / "key.pem"))
+    assert command.process.wait(20) == 2
+    command.expect("tornadolike run: cannot listen: ")
+
+
+def test_proxy_headers(start: Any) -> None:
+    command = start("package.shop:app", "--port", "0", "--proxy-headers", "--trusted-proxies", "10.0.0.1, 10.0.0.2")
+    headers = "X-Forwarded-For: 192.0.2.7, 10.0.0.2, 10.0.0.1\r\nX-Forwarded-Proto: https\r\n"
+    assert b"192.0.2.7 https" in command.get(headers=headers)
+    plain = start("package.shop:app", "--port", "0")
+    assert b"127.0.0.1 http" in plain.get(headers=headers)
+
+
+def test_limit_connections(start: Any) -> None:
+    command = start("package.shop:app", "--port", "0", "--limit-connections", "2")
+    address = ("127.0.0.1", command.port)
+    with socket.create_connection(address) as one, socket.create_connection(address) as two:
+        for client in (one, two):
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        with socket.create_connection(address) as three:
+            try:
+                assert three.recv(1) == b""
+            except ConnectionResetError:
+                pass
+    command.expect("Too many connections")
+
+
+def test_max_body_size(start: Any) -> None:
+    command = start("package.shop:app", "--port", "0", "--max-body-size", "1k")
+    for size, status in ((1024, b"200"), (1025, b"400")):
+        with socket.create_connection(("127.0.0.1", command.port)) as client:
+            client.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%b" % (size, b"x" * size))
+            assert client.recv(1000).split()[1] == status
+
+
+def test_health_and_ready_through_a_drain(start: Any) -> None:
+    options = ["--health", "/healthz", "--ready", "/ready.txt", "--drain-delay", "1.5", "--access-log", "common"]
+    command = start("package.shop:app", "--port", "0", *options)
+    assert command.get("/healthz").endswith(b"\r\n\r\nok\n")
+    assert command.get("/ready.txt").endswith(b"\r\n\r\nready\n")
+    assert b" 404 " in command.get("/readyxtxt")
+    slow = threading.Thread(target=command.get, args=("/slow?seconds=2",))
+    slow.start()
+    command.expect("slow is inside")
+    command.process.send_signal(signal.SIGTERM)
+    deadline = time.monotonic() + 10
+    while b" 503 " not in command.get("/ready.txt"):
+        assert time.monotonic() < deadline
+    assert b" 200 " in command.get("/healthz")
+    assert b" 200 " in command.get("/")  # work is still done
+    assert command.process.wait(20) == 0
+    slow.join()
+    assert not any("/healthz" in line or "/ready.txt" in line for line in command.lines)
+
+
+def test_health_of_a_program_that_serves_something_else(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "plain.py").write_text(
+        "import asyncio, tornado.httpserver, tornado.httputil\n"
+        "def answer(request):\n"
+        "    line = tornado.httputil.ResponseStartLine('HTTP/1.1', 200, 'OK')\n"
+        "    request.connection.write_headers(line, tornado.httputil.HTTPHeaders({'Content-Length': '5'}), b'plain')\n"
+        "    request.connection.finish()\n"
+        "async def main():\n"
+        "    server = tornado.httpserver.HTTPServer(answer)\n"
+        "    server.listen(0, '127.0.0.1')\n"
+        "    print('listening on x:%d' % next(iter(server._sockets.values())).getsockname()[1], flush=True)\n"
+        "    await asyncio.Event().wait()\n"
+        "asyncio.run(main())\n",
+        encoding="utf-8",
+    )
+    command = start("--health", "/healthz", "plain.py")
+    assert command.get("/healthz").endswith(b"ok\n")
+    assert command.get("/").endswith(b"plain")
+
+
+def test_access_log_json(start: Any) -> None:
+    command = start("package.shop:app", "--port", "0", "--access-log", "json")
+    answer = command.get("/item/7?x=%22", headers="X-Request-ID: from-the-proxy\r\n")
+    assert b"\r\nX-Request-Id: from-the-proxy\r\n" in answer
+    command.expect('"from-the-proxy"')
+    command.get("/nowhere")
+    command.expect('"status": ?404')
+    assert command.end() == 0
+    first, second = (json.loads(line) for line in command.lines if line.startswith("{"))
+    assert first["time"].endswith("Z")
+    assert first["duration"] < 1
+    kept = ("method", "route", "target", "status", "bytes", "protocol", "peer", "request_id")
+    values = ["GET", "/item/([0-9]+)", "/item/7?x=%22", 200, 17, "HTTP/1.1", "127.0.0.1", "from-the-proxy"]
+    assert [first[name] for name in kept] == values
+    assert (second["status"], second["route"]) == (404, None)
+    assert second["request_id"]
+
+
+def test_access_log_common_and_off(start: Any) -> None:
+    command = start("package.shop:app", "--port", "0", "--access-log", "common")
+    command.get("/item/7?a")
+    line = command.expect(r'^127\.0\.0\.1 - - \[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000\] "GET /item/7\?a HTTP/1\.1" 200 17$')
+    assert line
+    silent = start("package.shop:app", "--port", "0", "--access-log", "off")
+    silent.get()
+    assert silent.end() == 0
+    assert not any("GET" in line for line in silent.lines)
+
+
+def test_ctrl_c_at_each_stage(tmp_path: Path) -> None:
+    pexpect = pytest.importorskip("pexpect")
+    (tmp_path / "sleepy.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n", encoding="utf-8")
+    import tornadolike
+
+    root = str(Path(tornadolike.__file__).parent.parent)
+
+    for target, stage in (("sleepy:app", "importing"), ("package.shop:app", "listening on .*:(\\d+)")):
+        words = ["-m", "tornadolike", "run", target, "--port", "0"]
+        child = pexpect.spawn(sys.executable, words, cwd=str(tmp_path), env={"PYTHONPATH": root, "PATH": "/usr/bin"}, timeout=20)
+        child.expect(stage)
+        child.sendintr()
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.signalstatus == signal.SIGINT
+        assert b"_cli" not in child.before
+        if target.startswith("package"):
+            assert b"Traceback" not in child.before
+            assert b"SIGINT: nothing in flight, ending" in child.before

@@ -1,0 +1,108 @@
+"""What Prometheus is shown."""
+
+import asyncio
+import shutil
+from typing import Any
+
+import pytest
+
+pytest.importorskip("prometheus_client")
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from tornadolike import metrics, web
+
+
+class Item(web.RequestHandler):
+    def get(self, number: str) -> None:
+        if number == "7":
+            raise web.HTTPError(403)
+        self.write(number)
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+def application(registry: CollectorRegistry) -> web.Application:
+    made = web.Application(
+        [(r"/item/([0-9]+)", Item), (r"/other/([0-9]+)", Item), (r"/metrics", metrics.MetricsHandler, {"registry": registry})]
+    )
+    metrics.instrument(made, registry)
+    metrics.instrument(made, registry)  # no twice as many
+    return made
+
+
+def values(text: str) -> dict[tuple[Any, ...], float]:
+    return {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if not sample.name.endswith("_bucket")
+    }
+
+
+async def test_requests_by_route(serve: Any, registry: CollectorRegistry, logs: Any) -> None:
+    site = serve([])
+    site.server.request_callback = application(registry)
+    client = await site.client()
+    for path in ("/item/1", "/item/2", "/other/3", "/item/7", "/nowhere", "/nowhere/else"):
+        client.get(path)
+        await client.response()
+    for path in ("/item/7", "/nowhere", "/nowhere/else"):
+        logs.take("tornado.access", rf"40[34] GET {path} ")
+    client.get("/metrics")
+    head, body = await client.response()
+    assert b"text/plain" in head
+    found = values(body.decode())
+
+    def count(pattern: str, status: str) -> float:
+        labels = [("http_request_method", "GET"), ("http_response_status_code", status), ("http_route", pattern)]
+        return found["http_server_request_duration_seconds_count", *labels]
+
+    assert count("/item/([0-9]+)", "200") == 2
+    assert count("/other/([0-9]+)", "200") == 1
+    assert count("/item/([0-9]+)", "403") == 1
+    assert count("", "404") == 2
+    assert not any("/metrics" in str(key) for key in found)
+
+
+async def test_methods_that_are_none_share_a_label(serve: Any, registry: CollectorRegistry, logs: Any) -> None:
+    site = serve([])
+    site.server.request_callback = application(registry)
+    client = await site.client()
+    for number in range(3):
+        client.send(b"MADEUP%d /item/1 HTTP/1.1\r\nHost: a\r\n\r\n" % number)
+        await client.response()
+        logs.take("tornado.access", "405 MADEUP")
+    client.get("/metrics")
+    text = (await client.response())[1].decode()
+    assert 'http_request_method="_OTHER"' in text
+    assert "MADEUP" not in text
+
+
+async def test_what_is_open_now(registry: CollectorRegistry) -> None:
+    server = application(registry).listen(0, "127.0.0.1")
+    measured = metrics.instrument(server.request_callback, registry)
+    assert server in measured._servers
+    measured.sample()
+    assert registry.get_sample_value("http_server_open_connections") == 0
+    server.stop()
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's package prometheus")
+async def test_promtool_accepts_the_page(serve: Any, registry: CollectorRegistry) -> None:
+    site = serve([])
+    site.server.request_callback = application(registry)
+    client = await site.client()
+    client.get("/item/1")
+    await client.response()
+    client.get("/metrics")
+    page = (await client.response())[1]
+    pipe = asyncio.subprocess.PIPE
+    promtool = await asyncio.create_subprocess_exec("promtool", "check", "metrics", stdin=pipe, stdout=pipe, stderr=pipe)
+    said = await promtool.communicate(page)
+    assert promtool.returncode == 0, said
+    assert said == (b"", b"")  # no advice either

@@ -1,0 +1,104 @@
+"""Running a script or module in this process as Python itself would, with its tracebacks as Python would print them."""
+
+import builtins
+import importlib.util
+import os
+import runpy
+import stat
+import sys
+from importlib.machinery import SourceFileLoader
+from types import ModuleType, TracebackType
+from typing import Any
+
+_OURS = os.path.dirname(os.path.abspath(__file__))
+_NOT_THE_PROGRAMS = ("<frozen runpy>", "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen importlib>")
+
+
+def run_module(name: str, arguments: list[str]) -> None:
+    """Run a module as ``python -m`` does. Ends the process where there is none of that name."""
+    _set_first_path(os.getcwd())
+    sys.argv = [name, *arguments]
+    if not module_exists(name):
+        sys.exit(f"tornadolike run: no module named {name}")
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
+
+
+def module_exists(name: str) -> bool:
+    """Whether a module can be found; its packages are imported for that."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError as error:
+        if error.name is None or not name.startswith(error.name):
+            raise
+        return False
+
+
+def run_path(path: str, arguments: list[str]) -> None:
+    """Run a file as ``python path`` does: a script, a pipe or device that gives one, a directory or archive with a ``__main__.py``."""
+    sys.argv = [path, *arguments]
+    if os.path.isdir(path) or _is_archive(path):
+        del sys.path[: 0 if sys.flags.safe_path else 1]  # run_path puts the directory or archive itself there
+        runpy.run_path(path, run_name="__main__")
+        return
+    _set_first_path(os.path.dirname(os.path.realpath(path)))
+    with open(path, "rb") as file:
+        source = file.read()
+    shown = os.path.abspath(path)
+    # Not runpy.run_path: it takes its module away again at the end, while threads and exit handlers of the program still use it.
+    main = ModuleType("__main__")
+    loader = SourceFileLoader("__main__", shown)
+    vars(main).update(__file__=shown, __loader__=loader, __builtins__=builtins, __cached__=None, __annotations__={})
+    sys.modules["__main__"] = main
+    exec(compile(source, shown, "exec", dont_inherit=True), vars(main))
+
+
+def _is_archive(path: str) -> bool:
+    if not stat.S_ISREG(os.stat(path).st_mode):
+        return False  # what is read of a pipe is gone
+    with open(path, "rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def _set_first_path(directory: str) -> None:
+    """Python's own first entry of ``sys.path`` is where our command lies; the program expects its own directory there."""
+    if not sys.flags.safe_path:
+        sys.path[0] = directory
+
+
+def print_tracebacks_as_python_does() -> None:
+    """Leave our own frames out of the traceback of an exception that ends the program."""
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _without_our_frames
+
+
+def _without_our_frames(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
+    if kind is KeyboardInterrupt and getattr(error, "_by_signal", False):
+        return  # a line has been said about it
+    part = programs_part(trace)
+    sys.__excepthook__(kind, error.with_traceback(part), part)
+
+
+def programs_part(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback from the program's first frame to its last: before that we ran it, behind it there may be our signal handler."""
+    frames = []
+    while trace is not None:
+        frames.append(trace)
+        trace = trace.tb_next
+    while frames and _is_ours(frames[0].tb_frame.f_code.co_filename):
+        del frames[0]
+    while frames and _is_ours(frames[-1].tb_frame.f_code.co_filename):
+        del frames[-1]
+    part = None
+    for frame in reversed(frames):
+        part = TracebackType(part, frame.tb_frame, frame.tb_lasti, frame.tb_lineno)
+    return part
+
+
+def _is_ours(filename: str) -> bool:
+    if filename in _NOT_THE_PROGRAMS or os.path.basename(filename) == "runpy.py":
+        return True
+    if os.path.basename(filename) in ("tornadolike", "tornadolike.exe"):  # the command that pip installs
+        return True
+    return os.path.dirname(os.path.abspath(filename)) == _OURS or os.path.abspath(filename) == os.path.join(
+        os.path.dirname(_OURS), "__main__.py"
+    )

@@ -1,0 +1,155 @@
+"""``tornadolike run package.module:attribute``: we are the server of an application."""
+
+import argparse
+import asyncio
+import importlib
+import inspect
+import os
+import socket
+import ssl
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from tornadolike import httpserver, httputil, netutil, web
+from tornadolike._cli import draining, parsing, program
+from tornadolike._loop import factory
+
+_PORT = 8888
+_HOST = "127.0.0.1"
+
+
+def serve(arguments: argparse.Namespace) -> None:
+    """Import the application, listen, and serve until the process is told to end."""
+    sys.argv = [arguments.target, *arguments.program_arguments]
+    if not sys.flags.safe_path:
+        sys.path[0] = os.getcwd()
+    found = _find(arguments.target)
+    with asyncio.Runner(loop_factory=factory.new_event_loop) as runner:
+        runner.run(_serve(found, arguments))
+
+
+def _find(target: str) -> Any:
+    module_name, attribute = parsing.attribute(target)
+    if not program.module_exists(module_name):
+        sys.exit(_complain(f"no module named {module_name}"))
+    value: Any = importlib.import_module(module_name)
+    for name in attribute.split("."):
+        if not hasattr(value, name):
+            names = [word for word in vars(value) if not word.startswith("_")] if hasattr(value, "__dict__") else []
+            sys.exit(_complain(f"module {module_name} has no {attribute}{parsing.nearest(name, names)}"))
+        value = getattr(value, name)
+    return value
+
+
+def _complain(text: str) -> int:
+    draining.say(text)
+    return parsing.USAGE_ERROR
+
+
+async def _serve(found: Any, arguments: argparse.Namespace) -> None:
+    application = await _application(found, arguments)
+    try:
+        server = _server(application, arguments)
+        sockets = _sockets(arguments)
+    except (OSError, ssl.SSLError) as error:
+        sys.exit(_complain(f"cannot listen: {error.strerror or error}"))
+    server.add_sockets(sockets)
+    if os.environ.get("TORNADOLIKE_WORKER") is None:
+        scheme = "https" if arguments.ssl_certfile else "http"
+        for sock in sockets:
+            draining.say(f"listening on {_shown(sock, scheme)}")
+    await asyncio.Event().wait()
+
+
+async def _application(found: Any, arguments: argparse.Namespace) -> Any:
+    """What the attribute is, or makes."""
+    if arguments.asgi:
+        return _asgi(found, arguments.target)
+    made = found
+    if not _is_application(made) and callable(made) and _needs_no_arguments(made):
+        made = made()
+        if inspect.isawaitable(made):
+            made = await made
+    if _is_application(made):
+        return made
+    if callable(found) and _takes_three(found):
+        sys.exit(_complain(f"{arguments.target} looks like an ASGI application: say --asgi"))
+    what = "is" if made is found else "gave"
+    sys.exit(_complain(f"{arguments.target} {what} a {type(made).__name__}, neither an Application nor a function that makes one"))
+
+
+def _is_application(value: Any) -> bool:
+    return isinstance(value, httputil.HTTPServerConnectionDelegate) or type(value).__name__ == "WSGIContainer"
+
+
+def _asgi(found: Any, target: str) -> Any:
+    if not callable(found):
+        sys.exit(_complain(f"{target} is a {type(found).__name__}, no ASGI application"))
+    try:
+        asgi: Any = importlib.import_module("tornadolike.asgi")
+    except ImportError:
+        sys.exit(_complain("--asgi: this version has no tornadolike.asgi"))
+    return asgi.ASGIContainer(found)
+
+
+def _needs_no_arguments(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind()
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _takes_three(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(None, None, None)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _server(application: Any, arguments: argparse.Namespace) -> httpserver.HTTPServer:
+    options: dict[str, Any] = {"xheaders": bool(arguments.proxy_headers)}
+    if arguments.trusted_proxies:
+        options["trusted_downstream"] = [address.strip() for address in arguments.trusted_proxies.split(",")]
+    if arguments.max_body_size:
+        options["max_body_size"] = arguments.max_body_size
+        options["max_buffer_size"] = max(arguments.max_body_size, 100 * 2**20)
+    if arguments.ssl_certfile:
+        options["ssl_options"] = _tls(arguments)
+    server = httpserver.HTTPServer(application, **options)
+    if arguments.limit_connections:
+        server.configure_limits(max_connections=arguments.limit_connections)
+    if arguments.request_timeout and isinstance(application, web.Application):
+        application.settings.setdefault("request_deadline", arguments.request_timeout)
+    return server
+
+
+def _tls(arguments: argparse.Namespace) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(arguments.ssl_certfile, arguments.ssl_keyfile)
+    if arguments.ssl_ca_certs:
+        context.load_verify_locations(arguments.ssl_ca_certs)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _sockets(arguments: argparse.Namespace) -> list[socket.socket]:
+    if arguments.fd is not None:
+        sock = socket.socket(fileno=arguments.fd)
+        sock.setblocking(False)
+        return [sock]
+    if arguments.uds is not None:
+        return [netutil.bind_unix_socket(arguments.uds)]
+    port = _PORT if arguments.port is None else arguments.port
+    return netutil.bind_sockets(port, arguments.host or _HOST)
+
+
+def _shown(sock: socket.socket, scheme: str) -> str:
+    """A listening socket as an address that can be asked."""
+    address = sock.getsockname()
+    if not isinstance(address, tuple):
+        return f"unix:{os.fsdecode(address)}"
+    host = f"[{address[0]}]" if ":" in address[0] else address[0]
+    return f"{scheme}://{host}:{address[1]}"

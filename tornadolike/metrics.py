@@ -1,0 +1,230 @@
+"""Metrics for Prometheus, on ``prometheus-client`` (``pip install 'tornadolike[metrics]'``). Not in Tornado.
+
+::
+
+    application = Application([(r"/", FrontPage), (r"/metrics", MetricsHandler)])
+    instrument(application)
+
+What is measured, with names of OpenTelemetry's conventions for HTTP:
+
+* ``http_server_request_duration_seconds``: a histogram by ``http_request_method``, ``http_route`` (the pattern of the rule, never the
+  path; empty where no rule fits) and ``http_response_status_code``. Its ``_count`` is the number of requests. A WebSocket is counted with
+  status 101.
+* ``http_server_active_requests``, ``http_server_open_connections``: what is under way now.
+* ``websocket_server_open_connections``, ``websocket_server_queued_bytes``, ``websocket_server_messages_total`` (by ``direction``).
+* ``event_loop_lag_seconds``: how late a timer of the loop fired when it was last looked at; ``event_loop_max_lag_seconds``: the worst of
+  the last minute.
+
+With ``tornadolike run --workers`` (and wherever ``PROMETHEUS_MULTIPROC_DIR`` is set before prometheus-client is imported) `MetricsHandler`
+shows the sums of all workers. The supervisor adds up the counts of workers that have ended, and removes their files.
+"""
+
+import asyncio
+import atexit
+import os
+from bisect import bisect_left
+from collections import deque
+from typing import Any
+from weakref import WeakSet
+
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, exposition, multiprocess
+
+from tornadolike import httpserver, web, websocket
+from tornadolike.access_log import route
+
+DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
+"""The bounds in seconds that OpenTelemetry's conventions recommend."""
+
+SAMPLE_SECONDS = 0.5
+"""How often gauges are brought up to date, and the loop's lag is measured."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
+_WORST_OF = int(60 / SAMPLE_SECONDS)
+
+_Key = tuple[str, str | None, int]
+
+
+class Metrics:
+    """The metrics of a registry; what `instrument` returns."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str, mode: str = "livesum") -> Gauge:
+            return Gauge(name, text, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type,unused-ignore]  # a literal
+
+        self.duration = Histogram(
+            "http_server_request_duration_seconds",
+            "Duration of HTTP server requests.",
+            ["http_request_method", "http_route", "http_response_status_code"],
+            registry=registry,
+            buckets=DURATION_BUCKETS,
+        )
+        self.active = gauge("http_server_active_requests", "Number of active HTTP server requests.")
+        self.connections = gauge("http_server_open_connections", "Number of open connections to the HTTP server.")
+        self.websockets = gauge("websocket_server_open_connections", "Number of open WebSockets.")
+        self.queued = gauge("websocket_server_queued_bytes", "Bytes that wait to be sent to WebSocket peers.")
+        self.messages = Counter("websocket_server_messages", "WebSocket messages.", ["direction"], registry=registry)
+        self.lag = gauge("event_loop_lag_seconds", "How late the event loop ran a timer, last time.", "livemax")
+        self.max_lag = gauge("event_loop_max_lag_seconds", "How late the event loop ran a timer, at worst, within a minute.", "livemax")
+        # Requests that prometheus-client does not know of yet: how many in each bucket, and how long they took together.
+        self._waiting: dict[_Key, tuple[list[int], list[float]]] = {}
+        self._servers: WeakSet[httpserver.HTTPServer] = WeakSet()
+        self._seen: dict[int, tuple[int, int]] = {}  # messages of each WebSocket that are counted already
+        self._lags: deque[float] = deque(maxlen=_WORST_OF)
+        self._sampling: set[asyncio.AbstractEventLoop] = set()
+
+    def observe(self, handler: web.RequestHandler) -> None:
+        """Count a request that is finished."""
+        request = handler.request
+        method = request.method
+        key = (method if method in _METHODS else "_OTHER", route(handler), handler.get_status())
+        waiting = self._waiting.get(key)
+        if waiting is None:
+            waiting = self._waiting[key] = [0] * (len(DURATION_BUCKETS) + 1), [0.0]
+        counts, total = waiting
+        seconds = request.request_time()
+        counts[bisect_left(DURATION_BUCKETS, seconds)] += 1
+        total[0] += seconds
+
+    def _hand_over(self) -> None:
+        """Give what has been counted to prometheus-client, whose locks and files would cost each request as much as all the rest."""
+        waiting, self._waiting = self._waiting, {}
+        for (method, pattern, status), (counts, total) in waiting.items():
+            child = self.duration.labels(method, pattern or "", str(status))
+            child._sum.inc(total[0])
+            for bucket, count in zip(child._buckets, counts, strict=True):
+                if count:
+                    bucket.inc(count)
+
+    # -- what is looked at now and then
+
+    def watch(self, server: httpserver.HTTPServer) -> None:
+        """Look after a server that has begun to listen."""
+        self._servers.add(server)
+        loop = server._listening_loop
+        if loop is not None and loop not in self._sampling:
+            self._sampling = {one for one in self._sampling if not one.is_closed()} | {loop}
+            self._arm(loop)
+
+    def _arm(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_later(SAMPLE_SECONDS, self._sample, loop, loop.time() + SAMPLE_SECONDS)
+
+    def _sample(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        lag = max(0.0, loop.time() - due)
+        self._lags.append(lag)
+        self.lag.set(lag)
+        self.max_lag.set(max(self._lags))
+        self.sample()
+        self._arm(loop)
+
+    def sample(self) -> None:
+        """Bring everything up to date."""
+        self._hand_over()
+        servers = tuple(self._servers)
+        self.connections.set(sum(len(server._connections) for server in servers))
+        self.active.set(sum(map(_active, servers)))
+        open_now = [protocol for server in servers for protocol in _websockets(server)]
+        self.websockets.set(len(open_now))
+        self.queued.set(sum(_queued(protocol) for protocol in open_now))
+        self._count_messages(open_now)
+
+    def _count_messages(self, open_now: list[Any]) -> None:
+        seen = {}
+        for protocol in open_now:
+            seen[id(protocol)] = now = (getattr(protocol, "_messages_in", 0), getattr(protocol, "_messages_out", 0))
+            self._add_messages(self._seen.get(id(protocol), (0, 0)), now)
+        self._seen = seen
+
+    def closed(self, protocol: Any) -> None:
+        """A WebSocket is over: what has not been counted of it."""
+        now = (getattr(protocol, "_messages_in", 0), getattr(protocol, "_messages_out", 0))
+        self._add_messages(self._seen.pop(id(protocol), (0, 0)), now)
+
+    def _add_messages(self, before: tuple[int, int], now: tuple[int, int]) -> None:
+        for direction, old, new in zip(("received", "sent"), before, now, strict=True):
+            if new > old:
+                self.messages.labels(direction).inc(new - old)
+
+
+def _active(server: httpserver.HTTPServer) -> int:
+    return sum(connection._session is not None and connection._session._connection is not None for connection in server._connections)
+
+
+def _websockets(server: httpserver.HTTPServer) -> list[Any]:
+    streams = httpserver._left_http(server)
+    return [stream._consumer for stream in streams if hasattr(stream._consumer, "going_away")]
+
+
+def _queued(protocol: Any) -> int:
+    stream = getattr(protocol, "stream", None)
+    unwritten = getattr(stream, "_unwritten", None)
+    return 0 if unwritten is None else int(unwritten() if callable(unwritten) else unwritten)
+
+
+_by_registry: dict[CollectorRegistry, Metrics] = {}
+
+
+def instrument(application: web.Application, registry: CollectorRegistry | None = None) -> Metrics:
+    """Measure what an application serves; call it before the application listens.
+
+    :arg registry: prometheus-client's default registry without it. Several applications may share one.
+
+    Returns the `Metrics`. A second call for the same application does nothing more.
+    """
+    registry = REGISTRY if registry is None else registry
+    metrics: Metrics | None = _by_registry.get(registry)
+    if metrics is None:
+        metrics = _by_registry[registry] = Metrics(registry)
+        atexit.register(metrics._hand_over)
+    if getattr(application, "_metrics", None) is metrics:
+        return metrics
+    application._metrics = metrics  # type: ignore[attr-defined]  # ours
+    log_request = application.log_request
+
+    def observe_and_log(handler: web.RequestHandler) -> None:
+        metrics.observe(handler)
+        log_request(handler)
+
+    application.log_request = observe_and_log  # type: ignore[method-assign]  # the one step that every request goes through
+    httpserver._on_listen.append(lambda server: metrics.watch(server) if server.request_callback is application else None)
+    observers = getattr(websocket, "_observers", None)
+    if observers is not None:
+        observers.append(lambda what, handler, protocol: _on_websocket(metrics, application, what, handler, protocol))
+    return metrics
+
+
+def _on_websocket(metrics: Metrics, application: web.Application, what: str, handler: web.RequestHandler, protocol: Any) -> None:
+    if what == "close" and handler.application is application:
+        metrics.closed(protocol)
+
+
+class MetricsHandler(web.RequestHandler):
+    """Shows the metrics of a registry, or of all workers together, to Prometheus::
+
+    (r"/metrics", MetricsHandler)
+    (r"/metrics", MetricsHandler, {"registry": registry})
+    """
+
+    def initialize(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = REGISTRY if registry is None else registry
+
+    def get(self) -> None:
+        """Answer in the format that ``Accept`` asks for: text, or OpenMetrics."""
+        for metrics in tuple(_by_registry.values()):
+            metrics.sample()
+        registry = self.registry
+        if os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+            registry = CollectorRegistry()
+            multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call,unused-ignore]  # prometheus-client's
+        encode, content_type = exposition.choose_encoder(", ".join(self.request.headers.get_list("Accept")))
+        self.set_header("Content-Type", content_type)
+        self.write(encode(registry))
+
+    def compute_etag(self) -> str | None:
+        """None: it is never the same twice."""
+        return None
+
+    def _log(self) -> None:
+        """Scrapes are in no access log, and not measured."""
+
+
+__all__ = ["DURATION_BUCKETS", "SAMPLE_SECONDS", "Metrics", "MetricsHandler", "instrument"]
