@@ -144,6 +144,16 @@ async def test_a_returned_item_goes_to_the_next_who_waits() -> None:
     assert queue.empty()
 
 
+async def test_those_who_gave_up_are_forgotten_by_the_next_who_comes() -> None:
+    queue: queues.Queue[int] = queues.Queue(1)
+    queue.put_nowait(0)
+    late: list[Any] = [queue.put(1, SOON) for _ in range(5)]
+    await asyncio.wait(late)
+    queue.put(2)
+    assert len(queue._putters) == 1
+    assert all(isinstance(one.exception(), TimeoutError) for one in late)
+
+
 async def test_puts_that_need_not_wait_share_a_future() -> None:
     queue: queues.Queue[int] = queues.Queue(2)
     one, other, third = queue.put(1), queue.put(2), queue.put(3)

@@ -143,6 +143,8 @@ class Queue(Generic[_T]):
                 self._take_in(item)
                 getter.deliver(item, self._get())
                 return
+        if self._putters:
+            self._consume_expired()
         if self.full():
             raise QueueFull
         self._take_in(item)
