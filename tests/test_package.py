@@ -11,7 +11,6 @@ import pytest
 
 import tornadolike
 
-
 # Modules that Tornado has not; some need packages of their extra.
 BEYOND_TORNADO = {"hub", "sessions", "sse"}
 

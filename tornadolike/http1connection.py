@@ -9,19 +9,23 @@ unless the delegate itself returned an awaitable.
 """
 
 import asyncio
+import contextvars
+import io
 import re
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from time import monotonic
-from typing import Protocol, cast
+from types import CoroutineType
+from typing import Any, Protocol, cast
 
 from tornadolike import gen, httputil, iostream
 from tornadolike._http.content_coding import GzipInflater, InflatedTooLarge, InflateError
 from tornadolike._http.log_text import one_line
-from tornadolike._http1 import select
+from tornadolike._http.response_head import ResponseHead as ResponseFields
+from tornadolike._http1 import select, serialize
 from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, ServerEngine
 from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
-from tornadolike._http1.events import END, BodyChunk, Event, MessageEnd, Pairs, RequestHead, ResponseHead
+from tornadolike._http1.events import BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.log import app_log, gen_log
 
@@ -49,11 +53,38 @@ _REFUSALS = {
     431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n",
     505: b"HTTP/1.1 505 HTTP Version Not Supported\r\n\r\n",
 }
+# Statuses of responses which may have a body, and end no connection.
+_ORDINARY_STATUS = frozenset(range(200, 600)) - {204, 304}
 _CONTINUE = b"HTTP/1.1 100 (Continue)\r\n\r\n"
 
-_WRITE = iostream.BaseIOStream.write
+# Why a connection is not read for the moment.
+_HANDLER = 1  # what a delegate returned is pending
+_TURN = 2  # others on this loop shall have their turn
+_AHEAD = 4  # enough was sent ahead
+_GONE = 8  # it is not ours any more
 
-_STATUS_LINES = {code: f"HTTP/1.1 {code} {line.reason}\r\n".encode() for code, line in httputil._STANDARD_START_LINES.items()}
+
+class _Gate:
+    """Lets a connection's bytes in as long as there is no reason to hold them back."""
+
+    __slots__ = ("_stream", "reasons")
+
+    def __init__(self, stream: iostream.IOStream) -> None:
+        self._stream = stream
+        self.reasons = 0
+
+    def hold(self, reason: int) -> None:
+        """Do not read until ``reason`` is taken back."""
+        if not self.reasons:
+            self._stream._pause_reading()
+        self.reasons |= reason
+
+    def release(self, reasons: int) -> None:
+        """Take reasons back, if they are there; behind the last one reading goes on."""
+        if self.reasons & reasons:
+            self.reasons &= ~reasons
+            if not self.reasons and not self._stream.closed():
+                self._stream._resume_reading()
 
 
 class HTTP1ConnectionParameters:
@@ -91,11 +122,6 @@ class HTTP1ConnectionParameters:
         self.decompress = decompress
 
 
-_TakeRequest = Callable[[httputil.HTTPServerRequest, Callable[[], bytes] | None], httputil.HTTPMessageDelegate | None]
-"""Takes a request that is complete, and what gives its body, if it has one; returns who wants to be given it piece by piece as
-usual, or None where the answer is under way already."""
-
-
 class _Owner(Protocol):
     """Who is told what became of an exchange."""
 
@@ -117,20 +143,21 @@ class HTTP1Connection(httputil.HTTPConnection):
     """
 
     # Set for few exchanges, so they live on the class until then: an exchange is built for every request.
+    stream: iostream.IOStream
     _owner: _Owner | None = None
+    _gate: _Gate | None = None
     _delegate: httputil.HTTPMessageDelegate | None = None
     _close_callback: Callable[[], None] | None = None
     _max_body_size: int | None = None
     _body_timeout: float | None = None
     _body_timer: asyncio.TimerHandle | None = None
     _last_write: "Future[None] | None" = None
-    _delegate_open = False
+    _delegate_open = False  # it has seen a head, and is owed an end
+    _read_done = False  # the peer's message has been handed over to its end
     _over = False
-    _said_close = False  # in a head that `_write_whole` sent
-    # While the delegate wants time: the events, and the input, that wait with us.
+    _upgraded = False  # 101 was sent: what follows is no HTTP
+    # Events that wait while the delegate wants time.
     _rest: Iterator[Event] | None = None
-    _held: list[bytes] | None = None
-    _head_settled = True
     _expects_continue = False
     _stream_lost = False
     _interim_responses = 0
@@ -152,23 +179,14 @@ class HTTP1Connection(httputil.HTTPConnection):
         """
         self.stream = stream
         self.is_client = is_client
-        self.params = params if params is not None else HTTP1ConnectionParameters()
+        self.params = params = HTTP1ConnectionParameters() if params is None else params
         self.context = context
-        self.no_keep_alive = self.params.no_keep_alive
-        self._engine: ServerEngine | ClientEngine = _new_engine(is_client, self.params)
-
-    @classmethod
-    def _on_server(cls, session: "_ServerSession") -> "HTTP1Connection":
-        """An exchange that shares its server connection's engine."""
-        self = cls.__new__(cls)
-        self.stream = session.stream
-        self.is_client = False
-        params = self.params = session.params
-        self.context = session.context
         self.no_keep_alive = params.no_keep_alive
-        self._engine = session.engine
-        self._owner = session
-        return self
+
+    @httputil._Lazy
+    def _engine(self: "HTTP1Connection") -> ServerEngine | ClientEngine:
+        """An engine of its own. The exchanges of a server connection share theirs: it gives it to them before they look."""
+        return _new_engine(self.is_client, self.params)
 
     # -- the peer's message
 
@@ -199,229 +217,172 @@ class HTTP1Connection(httputil.HTTPConnection):
                 return limit
         return self.stream.max_buffer_size
 
-    def _first_input(self, data: bytes, session: "_ServerSession", take: "_TakeRequest") -> None:
-        """The first bytes of a request which, when it is all there, can go past the delegates: a fifth cheaper as a whole."""
-        engine = session.engine
-        try:
-            alone = engine.lone_request(data)
-            if alone is not None:
-                self._on_whole_request(*alone, session, take)
-                return
-            events = engine.feed(data)
-            head = events[0] if events else None
-            whole = len(events) == 2 or (head is not None and engine.whole_body_waits(self._body_limit()))
-            if type(head) is RequestHead and whole and not head.expects_continue:
-                self._on_whole_request(head.method, head.target, head.version, head.headers, head.bare, session, take)
-            else:
-                self._begin(session.delegate.start_request(session.server, self))
-                self._pump(events)
-        except (Exception, asyncio.CancelledError) as error:
-            self._failed(error)
-
-    def _on_whole_request(
-        self, method: str, target: str, version: str, pairs: Pairs, bare: bool, session: "_ServerSession", take: "_TakeRequest"
-    ) -> None:
-        engine = session.engine
-        if self.no_keep_alive:
-            engine.keep_alive = False
-        headers = httputil.HTTPHeaders._from_wire(pairs)
-        headers._host_checked = True
-        headers._bare = bare
-        request = httputil.HTTPServerRequest._of_connection(self, session.server, method, target, version, headers)
-        delegate = take(request, None if engine.peer is DONE else engine.take_whole_body)
-        if delegate is None:
-            return
-        self._delegate = delegate
-        self._delegate_open = True
-        rest: tuple[Event, ...] = (END,)
-        if engine.peer is not DONE:
-            self._head_settled = False
-            rest = ()
-        wanted = delegate.headers_received(httputil.RequestStartLine(method, target, version), headers)
-        if (wanted is None or not self._must_wait(wanted, iter(rest))) and not self._over:
-            self._proceed(iter(rest), b"")
-
     def _input(self, data: bytes) -> None:
         """Bytes from the stream."""
         if self._over:
             return
         if self._rest is not None:
-            assert self._held is not None
-            self._held.append(data)
+            self._engine.store(data)
             return
         try:
-            events = self._engine.feed(data)
-            if len(events) == 2 and type(head := events[0]) is RequestHead:
-                # A request without a body, the most frequent of all: nothing to settle, nothing to iterate.
-                wanted = self._on_head(head)
-                if (wanted is None or not self._must_wait(wanted, iter(events[1:]))) and not self._over:
-                    self._on_end()
-            else:
-                self._pump(events)
+            self._pump(iter(self._engine.feed(data)))
         except (Exception, asyncio.CancelledError) as error:
             self._failed(error)
 
-    def _pump(self, events: list[Event]) -> None:
+    def _pump(self, events: Iterator[Event]) -> None:
+        """Hand over events, and those that follow, until there are no more for now or the delegate wants time."""
         engine = self._engine
-        while self._hand_over(iter(events)) and engine.has_more:
-            if events and type(events[-1]) is not BodyChunk:
-                # Behind a head the engine waits for what was settled about the body.
-                events = engine.feed()
-            else:
+        kind: type[Event] | None = BodyStart  # as after anything but pieces of a body
+        while True:
+            for event in events:
+                kind = type(event)
+                if kind is RequestHead:
+                    wanted = self._on_request(event)  # type: ignore[arg-type]  # it is one
+                elif kind is MessageEnd:
+                    self._on_end()
+                    return
+                else:
+                    wanted = self._hand_over(event)
+                if self._over or (wanted is not None and self._has_to_wait(wanted, events)):
+                    return
+            if not engine.has_more:
+                return
+            if kind is None or kind is BodyChunk:
                 # A body of very many chunks: let others have their turn.
-                self._rest, self._held = iter(()), []
-                self.stream._pause_reading()
+                self._rest = iter(())
+                self._hold(_TURN)
                 asyncio.get_running_loop().call_soon(self._go_on)
                 return
+            events, kind = iter(engine.feed()), None
 
-    def _hand_over(self, events: Iterator[Event]) -> bool:
-        """Give events to the delegate; False when there is no going on for now."""
-        for event in events:
-            if type(event) is MessageEnd:
-                self._on_end()
-                return False
-            if type(event) is BodyChunk:
-                wanted = self._on_chunk(event.data)
-            else:
-                wanted = self._on_head(cast(RequestHead | ResponseHead, event))
-            if wanted is not None and self._must_wait(wanted, events):
-                return False
-            if not self._head_settled:
-                self._settle_head()
-            if self._over:
-                return False
-        return True
+    def _hand_over(self, event: Event) -> Awaitable[None] | None:
+        if type(event) is BodyStart:
+            self._on_body_start()
+        elif type(event) is ResponseHead:
+            return self._on_response(event)
+        elif self.is_client or self._engine.own is not DONE:
+            return self._delegate.data_received(event.data)  # type: ignore[union-attr]  # a piece of the body, behind a head
+        return None
 
-    def _on_head(self, head: RequestHead | ResponseHead) -> Awaitable[None] | None:
+    def _on_request(self, head: RequestHead) -> Awaitable[None] | None:
+        if self.no_keep_alive:
+            self._engine.keep_alive = False
+        self._expects_continue = head.expects_continue
         delegate = self._delegate
-        assert delegate is not None
-        headers = httputil.HTTPHeaders._from_wire(head.headers)
-        start_line: httputil.RequestStartLine | httputil.ResponseStartLine
-        if type(head) is RequestHead:
-            if self.no_keep_alive:
-                self._engine.keep_alive = False
-            self._expects_continue = head.expects_continue
-            headers._host_checked = True
-            start_line = httputil.RequestStartLine(head.method, head.target, head.version)
-        else:
-            assert type(head) is ResponseHead
-            start_line = httputil.ResponseStartLine(head.version, head.status, head.reason)
-            if 100 <= head.status < 200:
-                return self._on_interim(delegate, start_line, headers)
+        if delegate is None:
+            self._begin(self._owner.start_request(self))  # type: ignore[union-attr]  # a server's
+            delegate = self._delegate
         self._delegate_open = True
-        if self._engine.peer is not DONE:
-            self._head_settled = False
-        return delegate.headers_received(start_line, headers)
+        headers = httputil.HTTPHeaders._from_wire(head.headers, head.bare)
+        return delegate.headers_received(httputil._request_start_line(head.start_line), headers)  # type: ignore[union-attr]
 
-    def _on_interim(
-        self, delegate: httputil.HTTPMessageDelegate, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders
-    ) -> Awaitable[None] | None:
-        wanted = delegate.headers_received(start_line, headers)
-        if self._interim_responses >= _MAX_1XX_RESPONSES:
-            raise PeerError("Too many 1xx responses")
-        self._interim_responses += 1
+    def _on_response(self, head: ResponseHead) -> Awaitable[None] | None:
+        assert self._delegate is not None
+        headers = httputil.HTTPHeaders._from_wire(head.headers)
+        start_line = httputil.ResponseStartLine(head.version, head.status, head.reason)
+        self._delegate_open = not 100 <= head.status < 200
+        wanted = self._delegate.headers_received(start_line, headers)
+        if 100 <= head.status < 200:
+            if self._interim_responses >= _MAX_1XX_RESPONSES:
+                raise PeerError("Too many 1xx responses")
+            self._interim_responses += 1
         return wanted
 
-    def _settle_head(self) -> None:
+    def _on_body_start(self) -> None:
         """The delegate has seen the head of a message with a body: limits, 100-continue, time-out."""
-        self._head_settled = True
-        if self._over:
-            return
         self._engine.limit_body(self._body_limit())
         if self._expects_continue and self._engine.own is IDLE:
             self._expects_continue = False
             self.stream._write_now(_CONTINUE)
         timeout = self._body_timeout if self._body_timeout is not None else self.params.body_timeout
         if timeout is not None:
-            self._body_timer = asyncio.get_running_loop().call_later(timeout, self._on_body_timeout)
-        if self._engine.waiting_bytes:
-            self._engine.has_more = True
-
-    def _on_chunk(self, data: bytes) -> Awaitable[None] | None:
-        if self._engine.own is DONE and not self.is_client:
-            return None
-        assert self._delegate is not None
-        return self._delegate.data_received(data)
+            self._body_timer = asyncio.get_running_loop().call_later(timeout, self._on_body_timeout, context=self._request_context)
 
     def _on_end(self) -> None:
         if self._body_timer is not None:
             self._stop_body_timer()
-        delegate = self._delegate
-        assert delegate is not None
-        engine = self._engine
-        self._delegate_open = False
-        if self.is_client or engine.own is not DONE:
+        self._read_done = True
+        if not self.is_client and self._engine.own is DONE:
+            # Answered before it was read: as Tornado, this is no proper end for the delegate.
+            self._tell_delegate_of_close()
+        else:
+            self._delegate_open = False
             try:
-                delegate.finish()
+                self._delegate.finish()  # type: ignore[union-attr]  # whoever got the head is there
             except Exception:
                 self._delegate_open = True
                 raise
-        if self._over:
-            return
-        if self.is_client or engine.own is DONE:
+        if self.is_client or self._engine.own is DONE:
             self._maybe_done()
 
-    def _must_wait(self, wanted: Awaitable[None], events: Iterator[Event]) -> bool:
+    def _has_to_wait(self, wanted: Awaitable[None], events: Iterator[Event]) -> bool:
         """Whether what the delegate returned is still pending; then input stops until it is done."""
-        future = wanted if isinstance(wanted, asyncio.Future) else gen.convert_yielded(wanted)
+        future = wanted if isinstance(wanted, asyncio.Future) else self._future_of(wanted)
         if future.done():
             future.result()
             return False
-        self._rest, self._held = events, []
-        if self.stream is not None:
-            self.stream._pause_reading()
+        self._rest = events
+        self._hold(_HANDLER)
         future.add_done_callback(self._go_on)
         return True
 
+    def _future_of(self, wanted: Awaitable[None]) -> "Future[None]":
+        loop = asyncio.get_running_loop()
+        if type(wanted) is CoroutineType and self._request_context is not None and loop.get_task_factory() is None:
+            # What one piece of the body sets in its context, the next one sees.
+            return loop.create_task(cast("Coroutine[Any, Any, None]", wanted), context=self._request_context)
+        return gen.convert_yielded(wanted)
+
+    def _hold(self, reason: int) -> None:
+        if self._gate is None:
+            self._gate = _Gate(self.stream)
+        self._gate.hold(reason)
+
     def _go_on(self, future: "Future[None] | None" = None) -> None:
-        """The delegate is ready for more."""
-        rest, held = self._rest, self._held
-        assert rest is not None
-        assert held is not None
-        self._rest = self._held = None
+        """The delegate is ready for more, or everybody else has had a turn."""
+        assert self._gate is not None
+        self._gate.release(_HANDLER | _TURN)
+        self._run(self._continue, future)
+
+    def _continue(self, future: "Future[None] | None") -> None:
+        rest, self._rest = self._rest, None
         try:
             if future is not None:
                 future.result()
-            if self._over:
+            if self._over or rest is None:
                 return
-            self._proceed(rest, b"".join(held))
+            self._pump(rest)
         except (Exception, asyncio.CancelledError) as error:
             # Nobody can cancel us, since we are no task: it was the delegate's awaitable that was cancelled.
             self._failed(error)
+        if self._stream_lost and self._rest is None:
+            self._on_stream_closed()
 
-    def _proceed(self, rest: Iterator[Event], data: bytes) -> None:
-        if not self._head_settled:
-            self._settle_head()
-        if self._hand_over(rest):
-            self._pump(self._engine.feed(data))
-        elif self._rest is not None and data:
-            self._held = [data]
-        elif data and not self._over:
-            self._engine.feed(data)
-        if self._rest is None and not self._over:
-            if self._stream_lost:
-                self._on_stream_closed()
-            elif self.stream is not None:
-                self.stream._resume_reading()
+    def _run(self, function: Callable[..., None], *args: Any) -> None:
+        """Call something that may call the application, in the request's context. For callbacks of the loop: one enters a context once."""
+        if self._request_context is None:
+            function(*args)
+        else:
+            self._request_context.run(function, *args)
 
     # -- endings
 
     def _maybe_done(self) -> None:
         """Tell the owner once both messages are through and ours has reached the kernel."""
-        engine = self._engine
-        if self._over or engine.peer is not DONE or engine.own is not DONE:
+        if self._over or self._upgraded or not self._read_done or self._engine.own is not DONE:
             return
         last = self._last_write
-        if last is not None and not last.done():
+        if last is None or last.done():
+            self._complete()
+        else:
             last.add_done_callback(self._flushed)
-            return
-        self._complete()
 
     def _complete(self) -> None:
         self._over = True
         self._delegate = self._close_callback = self._last_write = None
-        assert self._owner is not None
-        self._owner.exchange_done(self)
+        if self._gate is not None and self._gate.reasons:
+            self._gate.release(_HANDLER | _TURN)
+        self._owner.exchange_done(self)  # type: ignore[union-attr]  # nothing is read without one
 
     def _flushed(self, future: "Future[None]") -> None:
         if not future.cancelled() and future.exception() is None:
@@ -493,16 +454,14 @@ class HTTP1Connection(httputil.HTTPConnection):
             return
         if self._over:
             return
-        engine = self._engine
         try:
-            events = engine.feed_eof()
+            events = self._engine.feed_eof()
         except IncompleteMessage:
             events = []
         if events and not self._hand_over_last(events):
             return
         self._over = True
         self._stop_body_timer()
-        read = engine.peer is DONE
         # Who hears of it depends on how far the peer's message has come; never both.
         if self._delegate_open:
             self._tell_delegate_of_close()
@@ -513,7 +472,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         owner, self._owner = self._owner, None
         if owner is None:
             return
-        if read and self.is_client:
+        if self.is_client and self._engine.peer is DONE:
             owner.exchange_done(self)
         else:
             owner.exchange_lost(self, iostream.StreamClosedError(real_error=self.stream.error))
@@ -521,7 +480,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _hand_over_last(self, events: list[Event]) -> bool:
         """Events that only the end of the stream brought; whether the exchange is still ours to end."""
         try:
-            self._hand_over(iter(events))
+            self._pump(iter(events))
         except Exception as error:
             self._failed(error)
         if self._rest is not None:
@@ -554,17 +513,17 @@ class HTTP1Connection(httputil.HTTPConnection):
         For protocols that start with an HTTP handshake. Bytes which came behind the message are in the stream's buffer again, for its
         next reader. The caller owns the stream from here on.
         """
-        stream = self.stream
+        stream, owner = self.stream, self._owner
+        if self._over and not (isinstance(owner, _ServerSession) and owner.may_detach(self)):
+            raise RuntimeError("this exchange has ended: the connection is not its own any more")
         stream._send_collected()
         self._over = True
         self._delegate_open = False
-        self._delegate = self._close_callback = None
+        self._delegate = self._close_callback = self._owner = self._rest = None
         self._stop_body_timer()
+        if self._gate is not None:
+            self._gate.hold(_GONE)
         waiting = self._engine.take_waiting()
-        if self._held:
-            waiting += b"".join(self._held)
-            self._held.clear()
-        owner, self._owner = self._owner, None
         if owner is not None:
             stream._detach_consumer(waiting)
             owner.exchange_detached(self)
@@ -599,96 +558,85 @@ class HTTP1Connection(httputil.HTTPConnection):
 
         Chunked transfer coding is chosen where the length is not given and the peer can take it; ``Connection`` and
         ``Transfer-Encoding`` are then set in ``headers``. Resolves when the bytes have reached the kernel. Raises `ValueError` for
-        header text that would break out of its line.
+        header text that would break out of its line, and for a Content-Length that is no number.
         """
-        ready = headers._ready
-        if ready is not None and not self.is_client and start_line is httputil._STANDARD_START_LINES[ready[0]]:
-            # What `web` answers with when no handler touched a header: about a third cheaper as a whole.
-            head = self._ready_head(headers, *ready)
-        else:
-            head = self._checked_head(start_line, headers)
-        if chunk:
-            head += self._body_bytes(chunk)
-        return self._send(head)
-
-    def _ready_head(self, headers: httputil.HTTPHeaders, status: int, lines: bytes, length: int) -> bytes:
-        engine = cast(ServerEngine, self._engine)
-        field = engine.connection_field()
-        if field is not None:
-            value = field.encode()
-            headers._append_raw(b"Connection", value)
-            lines += b"Connection: %b\r\n" % value
-        return engine.send_ready_head(_STATUS_LINES[status], lines, length)
-
-    def _write_whole(self, status: int, lines: bytes, body: bytes) -> "Future[None] | None":
-        """`write_headers` and `finish` in one, for a head that is serialised already; None where it is not as simple as that.
-
-        Saves a tenth of the time of a small response.
-        """
-        engine: ServerEngine = self._engine  # type: ignore[assignment]  # a client has no such responses
-        if len(body) > _MOST_COPIED:
-            return self._write_large(status, lines, body)
-        data = None if self._over else engine.send_whole(_STATUS_LINES[status], lines, body)
-        if data is None:
-            return None
-        if not engine.keep_alive:
-            self._said_close = True
-        self._close_callback = None
-        stream = self.stream
-        direct = stream._direct is not None and type(stream).write is _WRITE
-        if direct and stream._write_now(data):
-            self._complete()
-            return stream._finished or stream._all_written()
-        future = self._last_write = stream._written_later() if direct else self._send(data)
-        self._maybe_done()
-        return future
-
-    def _write_large(self, status: int, lines: bytes, body: bytes) -> "Future[None] | None":
-        """`_write_whole` for a body that is dearer to copy than to write by itself."""
-        engine = cast(ServerEngine, self._engine)
-        head = None if self._over else engine.send_whole(_STATUS_LINES[status], lines, b"")
-        if head is None:
-            return None
-        self._said_close = not engine.keep_alive
-        self._close_callback = None
-        self._send(head)
-        future = self._send(body)
-        self._maybe_done()
-        return future
-
-    def _checked_head(self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders) -> bytes:
-        field = headers._get("Content-Length")
-        length = None if field is None else parse_int(field)
+        if self._over:
+            return self._not_sent()
+        rest = b""
+        if chunk and len(chunk) > _MOST_COPIED:
+            chunk, rest = b"", chunk
         try:
             if self.is_client:
-                return self._request_head(cast(httputil.RequestStartLine, start_line), headers, length)
-            return self._response_head(cast(httputil.ResponseStartLine, start_line), headers, length)
-        except IllegalHeader as error:
+                data = self._request_head(start_line, headers)  # type: ignore[arg-type]  # a client's
+                if chunk:
+                    data += self._engine.send_body(chunk)
+            else:
+                data = self._response_head(start_line, headers, chunk or b"", len(rest))  # type: ignore[arg-type]  # a server's
+        except BodyTooLong:
+            raise self._too_long() from None
+        except (IllegalHeader, ValueError) as error:
             if not self.is_client:
                 # There is no response that could follow; without this the peer would wait for one.
                 self.stream.close()
             raise ValueError(str(error)) from None
+        if rest:
+            self._send(data)
+            data = self._body_bytes(rest)
+        return self._send(data)
 
-    def _request_head(self, start_line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, length: int | None) -> bytes:
+    def _request_head(self, start_line: httputil.RequestStartLine, headers: httputil.HTTPHeaders) -> bytes:
         method, target = start_line.method, start_line.path
+        field = headers.get("Content-Length")
+        length = None if field is None else parse_int(field)
         chunked = length is None and method in ("POST", "PUT", "PATCH")
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
         return cast(ClientEngine, self._engine).send_head(method, target, headers.get_all(), length, chunked)
 
-    def _response_head(self, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders, length: int | None) -> bytes:
-        engine = cast(ServerEngine, self._engine)
+    def _response_head(self, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders, chunk: bytes, later: int) -> bytes:
+        """The head and ``chunk``, behind which so many bytes come at once."""
+        engine: ServerEngine = self._engine  # type: ignore[assignment]  # a server's
         _, code, reason = start_line
-        chunked = engine.chunks_response(code, length is not None)
-        if "Connection" in headers and "close" in headers["Connection"].lower():
+        base: ResponseFields | None = getattr(headers, "_head", None)
+        # What they stand on says nothing about framing.
+        get = headers.get if base is None else headers._joined.get
+        field, options = get("Content-Length"), get("Connection")
+        length: int | None = None
+        if field is not None and options is None and code in _ORDINARY_STATUS and engine.is_plain():
+            length, chunked = parse_int(field), False
+        else:
+            length, chunked = self._frame(code, headers, field, options, len(chunk) + later)
+        if base is None or headers._head is not base:
+            head = engine.send_head(code, reason, headers.get_all(), length, chunked)
+            return head + engine.send_body(chunk) if chunk else head
+        ready = base.forms.get(code)
+        if ready is None or ready[0] is not reason:
+            ready = base.forms[code] = reason, serialize.start_line(f"HTTP/1.1 {code} {reason}\r\n") + base.lines
+        return engine.send_ready_head(ready[1], headers._joined.items(), length, chunked, chunk)
+
+    def _frame(
+        self, code: int, headers: httputil.HTTPHeaders, field: str | None, options: str | None, size: int
+    ) -> tuple[int | None, bool]:
+        """The length of a response, and whether it is chunked; sets what its head has to say about that, and about the connection."""
+        engine: ServerEngine = self._engine  # type: ignore[assignment]  # a server's
+        length = None
+        if field is not None and not engine.has_no_content(code):
+            length = parse_int(field)
+            if engine.peer is not DONE and length == size:
+                # This is the whole answer, and the rest of the request is not worth waiting for.
+                engine.keep_alive = False
+        chunked = field is None and engine.frame_response(code)
+        if options is not None and "close" in options.lower():
             engine.keep_alive = False
-        field = engine.connection_field()
-        if field is not None:
-            headers["Connection"] = field
+        if code == 101:
+            self._upgraded = True
+        option = engine.connection_field()
+        if option is not None:
+            headers["Connection"] = option
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
             self._sent_at = monotonic()  # others mostly go out whole, and need not know
-        return engine.send_head(code, reason, headers.get_all(), length, chunked)
+        return length, chunked
 
     def _body_bytes(self, chunk: bytes) -> bytes:
         try:
@@ -699,6 +647,16 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _too_long(self) -> httputil.HTTPOutputError:
         self.stream.close()
         return httputil.HTTPOutputError("Tried to write more data than Content-Length")
+
+    def _not_sent(self) -> "Future[None]":
+        """What a write returns that comes after the end: nothing is sent, and if it ended too early, that is an error."""
+        future: Future[None] = Future()
+        if self.stream is None or self.stream.closed():
+            future.set_exception(iostream.StreamClosedError(real_error=None if self.stream is None else self.stream.error))
+            future.exception()
+        else:
+            future.set_result(None)
+        return future
 
     def _send(self, data: bytes) -> "Future[None]":
         try:
@@ -716,7 +674,11 @@ class HTTP1Connection(httputil.HTTPConnection):
         A small piece that follows another within a millisecond is sent together with what comes next, at the latest at the end of the
         loop's turn, and the future is done. Raises `.HTTPOutputError`, and closes, when it is more than the announced Content-Length.
         """
+        if self._over or self._engine.own is DONE:
+            return self._not_sent()
         stream, size = self.stream, len(chunk)
+        if not size and self._last_write is not None and stream._collected is None and not stream.closed():
+            return self._last_write
         self._burst_bytes += size
         if size < _SMALL_PIECE and self._burst_bytes < _BURST_BYTES and monotonic() - self._sent_at < _BURST_SECONDS:
             # A third of the price of a flush that is sent by itself.
@@ -746,19 +708,19 @@ class HTTP1Connection(httputil.HTTPConnection):
         self.stream.io_loop.add_callback(future_set_result_unless_cancelled, turn, None)
         return turn
 
-    def _takes_file(self, count: int) -> bool:
-        """Whether `_write_file` works: the head is out, with a Content-Length of at least ``count``, and the stream is one for it."""
+    def _write_file(self, fd: int, offset: int, count: int) -> Awaitable[None] | None:
         stream = self.stream
+        if self._over or stream.closed() or not self._engine.may_bypass(count):
+            return None
         stream._send_collected()
-        return self._engine.may_bypass(count) and stream._takes_files() and not stream.writing()
+        return self._write_file_part(fd, offset, count) if stream._takes_files() and not stream.writing() else None
 
-    async def _write_file(self, fd: int, offset: int, count: int) -> None:
-        """Send a part of an open file as the next piece of the body, without reading it. Returns when it has reached the kernel.
-
-        Only to be called where `_takes_file`, after all writes were awaited. Raises what ``IOStream._send_file`` does.
-        """
+    async def _write_file_part(self, fd: int, offset: int, count: int) -> None:
         future = self._last_write = self.stream._send_file(fd, offset, count)
-        await future
+        try:
+            await future
+        except iostream._UnsendableFileError as error:
+            raise io.UnsupportedOperation(str(error)) from error
         # Not before it went out: of a file that turned out to be shorter less was sent, and finish() has to notice.
         self._engine.count_bypassed(count)
 
@@ -766,9 +728,11 @@ class HTTP1Connection(httputil.HTTPConnection):
         """End our message. Raises `.HTTPOutputError`, and closes, when less than the announced Content-Length was written.
 
         On a server the connection is then ready for the next request, or closed where either side asked for it, or where the request's
-        body has not been read.
+        body has not been read. Once the exchange has ended, it does nothing.
         """
         stream, engine = self.stream, self._engine
+        if self._over or engine.own is DONE:
+            return
         try:
             end = engine.send_end()
         except BodyTooShort as error:
@@ -779,19 +743,20 @@ class HTTP1Connection(httputil.HTTPConnection):
             return
         if (end or stream._collected is not None) and not stream.closed():
             self._last_write = stream.write(end)
-        if engine.peer is DONE:
+        if self._read_done:
             self._maybe_done()
-        elif not self.is_client:
+        elif not self.is_client and engine.peer is not DONE:
             # The rest of the request is not worth waiting for: answer, then close.
             engine.keep_alive = False
             if self._last_write is None or self._last_write.done():
                 # Not at once: the handler shall have finished before its delegate hears that the connection is closed.
-                self.stream.io_loop.add_callback(self._abandon)
+                asyncio.get_running_loop().call_soon(self._abandon, context=self._request_context)
             else:
-                self._last_write.add_done_callback(self._abandon)
+                self._last_write.add_done_callback(self._abandon, context=self._request_context)
 
     def _break_off(self) -> None:
-        self._engine.break_off()
+        if not self._over:
+            self._engine.break_off()
 
     def _abandon(self, _: "Future[None] | None" = None) -> None:
         if not self._over:
@@ -799,10 +764,10 @@ class HTTP1Connection(httputil.HTTPConnection):
 
 
 class _Parsers(threading.local):
-    """One parser for all connections of a thread: they take whole heads, one at a time."""
+    """One parser for all connections of a thread, since it takes whole heads, one at a time; and the heads that it has read lately."""
 
     def __init__(self) -> None:
-        self.by_choice: dict[str, HeadParser] = {}
+        self.by_choice: dict[str, tuple[HeadParser, dict[bytes, RequestHead]]] = {}
 
 
 _parsers = _Parsers()
@@ -810,10 +775,12 @@ _parsers = _Parsers()
 
 def _new_engine(is_client: bool, params: HTTP1ConnectionParameters) -> ServerEngine | ClientEngine:
     choice = select.chosen()
-    parser = _parsers.by_choice.get(choice)
-    if parser is None:
-        parser = _parsers.by_choice[choice] = select.parser(choice)
-    return (ClientEngine if is_client else ServerEngine)(parser, params.max_header_size, params.chunk_size, params._max_header_fields)
+    found = _parsers.by_choice.get(choice)
+    if found is None:
+        found = _parsers.by_choice[choice] = select.parser(choice), {}
+    parser, known = found
+    limits = params.max_header_size, params.chunk_size, params._max_header_fields
+    return ClientEngine(parser, *limits) if is_client else ServerEngine(parser, *limits, known)
 
 
 class _GzipMessageDelegate(httputil.HTTPMessageDelegate):
@@ -842,24 +809,25 @@ class _GzipMessageDelegate(httputil.HTTPMessageDelegate):
             # Only now is the limit settled: the delegate may have set one of its own when it saw the head.
             connection = self._connection
             self._inflater = GzipInflater(connection.params.chunk_size, connection._body_limit(), connection.is_client)
-        return self._deliver(self._checked(self._inflater.feed(chunk)))
-
-    def _deliver(self, pieces: Iterator[bytes]) -> Awaitable[None] | None:
+        pieces = self._inflated(self._inflater.feed(chunk))
         for piece in pieces:
             wanted = self._delegate.data_received(piece)
             if wanted is not None:
-                return self._deliver_after(wanted, pieces)
+                return self._deliver_rest(wanted, pieces)
         return None
 
-    async def _deliver_after(self, wanted: Awaitable[None], pieces: Iterator[bytes]) -> None:
-        await wanted
-        for piece in pieces:
-            again = self._delegate.data_received(piece)
-            if again is not None:
-                await again
+    async def _deliver_rest(self, wanted: Awaitable[None] | None, pieces: Iterator[bytes]) -> None:
+        """Hand over the pieces that follow, each when the one before it has been dealt with."""
+        while True:
+            if wanted is not None:
+                await wanted
+            piece = next(pieces, None)
+            if piece is None:
+                return
+            wanted = self._delegate.data_received(piece)
 
     @staticmethod
-    def _checked(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    def _inflated(pieces: Iterator[bytes]) -> Iterator[bytes]:
         try:
             yield from pieces
         except InflatedTooLarge:
@@ -938,48 +906,45 @@ class _SingleExchange:
             self._header_timer = None
 
 
-def _nobody() -> None:
-    """Said by delegates that want to be asked for each request."""
-
-
 class _ServerSession:
     """Consumer of a server's stream: one exchange after the other until the stream closes."""
 
     __slots__ = (
-        "_closed",
-        "_connection",
+        "_begun",
+        "_clean_context",
         "_deadline",
+        "_delegate",
+        "_gate",
         "_head_seconds",
         "_idle_timer",
+        "_latest",
         "_loop",
-        "_paused",
-        "_take",
-        "context",
-        "delegate",
+        "_server",
+        "_winding_down",
         "engine",
-        "params",
-        "server",
+        "exchange",
         "stream",
     )
 
     def __init__(self, server: "HTTP1ServerConnection", delegate: httputil.HTTPServerConnectionDelegate) -> None:
-        self.server = server
-        self.stream = server.stream
-        self.params = server.params
-        self.context = server.context
+        self._server = server
+        self.stream = stream = server.stream
         self.engine = cast(ServerEngine, _new_engine(False, server.params))
-        self.delegate = delegate
-        self._take: _TakeRequest | None = None if server.params.decompress else getattr(delegate, "_request_taker", _nobody)()
-        self._connection: HTTP1Connection | None = None
-        self._paused = False
-        self._closed = False
+        self.exchange: HTTP1Connection | None = None
+        self._delegate: httputil.HTTPServerConnectionDelegate | None = delegate  # as long as it is served
+        self._gate = _Gate(stream)
+        # What each request's own context is a copy of. Nothing of the application runs in it.
+        self._clean_context = contextvars.copy_context()
+        self._begun = 0  # exchanges
+        self._latest = 0  # the id of the one that began last
+        self._winding_down = False
+        self._loop: asyncio.AbstractEventLoop = stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
         # The loop's time at which the next head has to be complete.
         self._deadline = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
-        self._loop: asyncio.AbstractEventLoop = self.stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
         # Answers go out whole, in as few writes as there are: there is nothing for the kernel to wait for (RFC 9293 §3.7.4).
-        self.stream.set_nodelay(True)
-        timeout = self.params.header_timeout
+        stream.set_nodelay(True)
+        timeout = server.params.header_timeout
         self._head_seconds = timeout or 0.0
         if timeout is not None:
             self._deadline = self._loop.time() + timeout
@@ -996,79 +961,114 @@ class _ServerSession:
         again = self._deadline if self._deadline > now else now + timeout
         self._idle_timer = self._loop.call_at(again, self._on_idle_timer, timeout)
 
+    # -- what the stream calls
+
     def data_received(self, data: bytes) -> None:
-        connection = self._connection
-        if connection is None:
-            connection = self._connection = HTTP1Connection._on_server(self)
-            take = self._take
-            if take is not None:
-                connection._first_input(data, self, take)
-                return
-            connection._begin(self.delegate.start_request(self.server, connection))
-            connection._input(data)
-            return
-        connection._input(data)
+        exchange = self.exchange
+        if exchange is None:
+            exchange = self.exchange = HTTP1Connection(self.stream, False, self._server.params, self._server.context)
+            exchange._engine = self.engine
+            exchange._owner = self
+            exchange._gate = self._gate
+            exchange._request_context = self._clean_context.copy()
+            if self._winding_down:
+                exchange.no_keep_alive = True
+            self._begun += 1
+            self._latest = id(exchange)
+        exchange._request_context.run(exchange._input, data)  # type: ignore[union-attr]  # ours have one
+        engine = self.engine
         # Requests sent ahead wait in the engine while one is served; no more than a head's worth of them.
-        if self.engine.peer is DONE and not self._paused and self.engine.waiting_bytes > self.engine.max_head_bytes:
-            self._paused = True
-            self.stream._pause_reading()
+        if engine.stored and engine.peer is DONE and self.exchange is exchange and engine.waiting_bytes > engine.max_head_bytes:
+            self._gate.hold(_AHEAD)
+
+    def stream_closed(self) -> None:
+        exchange = self.exchange
+        if exchange is not None:
+            exchange._run(exchange._on_stream_closed)
+        self._end()
+
+    # -- what an exchange calls
+
+    def start_request(self, connection: HTTP1Connection) -> httputil.HTTPMessageDelegate:
+        return self._delegate.start_request(self._server, connection)  # type: ignore[union-attr]  # it is being served
 
     def exchange_done(self, connection: HTTP1Connection) -> None:
-        self._connection = None
+        self.exchange = None
         engine = self.engine
         if not engine.next_exchange():
             self.stream.close()
             return
         if self._idle_timer is not None:
             self._deadline = self._loop.time() + self._head_seconds
-        waiting = engine.waiting_bytes
-        if waiting:
-            if waiting > engine.max_head_bytes and not self._paused:
+        if engine.stored:
+            if engine.waiting_bytes > engine.max_head_bytes:
                 # One request is served in each turn of the loop; a turn could bring more of them than that.
-                self._paused = True
-                self.stream._pause_reading()
-            self._loop.call_soon(self._next_waiting)
-        elif self._paused:
-            self._resume()
+                self._gate.hold(_AHEAD)
+            self._loop.call_soon(self._next_waiting, context=self._clean_context)
+        elif self._gate.reasons:
+            self._gate.release(_AHEAD)
 
     def _next_waiting(self) -> None:
         """Serve the next request that was sent ahead, after all others on this loop had their turn."""
-        if self._connection is None and not self._closed and self.engine.waiting_bytes:
+        engine = self.engine
+        if self.exchange is None and self._delegate is not None and engine.waiting_bytes:
             self.data_received(b"")
-        if self._paused and self.engine.waiting_bytes <= self.engine.max_head_bytes:
-            self._resume()
-
-    def _resume(self) -> None:
-        self._paused = False
-        if not self.stream.closed():
-            self.stream._resume_reading()
+        if engine.waiting_bytes <= engine.max_head_bytes:
+            self._gate.release(_AHEAD)
 
     def exchange_lost(self, connection: HTTP1Connection, error: Exception | None) -> None:
         # It stays in its place until the stream is closed, and drops what still comes in.
         pass
 
-    def exchange_detached(self, connection: HTTP1Connection) -> None:
-        self._connection = None
-        self._end()
+    def may_detach(self, connection: HTTP1Connection) -> bool:
+        """Whether an exchange that is done may still take the stream, because no other one has begun on it."""
+        return self._delegate is not None and self._latest == id(connection)
 
-    def stream_closed(self) -> None:
-        connection = self._connection
-        if connection is not None:
-            connection._on_stream_closed()
+    def exchange_detached(self, connection: HTTP1Connection) -> None:
+        self.exchange = None
         self._end()
 
     def _end(self) -> None:
-        if self._closed:
+        delegate, self._delegate = self._delegate, None
+        if delegate is None:
             return
-        self._closed = True
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
-        self.server._session_ended()
-        self.delegate.on_close(self.server)
+        self._server._session_ended()
+        delegate.on_close(self._server)
+
+    # -- draining and deadlines
+
+    def wind_down(self, idle_seconds: float = 0.0) -> None:
+        self._winding_down = True
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.no_keep_alive = True  # for a head that is not complete yet
+            if self.engine.peer is not IDLE:
+                self.engine.keep_alive = False
+        elif self._delegate is not None and not self.engine.waiting_bytes:
+            idle_since = self._deadline - self._head_seconds
+            if self._loop.time() - idle_since >= idle_seconds:
+                self.stream.close()
+
+    def stages(self) -> Iterable[tuple[object, bool]]:
+        exchange = self.exchange
+        if self._delegate is None or (exchange is None and self._begun):
+            return ()
+        if exchange is None or self.engine.peer is IDLE:
+            # The first head is waited for from the beginning of the connection.
+            return ((exchange if self._begun > 1 and exchange is not None else self, True),)
+        return ((exchange, False),) if self.engine.peer is DONE else ()
+
+    def cut_off(self, exchange: object, last_words: bytes) -> None:
+        stream = self.stream
+        if exchange is self.exchange and self.engine.own is IDLE and not stream.closed():
+            stream.write(last_words)
+        stream.close()
 
 
-class HTTP1ServerConnection:
+class HTTP1ServerConnection(httputil._HTTPServerConnection):
     """A server's side of one connection: reads requests and has them answered until it closes."""
 
     _session: _ServerSession | None = None
@@ -1085,7 +1085,7 @@ class HTTP1ServerConnection:
         :arg params: limits and options; the defaults of `HTTP1ConnectionParameters` without it.
         :arg context: anything; each request's connection has it as ``connection.context``.
         """
-        self.stream = stream
+        self.stream: iostream.IOStream = stream
         self.params = params if params is not None else HTTP1ConnectionParameters()
         self.context = context
 
@@ -1108,10 +1108,32 @@ class HTTP1ServerConnection:
         if self._ended is not None:
             future_set_result_unless_cancelled(self._ended, None)
 
+    @httputil._beyond_tornado
+    def wind_down(self, idle_seconds: float = 0.0) -> None:
+        """Close the connection if it has been idle for so long; else the answer under way, or the next one, is the last."""
+        if self._session is not None:
+            self._session.wind_down(idle_seconds)
+
+    @httputil._beyond_tornado
+    def exchanges(self) -> Iterable[httputil.HTTPConnection]:
+        """The requests under way, each by what carries it."""
+        return () if self._session is None or self._session.exchange is None else (self._session.exchange,)
+
+    @httputil._beyond_tornado
+    def stages(self) -> Iterable[tuple[object, bool]]:
+        """What must come to an end: an object for each request, and whether its head is incomplete. Bodies have a limit of their own."""
+        return () if self._session is None else self._session.stages()
+
+    @httputil._beyond_tornado
+    def cut_off(self, exchange: object, last_words: bytes) -> None:
+        """End one of `stages`, with ``last_words`` (a response) where nothing was answered yet."""
+        if self._session is not None:
+            self._session.cut_off(exchange, last_words)
+
 
 def parse_int(s: str) -> int:
     """A non-negative decimal integer in ASCII digits alone; `ValueError` for anything else (signs, spaces, underscores)."""
-    if DIGITS.fullmatch(s) is None:
+    if not (s.isascii() and s.isdigit()):
         raise ValueError(f"not an integer: {s!r}")
     return int(s)
 

@@ -5,19 +5,20 @@ limits and time-outs, and for servers without the ``web`` layer.
 """
 
 import asyncio
+import copy
 import inspect
 import os
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakSet
 
 from tornadolike import gen, httputil, iostream, netutil
-from tornadolike._http1.engine import DONE, IDLE
 from tornadolike._net.admission import Admission
 from tornadolike.escape import native_str
-from tornadolike.http1connection import HTTP1Connection, HTTP1ConnectionParameters, HTTP1ServerConnection, _TakeRequest
+from tornadolike.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
+from tornadolike.httputil import _beyond_tornado
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import app_log, gen_log
 from tornadolike.tcpserver import TCPServer
@@ -59,15 +60,6 @@ _on_listen: "list[Callable[[HTTPServer], None]]" = []
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_servers.clear)  # the parent's, and its business
-
-
-_Method = TypeVar("_Method", bound=Callable[..., Any])
-
-
-def _beyond_tornado(method: _Method) -> _Method:
-    """Mark what Tornado's class has not: listings of Tornado's API, such as that of its own tests, pass by what comes from elsewhere."""
-    method.__module__ = "beyond_tornado"
-    return method
 
 
 class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate):
@@ -255,7 +247,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
     def __wind_down(self, told: WeakSet[iostream.IOStream], heard: WeakSet[Any]) -> bool:
         """Close what is idle, let nothing become idle again, tell handlers and WebSockets. Says whether anything is still open."""
         for connection in tuple(self._connections):
-            _finish_connection(connection)
+            connection.wind_down(_MOMENT_SECONDS)
             handler = _handler_on(connection)
             if handler is not None and handler not in heard:
                 heard.add(handler)
@@ -280,7 +272,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         """What a drain would wait for, one text for each: ``GET /feed (192.0.2.1)``, ``WebSocket (192.0.2.1)``."""
         found = []
         for connection in tuple(self._connections):
-            if connection._session is not None and connection._session._connection is not None:
+            for _ in connection.exchanges():
                 handler = _handler_on(connection)
                 found.append(f"a request ({connection.context})" if handler is None else handler._request_summary())
         return found + ["a WebSocket" for stream in _left_http(self) if getattr(stream._consumer, "going_away", None) is not None]
@@ -318,13 +310,6 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         connection.start_serving(self)
         if self.__deadlines is not None:
             self.__deadlines.watch(connection)
-
-    def _request_taker(self) -> _TakeRequest | None:
-        """What takes complete requests in place of `start_request`, where that would come out the same."""
-        if self.xheaders or type(self).start_request is not HTTPServer.start_request:
-            return None
-        taker = getattr(self.request_callback, "_request_taker", None)
-        return None if taker is None else taker()
 
     def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> httputil.HTTPMessageDelegate:
         """The delegate that takes the next request of a connection."""
@@ -366,28 +351,13 @@ async def _let_arrive() -> None:
         await asyncio.sleep(0)
 
 
-def _finish_connection(connection: HTTP1ServerConnection) -> None:
-    """Close a connection if it has been idle for a moment, else after the exchange it is in, or the next one."""
-    session = connection._session
-    if session is None:
-        return
-    exchange, engine = session._connection, session.engine
-    if exchange is None:
-        # With no limit on idle time nobody has noted when it began.
-        idle = float("inf") if session._idle_timer is None else session._loop.time() - session._deadline + session._head_seconds
-        if not engine.waiting_bytes and idle >= _MOMENT_SECONDS:
-            connection.stream.close()
-        return
-    exchange.no_keep_alive = True  # for a head that is not complete yet
-    if engine.peer is not IDLE:
-        engine.keep_alive = False
-
-
 def _handler_on(connection: HTTP1ServerConnection) -> Any:
     """The `web.RequestHandler` that works for a connection now; None where there is none, or something else."""
-    exchange = None if connection._session is None else connection._session._connection
-    handler = getattr(getattr(exchange, "_close_callback", None), "__self__", None)
-    return handler if hasattr(handler, "on_drain") else None
+    for exchange in connection.exchanges():
+        handler = getattr(getattr(exchange, "_close_callback", None), "__self__", None)
+        if hasattr(handler, "on_drain"):
+            return handler
+    return None
 
 
 def _tell(handler: Any) -> None:
@@ -416,73 +386,49 @@ class _Deadlines:
     Looks at all connections now and then. So a request pays nothing for it, and a connection at rest costs no timer.
     """
 
-    __slots__ = ("_begun", "_handler_seconds", "_head_seconds", "_interval", "_new", "_server", "_timer")
+    __slots__ = ("_begun", "_handler_seconds", "_head_seconds", "_interval", "_server", "_timer")
 
     def __init__(self, server: HTTPServer, head_seconds: float | None, handler_seconds: float | None) -> None:
         self._server = server
         self._head_seconds = head_seconds
         self._handler_seconds = handler_seconds
         self._interval = min(seconds for seconds in (head_seconds, handler_seconds) if seconds is not None) / 4
-        # New connections, with the end of their idle time: as long as it is the same object, they have not had a request.
-        self._new: dict[HTTP1ServerConnection, float] = {}
-        # What each busy connection was seen in first, and when.
-        self._begun: dict[HTTP1ServerConnection, tuple[HTTP1Connection | None, bool, float]] = {}
+        # What was seen to be under way, whether it was in its head, and when it was seen first.
+        self._begun: dict[object, tuple[bool, float]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def watch(self, connection: HTTP1ServerConnection) -> None:
         """Look after a connection that was just accepted."""
-        session = connection._session
-        if session is None:
-            return
-        self._new[connection] = session._deadline
-        self._begun[connection] = (None, True, asyncio.get_running_loop().time())
+        loop = asyncio.get_running_loop()
+        for exchange, in_head in connection.stages():
+            self._begun[exchange] = in_head, loop.time()
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(self._interval, self._look)
+            self._timer = loop.call_later(self._interval, self._look)
 
     def _look(self) -> None:
         loop = asyncio.get_running_loop()
         now = loop.time()
         server, before, begun = self._server, self._begun, self._begun.__class__()
         for connection in tuple(server._connections):
-            stage = self._stage(connection)
-            if stage is None:
-                continue
-            exchange, in_head = stage
-            was, was_in_head, since = before.get(connection, (None, in_head, now))
-            if was_in_head is not in_head or (was is not exchange and was is not None):
-                since = now
-            limit = self._head_seconds if in_head else self._handler_seconds
-            if limit is not None and now - since >= limit:
-                self._end(connection, exchange, in_head)
-            else:
-                begun[connection] = (exchange, in_head, since)
+            for exchange, in_head in connection.stages():
+                was_in_head, since = before.get(exchange, (in_head, now))
+                if was_in_head is not in_head:
+                    since = now
+                limit = self._head_seconds if in_head else self._handler_seconds
+                if limit is not None and now - since >= limit:
+                    self._end(connection, exchange, in_head)
+                else:
+                    begun[exchange] = in_head, since
         self._begun = begun
-        self._new = {connection: end for connection, end in self._new.items() if connection in begun}
         self._timer = loop.call_later(self._interval, self._look) if server._connections else None
 
-    def _stage(self, connection: HTTP1ServerConnection) -> tuple[HTTP1Connection | None, bool] | None:
-        """The exchange of a connection and whether its head is incomplete; None where nothing has to come to an end."""
-        session = connection._session
-        if session is None:
-            return None
-        exchange = session._connection
-        if exchange is None:
-            # The very object: on loops that count milliseconds a first request can be over before its end has another value.
-            return (None, True) if self._new.get(connection) is session._deadline else None
-        if session.engine.peer is IDLE:
-            return exchange, True
-        return (exchange, False) if session.engine.peer is DONE else None
-
-    def _end(self, connection: HTTP1ServerConnection, exchange: HTTP1Connection | None, in_head: bool) -> None:
-        stream, context = connection.stream, connection.context
-        if in_head or exchange is None:
-            gen_log.info("Timeout reading head from %s", context)
-            stream.close()
-            return
-        gen_log.warning("Timeout waiting for the handler of a request from %s", context)
-        if exchange._engine.own is IDLE and not stream.closed():
-            stream.write(_TOO_SLOW)
-        stream.close()
+    def _end(self, connection: HTTP1ServerConnection, exchange: object, in_head: bool) -> None:
+        if in_head:
+            gen_log.info("Timeout reading head from %s", connection.context)
+            connection.stream.close()
+        else:
+            gen_log.warning("Timeout waiting for the handler of a request from %s", connection.context)
+            connection.cut_off(exchange, _TOO_SLOW)
 
 
 class _CallableAdapter(httputil.HTTPMessageDelegate):
@@ -557,7 +503,7 @@ class _HTTPRequestContext:
             self.protocol = scheme
 
     def _unapply_xheaders(self) -> None:
-        """Forget it again: the next request on the connection may be somebody else's."""
+        """Forget it again. Each request has a context of its own: this is for servers that make their own requests."""
         self.remote_ip = self._orig_remote_ip
         self.protocol = self._orig_protocol
 
@@ -574,7 +520,9 @@ class _ProxyAdapter(httputil.HTTPMessageDelegate):
     def headers_received(
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
     ) -> Awaitable[None] | None:
-        self._connection.context._apply_xheaders(headers)  # type: ignore[attr-defined]  # the context is this module's
+        # What the proxy says of this request is true of no other one on its connection.
+        context = self._connection.context = copy.copy(self._connection.context)
+        context._apply_xheaders(headers)
         return self._delegate.headers_received(start_line, headers)
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
@@ -582,8 +530,6 @@ class _ProxyAdapter(httputil.HTTPMessageDelegate):
 
     def finish(self) -> None:
         self._delegate.finish()
-        self._connection.context._unapply_xheaders()  # type: ignore[attr-defined]  # likewise
 
     def on_connection_close(self) -> None:
         self._delegate.on_connection_close()
-        self._connection.context._unapply_xheaders()  # type: ignore[attr-defined]  # likewise

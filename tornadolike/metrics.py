@@ -146,7 +146,7 @@ class Metrics:
 
 
 def _active(server: httpserver.HTTPServer) -> int:
-    return sum(connection._session is not None and connection._session._connection is not None for connection in server._connections)
+    return sum(len(tuple(connection.exchanges())) for connection in server._connections)
 
 
 def _websockets(server: httpserver.HTTPServer) -> list[Any]:

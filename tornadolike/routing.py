@@ -138,18 +138,16 @@ class RuleRouter(Router):
 
     def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> httputil.HTTPMessageDelegate | None:
         for rule in self.rules:
-            delegate = self._try_rule(rule, request)
-            if delegate is not None:
-                return delegate
+            params = rule.matcher.match(request)
+            if params is None:
+                continue
+            if rule.target_kwargs:
+                params["target_kwargs"] = rule.target_kwargs
+            # The usual case, without a dictionary of nothing.
+            found = self.get_target_delegate(rule.target, request, **params) if params else self.get_target_delegate(rule.target, request)
+            if found is not None:
+                return found
         return None
-
-    def _try_rule(self, rule: Rule, request: httputil.HTTPServerRequest) -> httputil.HTTPMessageDelegate | None:
-        params = rule.matcher.match(request)
-        if params is None:
-            return None
-        if rule.target_kwargs:
-            params["target_kwargs"] = rule.target_kwargs
-        return self.get_target_delegate(rule.target, request, **params)
 
     def get_target_delegate(
         self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any

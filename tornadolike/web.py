@@ -21,15 +21,16 @@ executor (`.IOLoop.run_in_executor`); its result comes back with ``await``.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import datetime as dt
 import functools
 import hashlib
 import hmac
+import io
 import itertools
 import logging
 import mimetypes
 import numbers
-import operator
 import os
 import re
 import socket
@@ -43,8 +44,8 @@ import urllib.parse
 import warnings
 import zlib
 from asyncio import Future
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast, overload
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
 
 import tornadolike
 import tornadolike.locale
@@ -52,23 +53,23 @@ import tornadolike.netutil
 from tornadolike import _web, escape, gen, httputil, iostream, template
 from tornadolike._http import grammar as _ABNF  # noqa: N812
 from tornadolike._http.log_text import one_line
-from tornadolike._web import kept_files, static_files, url_patterns
+from tornadolike._http.response_head import ResponseHead
+from tornadolike._web import kept_files, static_files
 from tornadolike.concurrent import future_set_result_unless_cancelled
 from tornadolike.escape import _unicode, utf8
-from tornadolike.http1connection import HTTP1Connection, _TakeRequest
-from tornadolike.httpserver import HTTPServer, _beyond_tornado
+from tornadolike.httpserver import HTTPServer
+from tornadolike.httputil import _beyond_tornado
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import access_log, app_log, gen_log
 from tornadolike.routing import (
     AnyMatches,
     DefaultHostMatches,
     HostMatches,
-    PathMatches,
     ReversibleRouter,
     ReversibleRuleRouter,
+    Router,
     Rule,
     URLSpec,
-    _RoutingDelegate,
     _RuleList,
 )
 from tornadolike.util import ObjectDict
@@ -113,38 +114,20 @@ _OK = _OK_START_LINE.reason
 
 _HTML = "text/html; charset=UTF-8"
 _JSON = "application/json; charset=UTF-8"
-_MAX_CONTENT_TYPES = 32
+
+# The headers that responses begin with, those of one second. Replaced as a whole: other threads may have loops, too.
+_initial_head: tuple[int, ResponseHead] = (-1, ResponseHead({}))
 
 
-class _InitialHeaders(NamedTuple):
-    """The headers that nearly every response begins with, raw: shared by many responses, changed by nobody."""
-
-    pairs: _Pairs
-    lines: bytes
-
-
-# Those of one second, by content type. Replaced as a whole: other threads may have loops, too.
-_initial_headers: tuple[int, dict[str, _InitialHeaders]] = (-1, {})
-
-
-def _initial_headers_now(content_type: str = _HTML) -> _InitialHeaders:
-    global _initial_headers
+def _initial_head_now() -> ResponseHead:
+    global _initial_head
     now = int(time.time())
-    second, known = _initial_headers
+    second, head = _initial_head
     if second != now:
-        known = {}
-        _initial_headers = (now, known)
-    found = known.get(content_type)
-    if found is None:
-        pairs = [
-            (b"Server", b"TornadoServer/" + tornadolike.version.encode()),
-            (b"Content-Type", content_type.encode("latin-1")),
-            (b"Date", httputil.format_timestamp(now).encode()),
-        ]
-        found = _InitialHeaders(pairs, b"".join([b"%b: %b\r\n" % pair for pair in pairs]))
-        if len(known) < _MAX_CONTENT_TYPES:
-            known[content_type] = found
-    return found
+        server = f"TornadoServer/{tornadolike.version}"
+        head = ResponseHead({"Server": server, "Content-Type": _HTML, "Date": httputil.format_timestamp(now)})
+        _initial_head = (now, head)
+    return head
 
 
 class _HandlerUI:
@@ -201,8 +184,6 @@ class RequestHandler:
     _auto_finish = True
     _prepared_future: Future[None] | None = None
     _new_cookie = None  # type: http.cookies.SimpleCookie | None  # in a comment: `typing.get_type_hints` could not resolve it
-    # What became of untouched headers in the end: status, serialised lines, Content-Length, Etag.
-    __completed: tuple[int, bytes, int, str | None] | None = None
 
     # Will be set in _execute.
     _transforms: list[OutputTransform]
@@ -215,7 +196,7 @@ class RequestHandler:
         self.clear()
         connection = request.connection
         assert connection is not None
-        connection.set_close_callback(self.on_connection_close)  # type: ignore[attr-defined] # HTTP1Connection has it, the abstract one has not
+        connection.set_close_callback(self.on_connection_close)
         if kwargs:
             self.initialize(**kwargs)
         else:
@@ -285,9 +266,7 @@ class RequestHandler:
 
     def clear(self) -> None:
         """Forget status, headers and body written so far; the response starts anew."""
-        self.__initial_headers = _initial_headers_now()
-        self._own_headers: httputil.HTTPHeaders | None = None
-        self.__completed = None
+        self._headers = httputil.HTTPHeaders(_initial_head_now())  # type: ignore[call-overload]  # ready made
         self.set_default_headers()
         self._write_buffer: list[bytes] = []
         self._status_code = 200
@@ -300,25 +279,6 @@ class RequestHandler:
         """
 
     # ---- status and headers
-
-    @property
-    def _headers(self) -> httputil.HTTPHeaders:
-        """The headers of the response; the initial ones, until somebody looks."""
-        headers = self._own_headers
-        if headers is None:
-            headers = self._own_headers = httputil.HTTPHeaders._from_wire(self.__initial_headers.pairs)
-            if self.__completed is not None:
-                status, lines, size, etag = self.__completed
-                tag = [] if etag is None else [(b"Etag", etag.encode())]
-                headers._pairs = [*self.__initial_headers.pairs, *tag, (b"Content-Length", b"%d" % size)]
-                if getattr(self.request.connection, "_said_close", False):
-                    headers._append_raw(b"Connection", b"close")
-                headers._ready = status, lines, size
-        return headers
-
-    @_headers.setter
-    def _headers(self, headers: httputil.HTTPHeaders) -> None:
-        self._own_headers = headers
 
     def set_status(self, status_code: int, reason: str | None = None) -> None:
         """Set the status of the response.
@@ -350,15 +310,16 @@ class RequestHandler:
         Raises `ValueError` for control characters (line ends above all) and text outside Latin-1, and for a name that is no token
         (RFC 9110 §5.1); `TypeError` for other types.
         """
-        # The first test is the usual case of _convert_header_value, without the call.
-        text = value if type(value) is str and value.isascii() and value.isprintable() else self._convert_header_value(value)
-        if name == "Content-Type" and self._own_headers is None:
-            # Often the only header that a handler sets: there are initial headers for that.
-            self.__initial_headers = _initial_headers_now(text)
+        # The first tests are the usual cases of _convert_header_value, without the call.
+        if type(value) is str and value.isascii() and value.isprintable():
+            text = value
+        elif type(value) is int:
+            text = str(value)
         else:
-            if name not in _checked_names:
-                _check_header_name(name)
-            self._headers[name] = text
+            text = self._convert_header_value(value)
+        if name not in _checked_names:
+            _check_header_name(name)
+        self._headers[name] = text
 
     def add_header(self, name: str, value: _HeaderTypes) -> None:
         """Add a header beside those of the same name. See `set_header` for the value."""
@@ -443,11 +404,6 @@ class RequestHandler:
         values = source.get(name)
         if not values:
             return []
-        if self.__class__.decode_argument is _DECODE_ARGUMENT:
-            try:
-                return _web.arguments.utf8_texts(values, strip)
-            except (UnicodeDecodeError, AttributeError):
-                pass  # let decode_argument say what is wrong; it also takes texts, which some applications put there
         return _web.arguments.texts(values, lambda value: self.decode_argument(value, name=name), strip)
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
@@ -747,7 +703,10 @@ class RequestHandler:
             if self._new_cookie is not None:
                 for morsel in self._new_cookie.values():
                     self.add_header("Set-Cookie", morsel.OutputString(None))
-            return connection.write_headers(self.__start_line(), self._headers, b"" if request.method == "HEAD" else chunk)
+            start_line = httputil._STANDARD_START_LINES.get(self._status_code)
+            if start_line is None or start_line.reason is not self._reason:
+                start_line = httputil.ResponseStartLine("", self._status_code, self._reason)
+            return connection.write_headers(start_line, self._headers, b"" if request.method == "HEAD" else chunk)
         for transform in self._transforms:
             chunk = transform.transform_chunk(chunk, include_footers)
         if request.method != "HEAD":
@@ -755,14 +714,6 @@ class RequestHandler:
         done: Future[None] = Future()
         done.set_result(None)
         return done
-
-    def __start_line(self) -> httputil.ResponseStartLine:
-        if self._reason is _OK and self._status_code == 200:
-            return _OK_START_LINE
-        standard = httputil._STANDARD_START_LINES.get(self._status_code)
-        if standard is not None and standard.reason is self._reason:
-            return standard
-        return httputil.ResponseStartLine("", self._status_code, self._reason)
 
     def _should_not_send_content(self, status_code: int) -> bool:
         return status_code in (204, 304) or 100 <= status_code < 200
@@ -778,93 +729,36 @@ class RequestHandler:
             raise RuntimeError("finish() called twice")
         if chunk is not None:
             self.write(chunk)
-        connection: Any = self.request.connection
-        future = None
         if not self._headers_written:
-            if self.__completed is None and not self.__complete_untouched_headers():
-                self.__complete_headers()
-            elif self._own_headers is None and type(connection) is HTTP1Connection:
-                future = self.__send_whole(connection)
-        if future is None:
-            # Once this is over the connection must not keep the handler alive.
-            connection.set_close_callback(None)
-            future = self.flush(include_footers=True)
-            connection.finish()
+            self.__complete_headers()
+        connection: Any = self.request.connection
+        # Once this is over the connection must not keep the handler alive.
+        connection.set_close_callback(None)
+        future = self.flush(include_footers=True)
+        connection.finish()
         self._log()
         self._finished = True
         self.on_finish()
         self._break_cycles()
         return future
 
-    def _answer_ready(self, head: _InitialHeaders, lines: bytes, body: bytes) -> None:
-        """Make this the response: status 200, the headers of ``head``, and Content-Length, which is the last of ``lines``."""
-        self.__initial_headers = head
-        self.__completed = 200, lines, len(body), None
-        self._write_buffer = [body]
-
     def __complete_headers(self) -> None:
         """Add what only the end of a body can tell: whether the client has it already, and its length."""
-        tagged = self._status_code == 200 and self.request.method in ("GET", "HEAD")
-        if tagged and "Etag" not in self._headers and self.__client_has_it():
-            self.set_status(304)
-            self._write_buffer = []
-        if not self._should_not_send_content(self._status_code):
+        status = self._status_code
+        if status == 200 and self.request.method in ("GET", "HEAD") and "Etag" not in self._headers:
+            self.set_etag_header()
+            if self.check_etag_header():
+                self._write_buffer = []
+                self.set_status(304)
+                status = self._status_code
+        if not self._should_not_send_content(status):
             if "Content-Length" not in self._headers:
-                self._headers["Content-Length"] = str(sum(map(len, self._write_buffer)))
+                written = self._write_buffer
+                self.set_header("Content-Length", len(written[0]) if len(written) == 1 else sum(map(len, written)))
             return
         if self._write_buffer:
-            raise RuntimeError(f"Cannot send body with status code HTTP{self._status_code}")
+            raise RuntimeError(f"Cannot send body with status code HTTP{status}")
         self._clear_representation_headers()
-
-    def __client_has_it(self) -> bool:
-        self.set_etag_header()
-        return self.check_etag_header()
-
-    def __complete_untouched_headers(self) -> bool:
-        """Do what `__complete_headers` does in one go where it is plain what comes out: no header was set, and no hook is overridden."""
-        cls, initial, status = self.__class__, self.__initial_headers, self._status_code
-        own, written = self._own_headers, self._write_buffer
-        if own is not None and own._pairs is not initial.pairs:
-            return False
-        body = written[0] if len(written) == 1 else b"".join(written)
-        size = len(body)
-        etag = None
-        if status == 200 and self.request.method in ("GET", "HEAD"):
-            headers = self.request.headers
-            if (
-                cls.compute_etag is not _COMPUTE_ETAG
-                or cls.set_etag_header is not _SET_ETAG_HEADER
-                or cls.check_etag_header is not _CHECK_ETAG_HEADER
-                or not (headers._bare or "If-None-Match" not in headers)
-            ):
-                return False
-            etag = f'"{hashlib.sha1(body).hexdigest()}"'
-            lines = b"%bEtag: %b\r\nContent-Length: %d\r\n" % (initial.lines, etag.encode(), size)
-        elif status not in httputil._STANDARD_START_LINES or self._should_not_send_content(status):
-            return False
-        else:
-            lines = b"%bContent-Length: %d\r\n" % (initial.lines, size)
-        self.__completed = status, lines, size, etag
-        self._own_headers = None
-        self._write_buffer = [body]
-        return True
-
-    def __send_whole(self, connection: HTTP1Connection) -> Future[None] | None:
-        """Send a response of which everything is known in one go, unless something else has a part in it; None then."""
-        status, lines, _, _ = self.__completed  # type: ignore[misc]  # with this, everything is known
-        if (
-            self._transforms
-            or self._new_cookie is not None
-            or (self._reason is not _OK and self._reason is not httputil._STANDARD_START_LINES[status].reason)
-            or self.request.method == "HEAD"
-            or self.__class__.flush is not _FLUSH
-        ):
-            return None
-        future = connection._write_whole(status, lines, self._write_buffer[0])
-        if future is not None:
-            self._headers_written = True
-            self._write_buffer = []
-        return future
 
     def detach(self) -> iostream.IOStream:
         """Take over the connection: return its stream, and send no response.
@@ -1121,7 +1015,7 @@ class RequestHandler:
     def check_etag_header(self) -> bool:
         """Say whether ``If-None-Match`` names the ``Etag`` of the response, so that 304 will do (RFC 9110 §13.1.2)."""
         headers = self.request.headers
-        if "If-None-Match" not in headers:
+        if getattr(headers, "_bare", False) or "If-None-Match" not in headers:
             return False
         return _web.conditional.none_match(headers["If-None-Match"], self._headers.get("Etag", ""))
 
@@ -1131,6 +1025,8 @@ class RequestHandler:
         """Handle the request, whatever happens."""
         self._transforms = transforms
         result: Any = None
+        task = asyncio.current_task()
+        _running.add(task)
         try:
             self.__receive(args, kwargs)
             result = self.prepare()
@@ -1148,17 +1044,32 @@ class RequestHandler:
                 await result
             if self._auto_finish and not self._finished:
                 self.finish()
-        except (Exception, asyncio.CancelledError) as error:
+        except BaseException as error:
             # A frame that the traceback holds must not hold the future that holds the traceback.
             result = None
-            if self.__is_cancelled(error):
-                self.__answer_cancelled()
+            if self.__escapes(error, task):
                 raise
-            self.__answer_exception(error)
         finally:
-            # Else the connection would wait for prepare() for ever.
-            if self._prepared_future is not None and not self._prepared_future.done():
-                self._prepared_future.set_result(None)
+            _running.discard(task)
+            self.__end_preparation()
+
+    def __escapes(self, error: BaseException, task: Future[None] | None) -> bool:
+        """Deal with an exception of the application; whether it has to be passed on even so."""
+        if not isinstance(error, (Exception, asyncio.CancelledError)):
+            # It ends the loop, which passes it on: there is nobody left to ask the task for it.
+            if task is not None:
+                task.add_done_callback(_retrieve)
+            return True
+        if self.__is_cancelled(error):
+            self.__answer_cancelled()
+            return True
+        self.__answer_exception(error)
+        return False
+
+    def __end_preparation(self) -> None:
+        # Else the connection would wait for prepare() for ever.
+        if self._prepared_future is not None and not self._prepared_future.done():
+            self._prepared_future.set_result(None)
 
     async def __body_complete(self) -> bool:
         """Wait for the end of a streamed body; False when the client went away before."""
@@ -1274,17 +1185,6 @@ class RequestHandler:
             self.clear_header(name)
 
 
-# What is sure to return a coroutine; an override, or an instrumentation around it, may return anything that can be awaited.
-_EXECUTE = RequestHandler._execute
-_FLUSH = RequestHandler.flush
-_COMPUTE_ETAG = RequestHandler.compute_etag
-_SET_ETAG_HEADER = RequestHandler.set_etag_header
-_CHECK_ETAG_HEADER = RequestHandler.check_etag_header
-_DECODE_ARGUMENT = RequestHandler.decode_argument
-_WRITE = RequestHandler.write
-_FLUSH = RequestHandler.flush
-
-
 def _directory_of_caller() -> str:
     """The directory of the source file, other than this one, that called."""
     frame = sys._getframe()
@@ -1375,10 +1275,6 @@ class _ApplicationRouter(ReversibleRuleRouter):
 
     def __init__(self, application: Application, rules: _RuleList | None = None) -> None:
         self.application = application
-        self._known_rules: list[Rule] = []
-        self._patterns: list[tuple[_Match, _Way]] = []
-        # By path: the patterns that stand before its rule, what that rule's pattern makes of it, and the rule.
-        self._literals: dict[str, tuple[tuple[tuple[_Match, _Way], ...], Any, _Way]] = {}
         super().__init__(rules)
 
     def process_rule(self, rule: Rule) -> Rule:
@@ -1387,74 +1283,15 @@ class _ApplicationRouter(ReversibleRuleRouter):
             rule.target = _ApplicationRouter(self.application, target)
         return super().process_rule(rule)
 
-    def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> httputil.HTTPMessageDelegate | None:
-        route = self.find_route(request)
-        if route is None:
-            return super().find_handler(request, **kwargs)
-        target, kwargs, params = route
-        return self.application.get_handler_delegate(request, target, **({**params, "target_kwargs": kwargs} if kwargs else params))
-
-    def find_route(self, request: httputil.HTTPServerRequest) -> _Route | None:
-        """Go the way from a path to a handler class, which is that of nearly all requests.
-
-        It builds no dictionaries of arguments, and tries only those patterns that stand before the rule for exactly this path, if there
-        is one. None where the rules need more: other matchers, other targets, or nothing fits.
-        """
-        if self.rules != self._known_rules:
-            self._learn_rules()
-        path = request.path
-        literal = self._literals.get(path)
-        for match, way in self._patterns if literal is None else literal[0]:
-            found = match(path)
-            if found is not None:
-                rule, handler_class, params = way
-                break
-        else:
-            if literal is None:
-                return None
-            _, found, (rule, handler_class, params) = literal
-        if handler_class is None or rule.target is not handler_class:
-            return None
-        return handler_class, rule.target_kwargs, _NO_PARAMS if params is None else params(found)
-
-    def _learn_rules(self) -> None:
-        """Note how to try the rules, which anybody may add to and take from, up to the first that does not go by the path."""
-        self._known_rules = self.rules.copy()
-        self._literals.clear()
-        patterns = self._patterns = []
-        before: tuple[tuple[_Match, _Way], ...] = ()
-        for rule in self.rules:
-            matcher, target = rule.matcher, rule.target
-            if type(matcher) is not PathMatches:
-                patterns.append((bool, (rule, None, None)))
-                break
-            handler_class = target if isinstance(target, type) and issubclass(target, RequestHandler) else None
-            way = rule, handler_class, matcher._params if matcher.regex.groups else None
-            path = url_patterns.literal(matcher.regex)
-            if path is None:
-                patterns.append((matcher.regex.match, way))
-                continue
-            if len(before) < len(patterns):
-                before = tuple(patterns)
-            for spelled in (path, path + "\n"):  # "$" stands before a line end, too
-                self._literals.setdefault(spelled, (before, matcher.regex.match(spelled), way))
-
     def get_target_delegate(
         self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
     ) -> httputil.HTTPMessageDelegate | None:
-        if isinstance(target, type) and issubclass(target, RequestHandler):
-            return self.application.get_handler_delegate(request, target, **target_params)
+        if isinstance(target, type):
+            if issubclass(target, RequestHandler):
+                return self.application.get_handler_delegate(request, target, **target_params)
+        elif isinstance(target, Router):
+            return target.find_handler(request, **target_params)
         return super().get_target_delegate(target, request, **target_params)
-
-
-_Route = tuple[type[RequestHandler], dict[str, Any], dict[str, Any]]
-"""Where a path leads: a handler class, what its ``initialize`` gets, and what the path says."""
-
-_Match = Callable[[str], Any]
-_Way = tuple[Rule, type[RequestHandler] | None, Callable[[Any], dict[str, Any]] | None]
-"""A rule, the handler class that it leads to, and what takes the path's arguments out of a match, if there are any."""
-
-_NO_PARAMS: dict[str, Any] = {}
 
 
 class Application(ReversibleRouter):
@@ -1504,8 +1341,7 @@ class Application(ReversibleRouter):
             for name, value in _DEBUG_SETTINGS.items():
                 settings.setdefault(name, value)
         self.wildcard_router = _ApplicationRouter(self, [*self.__static_rules(), *(handlers or ())])
-        self.__wildcard_rule = Rule(AnyMatches(), self.wildcard_router)
-        self.default_router = _ApplicationRouter(self, [self.__wildcard_rule])
+        self.default_router = _ApplicationRouter(self, [Rule(AnyMatches(), self.wildcard_router)])
         if settings.get("autoreload"):
             # Above this module: only development needs it.
             from tornadolike import autoreload
@@ -1568,65 +1404,9 @@ class Application(ReversibleRouter):
         """Answer a request that is complete, body included."""
         return self.find_handler(request).execute()
 
-    def _request_taker(self) -> _TakeRequest | None:
-        """`__take`, unless a step of the ordinary way was overridden or replaced: then none may be left out."""
-        if "find_handler" in self.__dict__ or "get_handler_delegate" in self.__dict__:
-            return None
-        cls = type(self)
-        steps = (cls.start_request, cls.find_handler, cls.get_handler_delegate, *map(_step, _ORDINARY_STEPS))
-        return self.__take if steps == _ORDINARY_WAY else None
-
-    def __take(self, request: httputil.HTTPServerRequest, take_body: Callable[[], bytes] | None) -> httputil.HTTPMessageDelegate | None:
-        """Start the handler of a complete request, or return the delegate that knows how."""
-        route = self.__main_router().find_route(request)
-        if route is None or route[0]._stream_request_body:
-            return self.find_handler(request)
-        if take_body is not None:
-            request.body = take_body()
-        target, kwargs, params = route
-        if params:
-            self._start_request_handler(target, request, kwargs, params["path_args"], params["path_kwargs"])
-        else:
-            self._start_request_handler(target, request, kwargs, (), params)
-        return None
-
-    def _start_request_handler(
-        self,
-        handler_class: type[RequestHandler],
-        request: httputil.HTTPServerRequest,
-        kwargs: dict[str, Any],
-        path_args: Sequence[bytes],
-        path_kwargs: dict[str, bytes],
-    ) -> RequestHandler:
-        """Make a handler, and set it going."""
-        settings = self.settings
-        if "compiled_template_cache" in settings or "static_hash_cache" in settings:
-            _forget_caches(settings)
-        handler = handler_class(self, request, **kwargs) if kwargs else handler_class(self, request)
-        transforms = [transform(request) for transform in self.transforms] if self.transforms else []
-        if handler_class._stream_request_body:
-            handler._prepared_future = Future()
-        if path_args or path_kwargs:
-            running = handler._execute(transforms, *path_args, **path_kwargs)
-        else:
-            running = handler._execute(transforms)
-        if handler_class._execute is _EXECUTE:
-            _new_task(running)
-        else:
-            # Wrapped or replaced, it may return anything that can be awaited.
-            gen.convert_yielded(running).add_done_callback(_reraise)
-        return handler
-
-    def __main_router(self) -> _ApplicationRouter:
-        router = self.default_router
-        if len(router.rules) == 1 and router.rules[0] is self.__wildcard_rule:
-            # No host has rules of its own.
-            return self.wildcard_router
-        return router
-
     def find_handler(self, request: httputil.HTTPServerRequest, **kwargs: Any) -> _HandlerDelegate:
         """Return the delegate for a request; where no rule matches, that of ``default_handler_class`` or of a 404."""
-        route: Any = self.__main_router().find_handler(request)
+        route: Any = self.default_router.find_handler(request)
         if route is not None:
             return route  # type: ignore[no-any-return]  # a delegate of this application, or of a router in its rules
         default = self.settings.get("default_handler_class")
@@ -1747,35 +1527,17 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
 
     def execute(self) -> Awaitable[None] | None:
         """Start the handler. Returns what data must wait for: ``prepare()`` of a handler that streams, else None."""
-        handler = self.application._start_request_handler(
-            self.handler_class, self.request, self.handler_kwargs, self.path_args, self.path_kwargs
-        )
-        self.handler = handler
+        application, request = self.application, self.request
+        settings = application.settings
+        if "compiled_template_cache" in settings or "static_hash_cache" in settings:
+            _forget_caches(settings)
+        handler = self.handler = self.handler_class(application, request, **self.handler_kwargs)
+        transforms = [transform(request) for transform in application.transforms] if application.transforms else []
+        if self.stream_request_body:
+            handler._prepared_future = Future()
+        running: Any = handler._execute(transforms, *self.path_args, **self.path_kwargs)
+        _new_task(running, getattr(self.connection, "_request_context", None))
         return handler._prepared_future
-
-
-# Through what a request passes from the server to its handler, where nobody has a hand in it.
-_ORDINARY_STEPS = (
-    (_RoutingDelegate, "__init__"),
-    (_RoutingDelegate, "headers_received"),
-    (_RoutingDelegate, "finish"),
-    (_HandlerDelegate, "__init__"),
-    (_HandlerDelegate, "headers_received"),
-    (_HandlerDelegate, "finish"),
-    (_HandlerDelegate, "execute"),
-)
-
-
-def _step(step: tuple[type, str]) -> Any:
-    return getattr(*step)
-
-
-_ORDINARY_WAY = (
-    Application.start_request,
-    Application.find_handler,
-    Application.get_handler_delegate,
-    *map(_step, _ORDINARY_STEPS),
-)
 
 
 def _forget_caches(settings: dict[str, Any]) -> None:
@@ -1788,37 +1550,45 @@ def _forget_caches(settings: dict[str, Any]) -> None:
         settings.get("static_handler_class", StaticFileHandler).reset()
 
 
-def _new_task(running: Coroutine[Any, None, None]) -> None:
-    """Run a handler in a task of its own, from the next turn of the loop on.
+# The handlers under way: the loop alone would not keep one that waits for something which only the handler itself holds.
+_running: set[Future[None] | None] = set()
+_EXECUTE = RequestHandler._execute.__code__
+
+
+def _new_task(running: Any, context: contextvars.Context | None) -> None:
+    """Run a handler in a task of its own, from the next turn of the loop on, in the context of its request.
 
     Also one of plain functions, though it could run at once: all requests that have arrived are read first, and all answers
     go out together, which costs a busy server less than the task does. Nobody waits for the task: `_execute` answers exceptions itself, and
-    what got out of it nevertheless is logged when the task goes.
+    keeps the task as long as it runs.
     """
+    if type(running) is not types.CoroutineType:
+        # Wrapped or replaced, it may return anything that can be awaited.
+        _keep(gen.convert_yielded(running))
+        return
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
         # Called before the loop runs, as tests do; then it begins with this.
         loop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
-    task = loop.create_task(running)
+    if loop.get_task_factory() is None and isinstance(context, contextvars.Context):
+        task = loop.create_task(running, context=context)
+    else:
+        task = loop.create_task(running)
+    if running.cr_code is not _EXECUTE:
+        _keep(task)
+
+
+def _keep(task: Future[None]) -> None:
     _running.add(task)
-    task.add_done_callback(_ended)
+    task.add_done_callback(_retrieve)
 
 
-def _ended(task: Future[None]) -> None:
-    _running.discard(task)
-    if not task.cancelled() and isinstance(task.exception(), Exception):
-        task.result()  # for the loop to log; what ends the program has gone its way already
-
-
-# The handlers under way: the loop alone would not keep one that waits for something which only the handler itself holds.
-_running: set[Future[None]] = set()
-
-
-def _reraise(ended: Future[None]) -> None:
+def _retrieve(task: Future[None]) -> None:
     """Let the loop log what came out of a handler; nothing does unless answering an exception failed too."""
-    if not ended.cancelled():
-        ended.result()
+    _running.discard(task)
+    if not task.cancelled():
+        task.result()
 
 
 class HTTPError(Exception):
@@ -1967,8 +1737,6 @@ class StaticFileHandler(RequestHandler):
         return self.get(path, include_body=False)
 
     async def get(self, path: str, include_body: bool = True) -> None:
-        if include_body and self.__answers_from_memory(path):
-            return
         self.path = self.parse_url_path(path)
         self.absolute_path = self.validate_absolute_path(self.root, self.get_absolute_path(self.root, self.path))
         if self.absolute_path is None:
@@ -1997,85 +1765,6 @@ class StaticFileHandler(RequestHandler):
         else:
             assert self.request.method == "HEAD"
 
-    def __answers_from_memory(self, path: str) -> bool:
-        """Answer with all of a file that is kept in memory, if nothing else was asked for and no hook has a part in it.
-
-        All that the operating system has to do is to look at the file once, and to send. Less than half the price of the ordinary way.
-        """
-        key = self.__key(path)
-        kept = None if key is None else _kept_files.get(key)
-        if kept is None or not self.__is_plain():
-            return False
-        if not kept.is_unchanged(self.request._start_time):
-            with self._lock:
-                _kept_files.discard(key)
-            return False
-        self.path, self.absolute_path, self._stat_result = path, kept.target, kept.found
-        ready = self.__ready_head(kept)
-        self.modified = ready.modified
-        self._answer_ready(ready.head, ready.lines, kept.content)
-        return True
-
-    def __key(self, path: str) -> tuple[str, str, str | None] | None:
-        """What a file is kept under: all that decides where a path leads, or None where more than that does."""
-        root, allowed = self.root, self.allowed_symlink_directory
-        if type(root) is not str or (allowed is not None and type(allowed) is not str):
-            return None
-        return root, path, allowed
-
-    def __is_plain(self) -> bool:
-        """Whether the answer is the file, and nothing but the file: neither request nor application say anything else."""
-        headers = self.request.headers
-        return (
-            self.request.method == "GET"
-            and (headers._bare or _CONDITIONS.isdisjoint(headers._names()))
-            and self._own_headers is None
-            and self._status_code == 200
-            and self._reason is _OK
-            and self._auto_finish
-            and not (self._transforms or self._write_buffer or self._headers_written or self._finished)
-            and _has_no_hooks(self)
-        )
-
-    def __ready_head(self, kept: kept_files.KeptFile) -> _ReadyHead:
-        """What `set_headers` would set, as it goes on the wire: the same for a second, unless a type of files gets another name."""
-        key = "v" in self.request.arguments, self.CACHE_MAX_AGE, self._get_cached_version(kept.target)
-        ready: _ReadyHead | None = kept.made.get(key)
-        if (
-            ready is None
-            or ready.initial is not _initial_headers_now(ready.content_type)
-            or ready.listed_type != mimetypes.types_map.get(ready.suffix)
-        ):
-            if len(kept.made) >= _MAX_READY_HEADS:
-                kept.made.clear()
-            ready = kept.made[key] = self.__make_head(kept, key[2])
-        return ready
-
-    def __make_head(self, kept: kept_files.KeptFile, version: str | None) -> _ReadyHead:
-        modified, content_type = self.get_modified_time(), self.get_content_type()
-        initial = _initial_headers_now(content_type)
-        fields = {
-            "Accept-Ranges": "bytes",
-            "Etag": version and f'"{version}"',
-            "Last-Modified": modified and httputil.format_timestamp(modified),
-        }
-        seconds = self.get_cache_time(self.path, modified, content_type)
-        if seconds > 0:
-            fields["Expires"] = httputil.format_timestamp(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=seconds))
-            fields["Cache-Control"] = f"max-age={seconds}"
-        pairs = [(name.encode(), value.encode("latin-1")) for name, value in fields.items() if value]
-        head = _InitialHeaders([*initial.pairs, *pairs], initial.lines + b"".join([b"%b: %b\r\n" % pair for pair in pairs]))
-        suffix = os.path.splitext(kept.target)[1]
-        return _ReadyHead(
-            initial,
-            head,
-            b"%bContent-Length: %d\r\n" % (head.lines, len(kept.content)),
-            modified,
-            content_type,
-            suffix,
-            mimetypes.types_map.get(suffix),
-        )
-
     def __requested_span(self, size: int) -> static_files.Span | None:
         """The part of the content to send, all of it where no part is asked for; None for a part that is not there."""
         headers = self.request.headers
@@ -2089,29 +1778,17 @@ class StaticFileHandler(RequestHandler):
 
     async def __send_content(self, span: static_files.Span, size: int) -> None:
         assert self.absolute_path is not None
-        if self.get_content.__func__ is _GET_CONTENT:  # type: ignore[attr-defined]  # it is a classmethod
-            kept = self.__kept_content(span)
+        start, end = (None, None) if span.size == size else span
+        content: Any = self.get_content(self.absolute_path, start, end)
+        if type(content) is _FileContent and content.path == self.absolute_path:
+            kept = _kept_files.get(content.path, self._stat(), self.request._start_time)
             if kept is None:
                 await self.__send_file(span)
-            else:
-                self.write(kept)
-                await self.flush()
-            return
-        start, end = (None, None) if span.size == size else span
-        content = self.get_content(self.absolute_path, start, end)
+                return
+            content = kept if start is None else kept[start:end]
         for chunk in [content] if isinstance(content, bytes) else content:
             self.write(chunk)
             await self.flush()
-
-    def __kept_content(self, span: static_files.Span) -> bytes | None:
-        """A part of the file, if the file that was looked at for this request is kept in memory."""
-        key = self.__key(self.path)
-        kept = None if key is None else _kept_files.get(key)
-        found: os.stat_result | None = getattr(self, "_stat_result", None)
-        if kept is None or found is None or span.end > len(kept.content):
-            return None
-        unchanged = kept.is_of(cast(str, self.absolute_path), found, self.request._start_time)
-        return kept.content[span.start : span.end] if unchanged else None
 
     async def __send_file(self, span: static_files.Span) -> None:
         """What `get_content` and a loop over it would do, in fewer system calls, and for large files without reading them."""
@@ -2125,7 +1802,8 @@ class StaticFileHandler(RequestHandler):
                     self.write(chunk)
                     await self.flush()
                 if keeps and len(chunk) == span.size:
-                    self.__keep(found, chunk, now)
+                    with self._lock:
+                        _kept_files.keep(cast(str, self.absolute_path), found, chunk, now)
         finally:
             os.close(file)
 
@@ -2134,18 +1812,6 @@ class StaticFileHandler(RequestHandler):
             return False
         with self._lock:
             return _kept_files.admits(found, now)
-
-    def __keep(self, found: os.stat_result, content: bytes, now: float) -> None:
-        """Keep a file in memory, if the path asked for leads there in the ordinary way, and was found to stay inside the root."""
-        key = self.__key(self.path)
-        if key is None or not static_files.is_plain_path(self.root, self.path):
-            return
-        root, path, allowed = static_files.absolute_directory(self.root), self.path, key[2] or ""
-        known = _targets.find(root + path, [allowed or root])
-        kept = kept_files.KeptFile(root + path, cast(str, self.absolute_path), found, content, now)
-        if known is not None and kept.is_of(*known, now) and (not allowed or allowed.startswith("/")):
-            with self._lock:
-                _kept_files.keep(key, kept)
 
     def __open_regular_file(self) -> tuple[int, os.stat_result]:
         path = cast(str, self.absolute_path)
@@ -2163,22 +1829,23 @@ class StaticFileHandler(RequestHandler):
     async def __sent_by_kernel(self, file: int, span: static_files.Span) -> bool:
         """Have the kernel send a part of an open file; False where it cannot, or where somebody wants to see the bytes."""
         cls, connection = self.__class__, self.request.connection
-        if self._transforms or cls.write is not _WRITE or cls.flush is not _FLUSH or not isinstance(connection, HTTP1Connection):
-            return False
-        if not connection.stream._takes_files():
+        overridden = cls.write is not RequestHandler.write or cls.flush is not RequestHandler.flush
+        if overridden or self._transforms or not _SEES_BYTES.isdisjoint(vars(self)) or not isinstance(connection, httputil.HTTPConnection):
             return False
         await self.flush()
-        if not connection._takes_file(span.size):
+        sending = connection._write_file(file, span.start, span.size)
+        if sending is None:
             return False
         try:
-            await connection._write_file(file, span.start, span.size)
-        except iostream._UnsendableFileError:
+            await sending
+        except io.UnsupportedOperation:
             return False
         return True
 
     def compute_etag(self) -> str | None:
         """Return the version of the file, quoted. Also for parts of it: all of them belong to the same file."""
         assert self.absolute_path is not None
+        self.__forget_outdated_version(self.absolute_path, getattr(self, "_stat_result", None))
         version = self._get_cached_version(self.absolute_path)
         return f'"{version}"' if version else None
 
@@ -2281,12 +1948,7 @@ class StaticFileHandler(RequestHandler):
 
         An overriding method may return all of it as ``bytes``.
         """
-        size = cls._stat_regular_file(abspath, abspath).st_size
-        file = os.open(abspath, _FILE_FLAGS)
-        try:
-            yield from static_files.chunks(file, static_files.Span(start or 0, size if end is None else end))
-        finally:
-            os.close(file)
+        return _FileContent(cls, abspath, start, end)  # type: ignore[return-value]  # it does all that a generator is used for
 
     @classmethod
     def get_content_version(cls, abspath: str) -> str:
@@ -2358,7 +2020,28 @@ class StaticFileHandler(RequestHandler):
     @classmethod
     def get_version(cls, settings: dict[str, Any], path: str) -> str | None:
         """Return the version of a file for its URL; None for one that has none. ``path`` is relative to ``static_path``."""
-        return cls._get_cached_version(cls.get_absolute_path(settings["static_path"], path))
+        absolute = cls.get_absolute_path(settings["static_path"], path)
+        try:
+            found = os.stat(absolute)
+        except (OSError, ValueError):
+            found = None
+        cls.__forget_outdated_version(absolute, found)
+        return cls._get_cached_version(absolute)
+
+    @classmethod
+    def __forget_outdated_version(cls, abs_path: str, found: os.stat_result | None) -> None:
+        """Forget the version of a file that is not the one it was made of."""
+        if found is None:
+            return
+        identity = static_files.identity(found)
+        known = _versions_of.get(abs_path)
+        if known != identity:
+            with cls._lock:
+                if known is not None:
+                    cls._static_hashes.pop(abs_path, None)
+                if len(_versions_of) >= cls.MAX_CACHED_VERSIONS:
+                    _versions_of.clear()
+                _versions_of[abs_path] = identity
 
     @classmethod
     def _get_cached_version(cls, abs_path: str) -> str | None:
@@ -2380,49 +2063,42 @@ class StaticFileHandler(RequestHandler):
 
 
 _targets = static_files.Targets()
+# What the files were like whose versions are remembered.
+_versions_of: dict[str, tuple[int, ...]] = {}
 _kept_files = kept_files.KeptFiles()
 
-# What of an answer with a file may be overridden or wrapped. Where any of it is, all of it is called, in its order.
-_NAMES_OF_CLASS_HOOKS = ("get_absolute_path", "get_content", "get_content_version", "_get_cached_version")
-_NAMES_OF_HOOKS = frozenset(
-    (
-        *_NAMES_OF_CLASS_HOOKS,
-        *("get", "parse_url_path", "validate_absolute_path", "_check_in_root", "_resolve_symlink_target", "_stat_regular_file", "_stat"),
-        *("get_content_size", "get_content_type", "get_modified_time", "get_cache_time", "compute_etag"),
-        *("set_headers", "set_extra_headers", "set_header", "set_etag_header", "check_etag_header", "should_return_304"),
-        *("_convert_header_value", "set_status", "write", "flush", "finish"),
-    )
-)
-_functions_of = operator.attrgetter(*(f"{name}.__func__" if name in _NAMES_OF_CLASS_HOOKS else name for name in _NAMES_OF_HOOKS))
-_FUNCTIONS = _functions_of(StaticFileHandler)
-# The fields of a request that ask for less than the whole file.
-_CONDITIONS = frozenset(("Range", "If-None-Match", "If-Modified-Since"))
-_MAX_READY_HEADS = 8
-
-
-def _has_no_hooks(handler: StaticFileHandler) -> bool:
-    try:
-        return _functions_of(handler.__class__) == _FUNCTIONS and _NAMES_OF_HOOKS.isdisjoint(handler.__dict__)
-    except AttributeError:
-        return False  # what was a class method is something else
-
-
-class _ReadyHead(NamedTuple):
-    """The head of an answer with a whole file, and from what it was made."""
-
-    initial: _InitialHeaders
-    head: _InitialHeaders
-    lines: bytes
-    modified: dt.datetime | None
-    content_type: str
-    suffix: str
-    listed_type: str | None
-
-
-_GET_CONTENT = StaticFileHandler.get_content.__func__  # type: ignore[attr-defined]  # it is a classmethod
+# Attributes of a handler that see each piece of its answer.
+_SEES_BYTES = frozenset(("write", "flush"))
 _FILE_FLAGS = (
     os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
 )  # should it have become a FIFO, do not wait for a writer
+
+
+class _FileContent:
+    """A part of a file, in pieces. Opened when the first one is asked for; whoever knows a quicker way to send a file need not ask."""
+
+    def __init__(self, handler_class: type[StaticFileHandler], path: str, start: int | None, end: int | None) -> None:
+        self.path = path
+        self._pieces = self._read(handler_class, path, start, end)
+
+    @staticmethod
+    def _read(handler_class: type[StaticFileHandler], path: str, start: int | None, end: int | None) -> Generator[bytes, None, None]:
+        size = handler_class._stat_regular_file(path, path).st_size
+        file = os.open(path, _FILE_FLAGS)
+        try:
+            yield from static_files.chunks(file, static_files.Span(start or 0, size if end is None else end))
+        finally:
+            os.close(file)
+
+    def __iter__(self) -> Generator[bytes, None, None]:
+        return self._pieces
+
+    def __next__(self) -> bytes:
+        return next(self._pieces)
+
+    def close(self) -> None:
+        """Close the file, if it was opened."""
+        self._pieces.close()
 
 
 class FallbackHandler(RequestHandler):

@@ -366,7 +366,7 @@ def _leave_http(handler: WebSocketHandler) -> None:
     """What belongs to HTTP is over, and no longer to be called."""
     for name in _HTTP_METHODS:
         setattr(handler, name, _raise_not_supported_for_websockets)
-    handler._own_headers = None  # of a response that is over: a kilobyte that nobody needs for as long as there are messages
+    handler._headers = httputil.HTTPHeaders()  # a kilobyte that nobody needs for as long as there are messages
 
 
 def _refuse(handler: WebSocketHandler, refusal: handshake.Refusal) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tornadolike._http1 import select
 from tornadolike._http1.engine import DONE, IDLE, ClientEngine, HeadParser, ServerEngine
 from tornadolike._http1.errors import BodyTooLong, BodyTooShort, IllegalHeader, IncompleteMessage, PeerError
-from tornadolike._http1.events import BodyChunk, Event, MessageEnd, RequestHead, ResponseHead
+from tornadolike._http1.events import BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
 
 GET = b"GET /%d HTTP/1.1\r\nHost: a\r\n\r\n"
 POST = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\n"
@@ -67,7 +67,7 @@ def test_no_next_exchange_before_both_messages_are_done_or_after_close(parser: H
 
 def test_the_body_waits_until_its_limit_is_settled(parser: HeadParser) -> None:
     engine = ServerEngine(parser)
-    assert [type(event) for event in engine.feed(POST + b"0123456789")] == [RequestHead]
+    assert [type(event) for event in engine.feed(POST + b"0123456789")] == [RequestHead, BodyStart]
     engine.limit_body(10)
     assert body_of(engine.feed()) == b"0123456789"
     engine = ServerEngine(parser)
@@ -119,9 +119,8 @@ def test_when_a_response_of_unknown_length_is_chunked(
 ) -> None:
     engine = ServerEngine(parser)
     engine.feed(f"{method} / HTTP/{version}\r\nHost: a\r\n\r\n".encode())
-    assert engine.chunks_response(status, False) is chunked
-    assert engine.chunks_response(status, True) is False
     assert engine.connection_field() is field
+    assert engine.frame_response(status) is chunked
 
 
 def test_the_connection_field_tells_the_peer_what_it_may_not_guess(parser: HeadParser) -> None:
@@ -338,7 +337,7 @@ def _outcome(engine: ClientEngine, data: bytes) -> object:
         events = drain(engine, data)
     except PeerError as error:
         return type(error), str(error)
-    return [repr(event) for event in events if type(event) is not BodyChunk], body_of(events), engine.peer, engine.keep_alive
+    return [repr(event) for event in events if type(event) not in (BodyStart, BodyChunk)], body_of(events), engine.peer, engine.keep_alive
 
 
 @given(_RESPONSES, st.sampled_from(["GET", "HEAD"]), st.sampled_from(["h11", "httptools"]))

@@ -41,12 +41,8 @@ _DERIVED_FROM = {
 # Needed by other modules or classes of ours, and named so that nobody else is likely to hit on the same.
 _SHARED = {
     "_admission",
-    "_answer_ready",
     "_listen_to",
     "_listening_loop",
-    "_own_headers",
-    "_request_taker",
-    "_start_request_handler",
     "_websocket_carrier",
 }
 # What Python makes of two underscores, whichever class of ours they stand in.

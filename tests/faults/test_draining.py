@@ -100,7 +100,7 @@ async def test_a_request_half_sent_may_be_completed(serve: Any) -> None:
     first, second = await site.client(), await site.client()
     first.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab")
     second.send(b"GET / HTT")
-    await site.until(lambda: sum(c._session._connection is not None for c in site.server._connections) == 2)
+    await site.until(lambda: sum(c._session.exchange is not None for c in site.server._connections) == 2)
     draining = asyncio.ensure_future(site.server.drain())
     await site.until(lambda: site.server.conn_params.no_keep_alive)
     first.send(b"cd")

@@ -258,7 +258,7 @@ async def test_a_file_that_is_kept_is_not_opened(site: Site, opened: list[str], 
     assert said[0] == said[1]
     site.rewrite("a.txt", b"other")
     assert b"\r\n\r\nother" in await answer(kept, wire("GET", "a.txt", "", "1.1"))
-    assert opened.count("a.txt") == 3
+    assert opened.count("a.txt") == 4  # both again
 
 
 @pytest.mark.parametrize("kind", [web.StaticFileHandler, Decorated])
@@ -289,11 +289,11 @@ async def test_nothing_is_kept_where_versions_are_not(site: Site, opened: list[s
         assert opened.count("a.txt") == count
 
 
-async def test_many_names_of_a_file_are_not_kept(site: Site) -> None:
+async def test_many_names_of_a_file_are_kept_once(site: Site) -> None:
     kept, _ = sites(site.base, web.StaticFileHandler)
     for dots in range(1, 20):
         assert b"first" in await answer(kept, wire("GET", "./" * dots + "a.txt", "", "1.1"))
-    assert not web._kept_files._files
+    assert len(web._kept_files._files) == 1
 
 
 async def test_a_type_that_is_added_later(site: Site) -> None:
@@ -307,7 +307,24 @@ async def test_a_type_that_is_added_later(site: Site) -> None:
     assert b"Content-Type: text/x-kept" in await answer(kept, ask)
 
 
-@pytest.mark.parametrize("name", sorted(web._NAMES_OF_HOOKS))
+HOOKS = [
+    *("get", "parse_url_path", "get_absolute_path", "validate_absolute_path", "get_content", "get_content_version", "get_content_size"),
+    *("get_content_type", "get_modified_time", "get_cache_time", "compute_etag", "set_headers", "set_extra_headers", "set_header"),
+    *(
+        "set_etag_header",
+        "check_etag_header",
+        "should_return_304",
+        "set_status",
+        "write",
+        "flush",
+        "finish",
+        "_get_cached_version",
+        "_stat",
+    ),
+]
+
+
+@pytest.mark.parametrize("name", HOOKS)
 async def test_whoever_overrides_a_hook_is_asked(site: Site, name: str) -> None:
     """As often, and in the same order, as when nothing is kept."""
     calls: list[str] = []

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tornadolike import httputil, iostream, web
+from tornadolike import httputil, iostream, routing, web
 from tornadolike._http1 import select
-from tornadolike.http1connection import HTTP1Connection
 from tornadolike.httpserver import HTTPServer
 
 _DATE = re.compile(rb"Date: [^\r]+")
@@ -200,25 +199,6 @@ async def test_what_is_known_of_the_answer_afterwards(how: bytes, fields: bytes,
 GET = b"GET /page HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
-async def test_the_short_ways_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    gone: list[str] = []
-
-    def spy(owner: type, name: str) -> None:
-        before = getattr(owner, name)
-
-        def step(self: Any, *args: Any) -> Any:
-            result = before(self, *args)
-            gone.append(f"{name} {result is not None}")
-            return result
-
-        monkeypatch.setattr(owner, name, step)
-
-    spy(web.Application, "_Application__take")
-    spy(HTTP1Connection, "_write_whole")
-    await conversation(web.Application([(r"/page", Page)], log_function=quiet), [GET, LAST])
-    assert gone == ["_Application__take False", "_write_whole True"] * 2
-
-
 @pytest.mark.parametrize(
     ("owner", "name"),
     [
@@ -227,7 +207,7 @@ async def test_the_short_ways_are_gone(monkeypatch: pytest.MonkeyPatch) -> None:
         (web.Application, "get_handler_delegate"),
         (web._HandlerDelegate, "execute"),
         (web._HandlerDelegate, "finish"),
-        (web._RoutingDelegate, "headers_received"),
+        (routing._RoutingDelegate, "headers_received"),
         (HTTPServer, "start_request"),
         (web.RequestHandler, "flush"),
         (web.RequestHandler, "compute_etag"),

@@ -22,8 +22,9 @@ any    BODY    `send_body`, `send_end`
 DONE   DONE    `next_exchange`: back to IDLE, IDLE, or the connection has to be closed
 =====  ======  ======================================================================
 
-After a head which has a body, `feed` stops, so that the caller can settle the limit (`limit_body`) before any of it is read;
-``feed(b"")`` goes on. It also stops after `body.MAX_CHUNKS_PER_FEED` chunks: ``has_more`` tells that another ``feed(b"")`` is due.
+After a head which has a body comes `events.START`, and `feed` stops, so that the caller can settle the limit (`limit_body`) before any of
+the body is read; ``feed(b"")`` goes on. It also stops after `body.MAX_CHUNKS_PER_FEED` chunks: ``has_more`` tells that another
+``feed(b"")`` is due.
 
 The parser behind the engine sees whole heads and nothing else. Everything on which two parsers could disagree is decided by
 `framing` and `body`, once for all of them.
@@ -36,7 +37,7 @@ from typing import Protocol
 from tornadolike._http1 import framing, serialize
 from tornadolike._http1.body import BodyReader, ChunkedReader, FixedReader, UntilCloseReader
 from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IncompleteMessage, PeerError, TooManyFields
-from tornadolike._http1.events import END, BodyChunk, Event, Pairs, RequestHead, ResponseHead
+from tornadolike._http1.events import END, START, BodyChunk, Event, Pairs, RequestHead, ResponseHead
 
 
 class HeadParser(Protocol):
@@ -71,9 +72,18 @@ IDLE, BODY, DONE = Progress.IDLE, Progress.BODY, Progress.DONE
 NO_EVENTS: list[Event] = []
 MAX_FIELDS = 1000
 """How many header fields a head may have, unless told otherwise: ten times what other servers allow."""
+# Heads that are remembered, and the largest of them.
+_MAX_KNOWN_HEADS = 256
+_MAX_KNOWN_HEAD_BYTES = 2048
 # The shortest field, ``a:`` with a bare LF.
 _MIN_FIELD_BYTES = 3
 _P = ord("P")
+
+
+def _framed(method: str, target: str, version: str, pairs: Pairs) -> RequestHead:
+    framed = framing.decide_request(pairs, version, method)
+    body, keep_alive, expects_continue = framed
+    return RequestHead(method, target, version, pairs, keep_alive, expects_continue, framed is framing.BARE, body)
 
 
 class Engine:
@@ -87,7 +97,6 @@ class Engine:
         "_reader",
         "_scanned",
         "_stash",
-        "_tail",
         "_unsent_bytes",
         "has_more",
         "keep_alive",
@@ -96,6 +105,7 @@ class Engine:
         "max_head_bytes",
         "own",
         "peer",
+        "stored",
     )
 
     def __init__(self, parser: HeadParser, max_head_bytes: int = 65536, max_chunk_bytes: int = 65536, max_fields: int = MAX_FIELDS) -> None:
@@ -109,7 +119,7 @@ class Engine:
         self.own = IDLE
         self.keep_alive = True
         self.has_more = False
-        self._tail: bytes | bytearray = b""
+        self.stored: bytes | bytearray = b""
         self._scanned = 0
         self._reader: BodyReader | None = None
         # Body pieces smaller than max_chunk_bytes which wait for more of the same input.
@@ -122,41 +132,46 @@ class Engine:
 
     @property
     def waiting_bytes(self) -> int:
-        """How many bytes are stored, unread."""
-        return len(self._tail)
+        """How many bytes are ``stored``, unread."""
+        return len(self.stored)
 
     def take_waiting(self) -> bytes:
         """Hand over the stored bytes, for another protocol that takes the connection over."""
-        waiting, self._tail = bytes(self._tail), b""
+        waiting, self.stored = bytes(self.stored), b""
         return waiting
 
     def feed(self, data: bytes = b"") -> list[Event]:
         """Bytes from the peer; b"" goes on with what is stored. Raises `PeerError`, after which the connection is lost."""
         self.has_more = False
-        if self._tail:
+        if self.stored:
             if data:
-                if type(self._tail) is bytes:
-                    self._tail = bytearray(self._tail)
-                self._tail += data
+                self.store(data)
         else:
-            self._tail = data
+            self.stored = data
         if self.peer is BODY:
             return self._read_body()
-        if self.peer is IDLE and self._tail:
+        if self.peer is IDLE and self.stored:
             return self._read_head()
         return NO_EVENTS
+
+    def store(self, data: bytes) -> None:
+        """Bytes from the peer for a later `feed`: the caller is not ready for more events."""
+        if type(self.stored) is bytes:
+            self.stored = bytearray(self.stored)
+        self.stored += data
 
     def feed_eof(self) -> list[Event]:
         """The peer will send nothing more. Raises `IncompleteMessage` in the middle of a message."""
         if self.peer is BODY and isinstance(self._reader, UntilCloseReader):
             self._reader.finished = True
             return self._read_body()
-        if self.peer is BODY or (self.peer is IDLE and self._tail):
+        if self.peer is BODY or (self.peer is IDLE and self.stored):
             raise IncompleteMessage("connection closed in the middle of a message")
         return NO_EVENTS
 
     def limit_body(self, max_body_bytes: int) -> None:
         """The largest body that is accepted for the message whose head came last. Raises `PeerError` if it is known to be larger."""
+        self.has_more = bool(self.stored)
         reader = self._reader
         if isinstance(reader, FixedReader):
             if reader.remaining > max_body_bytes:
@@ -166,10 +181,10 @@ class Engine:
 
     def _take_head(self) -> bytes | None:
         """Cut one whole head off the stored bytes, or None while it is incomplete."""
-        tail = self._tail
+        tail = self.stored
         if tail[0] in b"\r\n":
             # Empty lines before a start line are ignored (RFC 9112 §2.2).
-            tail = self._tail = tail.lstrip(b"\r\n")
+            tail = self.stored = tail.lstrip(b"\r\n")
         end = tail.find(b"\r\n\r\n", self._scanned) + 4
         if end == 3 or tail.count(b"\n", 0, end) != tail.count(b"\r\n", 0, end):
             # Incomplete, or with bare LFs, which may have ended it earlier.
@@ -183,9 +198,9 @@ class Engine:
             raise TooManyFields(self.max_fields)
         self._scanned = 0
         if end == len(tail):
-            self._tail = b""
+            self.stored = b""
             return bytes(tail)
-        self._tail = tail[end:]
+        self.stored = tail[end:]
         return bytes(tail[:end])
 
     def _fits(self, head: bytes | bytearray, end: int) -> bool:
@@ -218,12 +233,12 @@ class Engine:
     def _read_body(self) -> list[Event]:
         reader = self._reader
         assert reader is not None
-        pieces, used = reader.read(self._tail)
-        if used == len(self._tail):
-            self._tail = b""
+        pieces, used = reader.read(self.stored)
+        if used == len(self.stored):
+            self.stored = b""
         elif used:
-            self._tail = self._tail[used:]
-        self.has_more = bool(self._tail) and used > 0 and not reader.finished
+            self.stored = self.stored[used:]
+        self.has_more = bool(self.stored) and used > 0 and not reader.finished
         events = self._pieces_to_events(pieces)
         if reader.finished:
             self._reader = None
@@ -301,50 +316,47 @@ class Engine:
 class ServerEngine(Engine):
     """Reads requests, writes responses."""
 
-    __slots__ = ("_answers_keep_alive", "_head_only", "_version")
+    __slots__ = ("_head_only", "_known", "_version")
 
-    def __init__(self, parser: HeadParser, max_head_bytes: int = 65536, max_chunk_bytes: int = 65536, max_fields: int = MAX_FIELDS) -> None:
+    def __init__(
+        self,
+        parser: HeadParser,
+        max_head_bytes: int = 65536,
+        max_chunk_bytes: int = 65536,
+        max_fields: int = MAX_FIELDS,
+        known: dict[bytes, RequestHead] | None = None,
+    ) -> None:
+        """``known``: what engines on the same parser share, so that they need not read what one of them has read before."""
         super().__init__(parser, max_head_bytes, max_chunk_bytes, max_fields)
+        self._known: dict[bytes, RequestHead] = {} if known is None else known
         self._version = "HTTP/1.1"
         self._head_only = False
-        self._answers_keep_alive = False
-
-    def lone_request(self, data: bytes) -> tuple[str, str, str, Pairs, bool] | None:
-        """Method, target, version, fields, and whether they are `framing.BARE`, if ``data`` is one request without a body from the first
-        byte to the last; None: let `feed` see to it.
-
-        Saves the events of nearly every request. Those with ``P`` (POST, PUT, PATCH) mostly have a body.
-        """
-        size = len(data)
-        if self.peer is not IDLE or self._tail or data.find(b"\r\n\r\n") + 4 != size or data[0] == _P:
-            return None
-        if size > self._light_head_bytes and not self._fits(data, size):
-            return None
-        parsed = self._parser.plain_request(data)
-        if parsed is None:
-            return None
-        method, target, version, pairs = parsed
-        framed = framing.decide_request(pairs, version, method)
-        body, keep_alive, expects_continue = framed
-        if body or expects_continue:
-            return None
-        self.peer = DONE
-        self.keep_alive = self._answers_keep_alive = keep_alive
-        self._version = version
-        self._head_only = method == "HEAD"
-        return method, target, version, pairs, framed is framing.BARE
 
     def feed(self, data: bytes = b"") -> list[Event]:
         # Nearly every request: its whole head comes at once, and nothing waits. A capable parser takes that head as it is, at a third
         # of the price.
-        if self.peer is IDLE and not self._tail:
+        if self.peer is IDLE and not self.stored:
             end = data.find(b"\r\n\r\n") + 4
             if 3 < end <= self._light_head_bytes or (end > 3 and self._fits(data, end)):
-                parsed = self._parser.plain_request(data if end == len(data) else data[:end])
-                if parsed is not None:
-                    self._tail = data[end:]
-                    return self._on_request(*parsed)
+                event = self._known_request(data if end == len(data) else data[:end])
+                if event is not None:
+                    self.stored = data[end:]
+                    return self._on_request(event)
         return super().feed(data)
+
+    def _known_request(self, head: bytes) -> RequestHead | None:
+        """A whole head, if it is a plain, flawless one. Clients repeat themselves: a head that came before is not read again."""
+        event = self._known.get(head)
+        if event is None:
+            parsed = self._parser.plain_request(head)
+            if parsed is None:
+                return None
+            event = _framed(*parsed)
+            if len(head) <= _MAX_KNOWN_HEAD_BYTES:
+                if len(self._known) >= _MAX_KNOWN_HEADS:
+                    self._known.clear()
+                self._known[head] = event
+        return event
 
     feed.__doc__ = Engine.feed.__doc__
 
@@ -353,67 +365,63 @@ class ServerEngine(Engine):
         if parsed is None:
             framing.check_head(head)
             parsed = self._parser.request(head)
-        return self._on_request(*parsed)
+        return self._on_request(_framed(*parsed))
 
-    def _on_request(self, method: str, target: str, version: str, pairs: Pairs) -> list[Event]:
-        framed = framing.decide_request(pairs, version, method)
-        body, keep_alive, expects_continue = framed
-        self.keep_alive = keep_alive
-        self._version = version
+    def _on_request(self, event: RequestHead) -> list[Event]:
+        self.keep_alive = event.keep_alive
+        method, _, self._version = event.start_line
         self._head_only = method == "HEAD"
-        self._answers_keep_alive = keep_alive
-        event = RequestHead(method, target, version, pairs, keep_alive, expects_continue, framed is framing.BARE)
-        if body == 0:
+        if event.body == 0:
             self.peer = DONE
             return [event, END]
-        self._start_body(body)
-        return [event]
+        self._start_body(event.body)
+        return [event, START]
 
-    def whole_body_waits(self, max_body_bytes: int) -> bool:
-        """After a head: whether all of its body is there already, of a length that was given and that is allowed."""
-        reader = self._reader
-        return type(reader) is FixedReader and reader.remaining <= len(self._tail) and reader.remaining <= max_body_bytes
-
-    def take_whole_body(self) -> bytes:
-        """The body of which `whole_body_waits` told; the request is complete with it."""
-        reader, tail = self._reader, self._tail
-        assert isinstance(reader, FixedReader)
-        body, self._tail = bytes(tail[: reader.remaining]), tail[reader.remaining :]
-        self._reader = None
-        self.peer = DONE
-        return body
+    def frame_response(self, status: int) -> bool:
+        """Whether a response without a length goes out chunked (RFC 9112 §6.1). Where that cannot be, the connection ends with it."""
+        if self._head_only or status < 200 or status in (204, 304):
+            return False
+        if self._version == "HTTP/1.1":
+            return True
+        self.keep_alive = False
+        return False
 
     def connection_field(self) -> str | None:
         """The Connection field that the response must have: "close" (1.1), "Keep-Alive" (1.0) or none (RFC 9112 §9.3)."""
         if self._version == "HTTP/1.1":
             return None if self.keep_alive else "close"
-        return "Keep-Alive" if self._answers_keep_alive else None
+        return "Keep-Alive" if self.keep_alive else None
 
-    def chunks_response(self, status: int, has_length: bool) -> bool:
-        """Whether a response of unknown length goes out chunked (RFC 9112 §6.1)."""
-        return not has_length and self._version == "HTTP/1.1" and not self._head_only and status >= 200 and status not in (204, 304)
-
-    def send_ready_head(self, status_line: bytes, lines: bytes, content_bytes: int) -> bytes:
-        """A response head which is serialised already, without its Connection field; there is a Content-Length among ``lines``."""
-        self.own = BODY
-        self._unsent_bytes = 0 if self._head_only else content_bytes
-        return b"%b%b\r\n" % (status_line, lines)
-
-    def send_whole(self, status_line: bytes, lines: bytes, body: bytes) -> bytes | None:
-        """A whole response, its head as in `send_ready_head`; not for requests with HEAD.
-
-        None where a response is under way already, where the request is not through, and for HTTP/1.0.
-        """
-        if self.own is not IDLE or self.peer is not DONE or self._version != "HTTP/1.1":
-            return None
-        self.own = DONE
-        return b"".join((status_line, lines, b"\r\n" if self.keep_alive else b"Connection: close\r\n\r\n", body))
+    def has_no_content(self, status: int) -> bool:
+        """Whether no body follows the head of this response, whatever its fields say (RFC 9110 §6.4.1)."""
+        return self._head_only or status == 304
 
     def send_head(self, status: int, reason: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
-        """A response head. ``content_bytes`` is the Content-Length among ``fields``, None without one. Raises `IllegalHeader`."""
+        """A response head. ``content_bytes`` is the Content-Length, None without one. Raises `IllegalHeader`."""
         if self._head_only or status == 304:
             content_bytes = 0
         return self._begin_output(f"HTTP/1.1 {status} {reason}\r\n", fields, content_bytes, chunked)
+
+    def is_plain(self) -> bool:
+        """Whether the head of a response with a length needs nothing from us: HTTP/1.1, all of the request read, the connection stays."""
+        return self.keep_alive and self.peer is DONE and self._version == "HTTP/1.1" and not self._head_only
+
+    def send_ready_head(
+        self, ready: bytes, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool, body: bytes
+    ) -> bytes:
+        """`send_head` with status line and first fields serialised already, and `send_body` for what comes with it."""
+        lines = serialize.lines(fields)
+        self.own = BODY
+        self._chunked_output = chunked
+        self._unsent_bytes = 0 if self._head_only else content_bytes
+        if body:
+            if chunked or content_bytes is None or self._head_only:
+                body = self.send_body(body)
+            else:
+                self._unsent_bytes = content_bytes - len(body)
+                if self._unsent_bytes < 0:
+                    raise BodyTooLong
+        return b"%b%b\r\n%b" % (ready, lines, body)
 
 
 class ClientEngine(Engine):
@@ -442,7 +450,7 @@ class ClientEngine(Engine):
         in chunks, interim and faulty ones.
         """
         end = data.find(b"\r\n\r\n") + 4
-        if self.peer is not IDLE or self._tail or not 3 < end <= self.max_head_bytes:
+        if self.peer is not IDLE or self.stored or not 3 < end <= self.max_head_bytes:
             return None
         head = data[:end]
         lowered = head.lower()
@@ -486,16 +494,14 @@ class ClientEngine(Engine):
         body = self._body_of_response(status, body)
         if body == framing.UNTIL_CLOSE:
             self.keep_alive = False
-        if self._start_body(body):
-            return [event]
-        return [event, END]
+        return [event, START if self._start_body(body) else END]
 
     def _interim(self, event: ResponseHead, body: int) -> list[Event]:
         # Behind a 101 come another protocol's bytes, whatever its head says (RFC 9112 §6.3); some say that it is empty.
         if body != framing.UNTIL_CLOSE and event.status != 101:
             raise PeerError(f"Response code {event.status} cannot have body")
         # Peer stays IDLE: the final head follows. The caller goes on with feed(b"").
-        self.has_more = bool(self._tail)
+        self.has_more = bool(self.stored)
         return [event]
 
     def _body_of_response(self, status: int, body: int) -> int:

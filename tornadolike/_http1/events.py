@@ -5,21 +5,40 @@ Pairs = list[tuple[bytes, bytes]]
 
 
 class RequestHead:
-    """A request line and its header fields (RFC 9112 §3)."""
+    """A request line and its header fields (RFC 9112 §3). Not to be changed: engines hand out the same object again."""
 
-    __slots__ = ("bare", "expects_continue", "headers", "keep_alive", "method", "target", "version")
+    __slots__ = ("bare", "body", "expects_continue", "headers", "keep_alive", "start_line")
 
     def __init__(
-        self, method: str, target: str, version: str, headers: Pairs, keep_alive: bool, expects_continue: bool, bare: bool = False
+        self,
+        method: str,
+        target: str,
+        version: str,
+        headers: Pairs,
+        keep_alive: bool,
+        expects_continue: bool,
+        bare: bool = False,
+        body: int = 0,
     ) -> None:
-        self.method = method
-        self.target = target
-        self.version = version
-        self.headers = headers
+        self.start_line = method, target, version
+        self.headers = headers  # shared by all requests with this head: to be read only
+        self.body = body  # its length, or what ends it: `framing.Framing`
         self.keep_alive = keep_alive
         self.expects_continue = expects_continue
         # Nothing is said about content or conditions (`framing.BARE`).
         self.bare = bare
+
+    @property
+    def method(self) -> str:
+        return self.start_line[0]
+
+    @property
+    def target(self) -> str:
+        return self.start_line[1]
+
+    @property
+    def version(self) -> str:
+        return self.start_line[2]
 
     def __repr__(self) -> str:
         return f"RequestHead({self.method} {self.target} {self.version}, {self.headers})"
@@ -39,6 +58,15 @@ class ResponseHead:
 
     def __repr__(self) -> str:
         return f"ResponseHead({self.version} {self.status} {self.reason}, {self.headers})"
+
+
+class BodyStart:
+    """Behind a head with a body: what is to hold for the body has to be settled now (`engine.Engine.limit_body`); `feed` reads it then."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "BodyStart()"
 
 
 class BodyChunk:
@@ -62,6 +90,7 @@ class MessageEnd:
         return "MessageEnd()"
 
 
+START = BodyStart()
 END = MessageEnd()
 
-Event = RequestHead | ResponseHead | BodyChunk | MessageEnd
+Event = RequestHead | ResponseHead | BodyStart | BodyChunk | MessageEnd

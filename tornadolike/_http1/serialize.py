@@ -5,23 +5,46 @@ from collections.abc import Iterable
 from tornadolike._http1.errors import IllegalHeader
 
 
-def head(start_line: str, fields: Iterable[tuple[str, str]]) -> bytes:
-    """A whole head from a start line with its CRLF (UTF-8, as Tornado sends a reason) and its fields in order (Latin-1, RFC 9110 §5.5).
+def head(line: str, fields: Iterable[tuple[str, str]]) -> bytes:
+    """A whole head from a start line with its CRLF and its fields in order. Raises `IllegalHeader`."""
+    return b"%b%b\r\n" % (start_line(line), lines(fields))
+
+
+def start_line(line: str) -> bytes:
+    """A start line with its CRLF (UTF-8, as Tornado sends a reason). Raises `IllegalHeader` for another line end, or NUL, in it."""
+    if line.count("\n") != 1 or line.count("\r") != 1 or "\0" in line:
+        raise IllegalHeader(_offender([line]))
+    return line.encode()
+
+
+def lines(fields: Iterable[tuple[str, str]]) -> bytes:
+    """Header fields in order, each with its CRLF (Latin-1, RFC 9110 §5.5).
 
     Raises `IllegalHeader` where CR, LF or NUL would break out of a line, or where a field's character is not Latin-1.
     """
-    lines = [f"{name}: {value}\r\n" for name, value in fields]
-    block = f"{''.join(lines)}\r\n"
-    ends = len(lines) + 1
-    # As many line ends as lines: no value smuggles one in. Cheaper than looking at each value.
-    if block.count("\n") != ends or block.count("\r") != ends or "\0" in block:
-        raise IllegalHeader(_offender(lines))
-    if start_line.count("\n") != 1 or start_line.count("\r") != 1 or "\0" in start_line:
-        raise IllegalHeader(_offender([start_line]))
+    return b"".join([_known.get(field) or _line(field) for field in fields])
+
+
+# Applications send the same fields again and again.
+_known: dict[tuple[str, str], bytes] = {}
+_MAX_KNOWN = 512
+_MAX_KNOWN_CHARS = 100
+
+
+def _line(field: tuple[str, str]) -> bytes:
+    name, value = field
+    line = f"{name}: {value}\r\n"
+    if line.count("\n") != 1 or line.count("\r") != 1 or "\0" in line:
+        raise IllegalHeader(_offender([line]))
     try:
-        return start_line.encode() + block.encode("latin-1")
+        encoded = line.encode("latin-1")
     except UnicodeEncodeError as error:
-        raise IllegalHeader(_unencodable(lines)) from error
+        raise IllegalHeader(_unencodable([line])) from error
+    if len(encoded) <= _MAX_KNOWN_CHARS:
+        if len(_known) >= _MAX_KNOWN:
+            _known.clear()
+        _known[field] = encoded
+    return encoded
 
 
 def _offender(lines: list[str]) -> str:

@@ -16,18 +16,7 @@ def texts(values: Iterable[bytes], decode: Callable[[bytes], Any], strip: bool) 
     tidy = []
     for value in values:
         text: Any = decode(value)
-        if isinstance(text, str):
-            text = CONTROL.sub(" ", text)
-        tidy.append(text.strip() if strip else text)
-    return tidy
-
-
-def utf8_texts(values: Iterable[bytes], strip: bool) -> list[str]:
-    """As `texts` where arguments are decoded as UTF-8. Raises `UnicodeDecodeError`."""
-    tidy = []
-    for value in values:
-        text = value.decode()
-        if not text.isprintable():
+        if isinstance(text, str) and not text.isprintable():
             text = CONTROL.sub(" ", text)
         tidy.append(text.strip() if strip else text)
     return tidy

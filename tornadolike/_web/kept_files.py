@@ -11,8 +11,6 @@ network file system. So whatever is kept is read again now and then.
 """
 
 import os
-from collections.abc import Hashable
-from typing import Any
 
 from tornadolike._web.static_files import identity
 
@@ -28,38 +26,20 @@ SETTLED_SECONDS = 2.0
 """How long ago a file must have changed to be kept: the coarsest clock there is on a file system, that of FAT."""
 
 
-class KeptFile:
-    """A file as it was when it was read: what its ``path`` led to, and what was in it."""
+class _KeptFile:
+    """A file as it was when it was read."""
 
-    __slots__ = ("_identity", "content", "found", "made", "path", "read_at", "recently_used", "target")
+    __slots__ = ("content", "identity", "read_at", "recently_used")
 
-    def __init__(self, path: str, target: str, found: os.stat_result, content: bytes, read_at: float) -> None:
-        self.read_at = read_at
-        self.path = path
-        self.target = target
-        self.found = found
+    def __init__(self, found: os.stat_result, content: bytes, read_at: float) -> None:
+        self.identity = identity(found)
         self.content = content
+        self.read_at = read_at
         self.recently_used = False
-        #: What the caller has made of it, and wants to find again with it.
-        self.made: dict[Hashable, Any] = {}
-        self._identity = identity(found)
-
-    def is_unchanged(self, now: float) -> bool:
-        """Look at the path: does it lead to the very file that was read, not too long ago?"""
-        if now - self.read_at > MAX_AGE_SECONDS:
-            return False
-        try:
-            return identity(os.stat(self.path)) == self._identity
-        except OSError:
-            return False
-
-    def is_of(self, target: str, found: os.stat_result, now: float) -> bool:
-        """Whether this is ``target``, which has just been found like this, and was read not too long ago."""
-        return target == self.target and identity(found) == self._identity and now - self.read_at <= MAX_AGE_SECONDS
 
 
 class KeptFiles:
-    """The files that are kept, each under the key it was asked for by, bounded in number and in bytes.
+    """The files that are kept, each under its path (no link), bounded in number and in bytes.
 
     When it is full, those go that were not used since they last came to the end of the queue. One that was used stays, and what was to
     take its place has to wait: many files in turn, more than there is room for, must not throw each other out.
@@ -68,19 +48,16 @@ class KeptFiles:
     """
 
     def __init__(self) -> None:
-        self._files: dict[Hashable, KeptFile] = {}
+        self._files: dict[str, _KeptFile] = {}
         self._bytes = 0
 
-    def get(self, key: Hashable) -> KeptFile | None:
-        """What is kept under ``key``; it may be out of date."""
-        kept = self._files.get(key)
-        if kept is not None:
-            kept.recently_used = True
-        return kept
-
-    def discard(self, key: Hashable) -> None:
-        """Forget what is out of date."""
-        self._drop(key)
+    def get(self, path: str, found: os.stat_result, now: float) -> bytes | None:
+        """The content of a file which has just been ``found`` like this; None where it has to be read."""
+        kept = self._files.get(path)
+        if kept is None or identity(found) != kept.identity or now - kept.read_at > MAX_AGE_SECONDS:
+            return None
+        kept.recently_used = True
+        return kept.content
 
     def admits(self, found: os.stat_result, now: float) -> bool:
         """Whether a file may be kept that was found like this at ``now``, before it was read: small, at rest, and there is room."""
@@ -90,12 +67,12 @@ class KeptFiles:
             return False
         return self._makes_room(found.st_size)
 
-    def keep(self, key: Hashable, kept: KeptFile) -> None:
-        """Keep a file that was admitted."""
-        self._drop(key)
-        if self._makes_room(len(kept.content)):
-            self._files[key] = kept
-            self._bytes += len(kept.content)
+    def keep(self, path: str, found: os.stat_result, content: bytes, now: float) -> None:
+        """Keep a file that was admitted, found and read at ``now``."""
+        self._drop(path)
+        if self._makes_room(len(content)):
+            self._files[path] = _KeptFile(found, content, now)
+            self._bytes += len(content)
 
     def clear(self) -> None:
         """Forget all files."""
@@ -105,16 +82,16 @@ class KeptFiles:
     def _makes_room(self, size: int) -> bool:
         files = self._files
         while files and (self._bytes + size > MAX_BYTES or len(files) >= MAX_FILES):
-            key, oldest = next(iter(files.items()))
-            self._drop(key)
+            path, oldest = next(iter(files.items()))
+            self._drop(path)
             if oldest.recently_used:
                 oldest.recently_used = False
-                files[key] = oldest
+                files[path] = oldest
                 self._bytes += len(oldest.content)
                 return False
         return True
 
-    def _drop(self, key: Hashable) -> None:
-        kept = self._files.pop(key, None)
+    def _drop(self, path: str) -> None:
+        kept = self._files.pop(path, None)
         if kept is not None:
             self._bytes -= len(kept.content)

@@ -29,12 +29,6 @@ def absolute_directory(path: str) -> str:
     return _normal_directory(path) if os.sep == "/" and path.startswith("/") else os.path.join(os.path.abspath(path), "")
 
 
-def is_plain_path(root: str, path: str) -> bool:
-    """Whether ``path`` below ``root`` names one place whatever the current directory is, and is the shortest name for it."""
-    whole = absolute_directory(root) + path
-    return root.startswith("/") and os.path.normpath(whole) == whole
-
-
 class Targets:
     """Where paths lead, symbolic links followed, as long as the very same file is found there.
 
