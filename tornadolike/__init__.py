@@ -29,6 +29,8 @@ __all__ = [  # noqa: RUF022 - by subject
 def __getattr__(name: str) -> ModuleType:
     if name in __all__:
         return importlib.import_module(f"{__name__}.{name}")
+    if name == "typing":  # Tornado's package has it
+        return importlib.import_module(name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

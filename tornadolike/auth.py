@@ -28,7 +28,7 @@ import warnings
 from collections.abc import Iterable
 from typing import Any, cast
 
-from tornadolike import escape, httpclient
+from tornadolike import _imported_names, escape, httpclient
 from tornadolike._web import oauth1, openid
 from tornadolike.httputil import url_concat
 from tornadolike.web import RequestHandler
@@ -409,3 +409,6 @@ class FacebookGraphMixin(OAuth2Mixin):
     ) -> Any:
         """Call Facebook's Graph interface at ``path``, such as ``/me/feed``; else as :meth:`OAuth2Mixin.oauth2_request`."""
         return await self.oauth2_request(self._FACEBOOK_BASE_URL + path, access_token, post_args, **args)
+
+
+_imported_names.complete(globals())

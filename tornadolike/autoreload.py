@@ -27,7 +27,7 @@ import types
 from collections.abc import Callable
 from weakref import WeakSet
 
-from tornadolike import ioloop, process
+from tornadolike import _imported_names, ioloop, process
 from tornadolike.log import gen_log
 
 try:
@@ -219,3 +219,6 @@ if __name__ == "__main__":
 
     # This module twice: as __main__, and as the one whose lists others fill. There must be one set of lists.
     autoreload.main()
+
+
+_imported_names.complete(globals())

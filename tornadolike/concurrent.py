@@ -12,6 +12,7 @@ from collections.abc import Callable
 from concurrent import futures
 from typing import Any, TypeVar, Union, overload
 
+from tornadolike import _imported_names
 from tornadolike.log import app_log
 
 _T = TypeVar("_T")
@@ -175,3 +176,6 @@ def future_add_done_callback(future: "_AnyFuture[_T]", callback: Callable[..., N
         callback(future)
     else:
         future.add_done_callback(callback)
+
+
+_imported_names.complete(globals())

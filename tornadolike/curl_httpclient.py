@@ -21,7 +21,7 @@ from typing import Any
 
 import pycurl
 
-from tornadolike import gen, httputil
+from tornadolike import _imported_names, gen, httputil
 from tornadolike._client.request_head import check_body, check_method, valid_url
 from tornadolike.escape import native_str
 from tornadolike.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest, HTTPResponse, _when_cancelled, main
@@ -640,3 +640,6 @@ def _log_debug(kind: int, message: bytes) -> None:
 if __name__ == "__main__":
     AsyncHTTPClient.configure(CurlAsyncHTTPClient)
     main()
+
+
+_imported_names.complete(globals())

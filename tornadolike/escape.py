@@ -10,6 +10,8 @@ import urllib.parse
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Any, overload
 
+from tornadolike import _imported_names
+
 
 @overload
 def utf8(value: bytes) -> bytes: ...
@@ -332,3 +334,6 @@ def _shortened(url: str, scheme_length: int) -> str:
         short = short[:ampersand]
     short += "..."
     return short if len(short) < len(url) else url
+
+
+_imported_names.complete(globals())

@@ -27,6 +27,7 @@ from functools import singledispatch
 from inspect import isawaitable
 from typing import Any, TypeVar, Union, cast, overload
 
+from tornadolike import _imported_names
 from tornadolike._loop import factory
 from tornadolike.concurrent import (
     Future,
@@ -578,3 +579,6 @@ def _convert_future(yielded: "Future[Any]") -> "Future[Any]":
 @convert_yielded.register(dict)
 def _convert_collection(yielded: Any) -> "Future[Any]":
     return multi(yielded)
+
+
+_imported_names.complete(globals())

@@ -18,7 +18,7 @@ from time import monotonic
 from types import CoroutineType
 from typing import Any, Protocol, cast
 
-from tornadolike import gen, httputil, iostream
+from tornadolike import _imported_names, gen, httputil, iostream
 from tornadolike._http.content_coding import GzipInflater, InflatedTooLarge, InflateError
 from tornadolike._http.log_text import one_line
 from tornadolike._http.response_head import ResponseHead as ResponseFields
@@ -1158,3 +1158,6 @@ def is_transfer_encoding_chunked(headers: httputil.HTTPHeaders) -> bool:
     if coding.lower() != "chunked":
         raise httputil.HTTPInputError(f"Unsupported Transfer-Encoding {coding}")
     return True
+
+
+_imported_names.complete(globals())

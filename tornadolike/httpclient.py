@@ -19,7 +19,7 @@ from datetime import datetime
 from io import BytesIO
 from typing import Any, cast
 
-from tornadolike import httputil
+from tornadolike import _imported_names, httputil
 from tornadolike.concurrent import Future, future_set_exception_unless_cancelled, future_set_result_unless_cancelled
 from tornadolike.escape import native_str, utf8
 from tornadolike.httputil import responses
@@ -543,3 +543,6 @@ def _print_page(client: HTTPClient, url: str, settings: dict[str, Any], with_hea
 
 if __name__ == "__main__":
     main()
+
+
+_imported_names.complete(globals())

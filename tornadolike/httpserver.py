@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from weakref import WeakSet
 
-from tornadolike import gen, httputil, iostream, netutil
+from tornadolike import _imported_names, gen, httputil, iostream, netutil
 from tornadolike._net.admission import Admission
 from tornadolike.escape import native_str
 from tornadolike.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
@@ -533,3 +533,6 @@ class _ProxyAdapter(httputil.HTTPMessageDelegate):
 
     def on_connection_close(self) -> None:
         self._delegate.on_connection_close()
+
+
+_imported_names.complete(globals())

@@ -21,7 +21,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from ssl import SSLError
 
-from tornadolike import _http
+from tornadolike import _http, _imported_names
 from tornadolike._http import grammar as _ABNF  # noqa: N812 - Tornado's name for it, which its tests import
 from tornadolike._http.dates import http_date
 from tornadolike._http.response_head import ResponseHead
@@ -37,7 +37,8 @@ if typing.TYPE_CHECKING:
 _T = typing.TypeVar("_T")
 _Method = typing.TypeVar("_Method", bound=Callable[..., typing.Any])
 
-#: Status codes and their reason phrases: the very dictionary of `http.client`. Set when first asked for, see `__getattr__`.
+#: Status codes and their reason phrases: the very dictionary of `http.client`.
+# Fetched when first asked for: `http.client` brings the email package along.
 responses: dict[int, str]
 """Status codes and their standard reason phrases."""
 
@@ -55,20 +56,6 @@ class HTTPInputError(Exception):
 
 class HTTPOutputError(Exception):
     """This side was about to send something that is not HTTP, such as more body than its Content-Length."""
-
-
-def __getattr__(name: str) -> typing.Any:
-    # http.client brings the email package along, together a twelfth of what `import tornado.web` would cost.
-    # `from tornado.httputil import *` asks for __all__, does not get it, and takes what is there: that is the time as well.
-    if name in ("responses", "__all__"):
-        import http.client
-
-        globals()["responses"] = http.client.responses
-        # Python 3.11 and 3.12 take three times as long for every other name of a module that has this function.
-        globals().pop("__getattr__", None)
-    if name == "responses":
-        return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def _beyond_tornado(method: _Method) -> _Method:
@@ -1132,3 +1119,6 @@ def parse_cookie(cookie: str) -> dict[str, str]:
 def _unquote_cookie(s: str) -> str:
     """A cookie's value without its quotes and escapes."""
     return _http.cookies.unquote(s)
+
+
+_imported_names.complete(globals())

@@ -25,6 +25,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from inspect import isawaitable
 from typing import Any, ClassVar, Protocol, TypeVar, overload
 
+from tornadolike import _imported_names
 from tornadolike._loop import factory, schedule
 from tornadolike.concurrent import Future, _submit, chain_future, future_add_done_callback, is_future
 from tornadolike.log import app_log
@@ -489,3 +490,6 @@ class PeriodicCallback:
 
             period *= 1 + self.jitter * (random() - 0.5)
         self._next_timeout = schedule.next_call(self._next_timeout, current_time, period)
+
+
+_imported_names.complete(globals())

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from tornadolike import ioloop
+from tornadolike import _imported_names, ioloop
 from tornadolike._net import read_buffer, tls, transport_source, unsent
 from tornadolike._net.fd_source import FdSource
 from tornadolike._net.ports import ByteSource, FileTaker
@@ -1451,3 +1451,6 @@ def doctests() -> Any:
     import doctest
 
     return doctest.DocTestSuite()
+
+
+_imported_names.complete(globals())

@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from tornadolike import _imported_names
 from tornadolike._locale_data import LOCALE_NAMES
 from tornadolike.log import gen_log
 
@@ -368,3 +369,6 @@ class GettextLocale(Locale):
         assert count is not None
         found = self.ngettext(prefix + message, prefix + plural_message, count)
         return self.ngettext(message, plural_message, count) if CONTEXT_SEPARATOR in found else found
+
+
+_imported_names.complete(globals())

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Generator
 from typing import Any, Protocol, Union
 
-from tornadolike import gen
+from tornadolike import _imported_names, gen
 from tornadolike.concurrent import Future
 from tornadolike.gen import _finished
 from tornadolike.ioloop import IOLoop
@@ -446,3 +446,6 @@ class Lock:
             self._block.release()
         except ValueError:
             raise RuntimeError("release unlocked lock") from None
+
+
+_imported_names.complete(globals())

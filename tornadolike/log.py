@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from tornadolike import _imported_names
+
 access_log = logging.getLogger("tornado.access")
 """One line for each request that an application served."""
 app_log = logging.getLogger("tornado.application")
@@ -206,3 +208,6 @@ def define_logging_options(options: Any = None) -> None:
     for definition in _LOGGING_OPTIONS:
         parser.define(**definition)
     parser.add_parse_callback(lambda: enable_pretty_logging(parser))
+
+
+_imported_names.complete(globals())

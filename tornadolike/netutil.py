@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any, ClassVar
 
+from tornadolike import _imported_names
 from tornadolike._net import listening, resolving, tls_settings
 from tornadolike.concurrent import dummy_executor, run_on_executor
 from tornadolike.ioloop import IOLoop
@@ -270,3 +271,6 @@ def ssl_wrap_socket(
     """
     context = ssl_options_to_context(ssl_options, server_side=server_side)
     return context.wrap_socket(socket, bool(server_side), server_hostname=server_hostname, **kwargs)
+
+
+_imported_names.complete(globals())

@@ -23,6 +23,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Concatenate, ParamSpec, TextIO, TypeVar
 
+from tornadolike import _imported_names
 from tornadolike.escape import to_unicode
 from tornadolike.log import define_logging_options
 from tornadolike.util import exec_in
@@ -434,3 +435,6 @@ options = OptionParser()
 """The options of the process, which the functions of this module work on."""
 
 define_logging_options(options)
+
+
+_imported_names.complete(globals())

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from tornadolike import ioloop
+from tornadolike import _imported_names, ioloop
 from tornadolike._loop import parent
 from tornadolike.concurrent import Future, future_set_exception_unless_cancelled, future_set_result_unless_cancelled
 from tornadolike.gen import _create_future
@@ -239,3 +239,6 @@ class Subprocess:
     @classmethod
     def uninitialize(cls) -> None:
         """Nothing has to be undone: kept for programs that call it, as Tornado's signal handler wanted."""
+
+
+_imported_names.complete(globals())

@@ -22,7 +22,7 @@ from collections import deque
 from collections.abc import Awaitable
 from typing import Any, Generic, TypeVar
 
-from tornadolike import gen
+from tornadolike import _imported_names, gen
 from tornadolike.concurrent import Future
 from tornadolike.gen import _finished
 from tornadolike.locks import Event, _Claim, _Timed
@@ -269,3 +269,6 @@ class LifoQueue(Queue[Any]):
 
     def _get(self) -> Any:
         return self._queue.pop()
+
+
+_imported_names.complete(globals())

@@ -23,7 +23,7 @@ from functools import partial
 from re import Pattern
 from typing import Any, Union, cast
 
-from tornadolike import httputil
+from tornadolike import _imported_names, httputil
 from tornadolike._web import url_patterns
 from tornadolike.escape import url_escape, url_unescape, utf8
 from tornadolike.httpserver import _CallableAdapter
@@ -346,3 +346,6 @@ def _unquote_or_none(quoted: str | None) -> bytes | None:
     if quoted is None:
         return None
     return url_unescape(quoted, encoding=None, plus=False) if "%" in quoted else quoted.encode()
+
+
+_imported_names.complete(globals())

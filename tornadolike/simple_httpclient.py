@@ -32,7 +32,7 @@ from io import BytesIO
 from types import TracebackType
 from typing import Any, TypeAlias, cast
 
-from tornadolike import gen, httputil, version
+from tornadolike import _imported_names, gen, httputil, version
 from tornadolike._client.credentials import BOUND_TO_ORIGIN, basic_authorization
 from tornadolike._client.keep_alive import idle_seconds_allowed, switched_on
 from tornadolike._client.pool import IdlePool
@@ -1229,3 +1229,6 @@ def _file_state(path: str | None) -> object:
 if __name__ == "__main__":
     AsyncHTTPClient.configure(SimpleAsyncHTTPClient)
     main()
+
+
+_imported_names.complete(globals())

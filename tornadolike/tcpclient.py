@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
+from tornadolike import _imported_names
 from tornadolike.concurrent import Future, future_add_done_callback
 from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import IOStream
@@ -233,3 +234,6 @@ class TCPClient:
             sock.close()
             raise
         return stream, stream.connect(addr)
+
+
+_imported_names.complete(globals())

@@ -9,7 +9,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from tornadolike import gen, process
+from tornadolike import _imported_names, gen, process
 from tornadolike._net import tls_settings, transport_source, unsent
 from tornadolike.concurrent import Future
 from tornadolike.ioloop import IOLoop
@@ -246,3 +246,6 @@ class TCPServer:
         except Exception:
             app_log.error("Error in connection callback", exc_info=True)
             stream.close()  # nobody else will
+
+
+_imported_names.complete(globals())

@@ -53,7 +53,7 @@ from importlib.machinery import ModuleSpec
 from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
-from tornadolike import escape
+from tornadolike import _imported_names, escape
 from tornadolike._template import whitespace
 
 if TYPE_CHECKING:
@@ -327,3 +327,6 @@ class DictLoader(BaseLoader):
 
     def _create_template(self, name: str) -> Template:
         return Template(self.dict[name], name=name, loader=self)
+
+
+_imported_names.complete(globals())

@@ -14,6 +14,8 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tornadolike import _imported_names
+
 if TYPE_CHECKING:
     import datetime as dt
     import unittest
@@ -350,3 +352,6 @@ def doctests() -> unittest.TestSuite:
     import doctest
 
     return doctest.DocTestSuite(__name__)
+
+
+_imported_names.complete(globals())

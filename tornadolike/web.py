@@ -50,7 +50,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
 import tornadolike
 import tornadolike.locale
 import tornadolike.netutil
-from tornadolike import _web, escape, gen, httputil, iostream, template
+from tornadolike import _imported_names, _web, escape, gen, httputil, iostream, template
 from tornadolike._http import grammar as _ABNF  # noqa: N812
 from tornadolike._http.log_text import one_line
 from tornadolike._http.response_head import ResponseHead
@@ -2421,3 +2421,6 @@ def _create_signature_v2(secret: str | bytes, s: bytes) -> bytes:
 def is_absolute(path: str) -> bool:
     """Say whether ``path`` is a URL by itself, with a host or from the root, and not the name of a static file."""
     return path.startswith(("/", "http:", "https:"))
+
+
+_imported_names.complete(globals())

@@ -21,7 +21,7 @@ from operator import length_hint
 from types import CoroutineType, TracebackType
 from typing import Any, Protocol, cast
 
-from tornadolike import gen, httpclient, httputil, simple_httpclient, web
+from tornadolike import _imported_names, gen, httpclient, httputil, simple_httpclient, web
 from tornadolike._websocket import handshake, keepalive
 from tornadolike._websocket.deflate import DEFAULT_LEVEL, DEFAULT_MEM_LEVEL, Deflater, DeflateSettings, Inflater
 from tornadolike._websocket.errors import InflatedTooLarge, PeerError
@@ -1433,3 +1433,6 @@ def websocket_connect(
         )
         IOLoop.current().add_future(connection.connect_future, callback)
     return connection.connect_future
+
+
+_imported_names.complete(globals())

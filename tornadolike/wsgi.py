@@ -7,7 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import tornadolike
-from tornadolike import escape, httputil
+from tornadolike import _imported_names, escape, httputil
 from tornadolike._http.log_text import one_line
 from tornadolike.concurrent import dummy_executor
 from tornadolike.ioloop import IOLoop
@@ -146,3 +146,6 @@ class WSGIContainer:
 
 HTTPRequest = httputil.HTTPServerRequest
 """Another name of `.HTTPServerRequest`."""
+
+
+_imported_names.complete(globals())

@@ -15,6 +15,7 @@ import warnings
 from collections.abc import AsyncGenerator, Callable
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from tornadolike import _imported_names
 from tornadolike._loop import factory
 from tornadolike._loop.interrupt import Interrupt
 from tornadolike._loop.selector_thread import SelectThread
@@ -440,3 +441,6 @@ class AddThreadSelectorEventLoop(asyncio.AbstractEventLoop):
     def close(self) -> None:
         self._selector.close()
         self._real_loop.close()
+
+
+_imported_names.complete(globals())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pycares
 
-from tornadolike import gen
+from tornadolike import _imported_names, gen
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.ioloop import IOLoop
 from tornadolike.netutil import Resolver, is_valid_ip
@@ -90,3 +90,6 @@ class CaresResolver(Resolver):
         if wanted not in (socket.AF_UNSPEC, found):
             raise OSError(f"Requested socket family {wanted} but got {found}")
         return found
+
+
+_imported_names.complete(globals())

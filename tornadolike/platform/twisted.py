@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
 
-from tornadolike import gen
+from tornadolike import _imported_names, gen
 from tornadolike.concurrent import Future, future_set_exception_unless_cancelled, future_set_result_unless_cancelled
 
 
@@ -37,3 +37,6 @@ def _convert_deferred(deferred: Deferred) -> "Future[Any]":  # type: ignore[type
 
     deferred.addCallbacks(succeed, fail)
     return future
+
+
+_imported_names.complete(globals())

@@ -1,0 +1,110 @@
+"""Names which Tornado's modules have only because they import them, and which programs take from there all the same.
+
+``from tornado.httputil import urlencode``, ``tornado.escape.unicode_type``, ``mock.patch("tornado.web.time.time")``: each of them works,
+with the very object that it would give on Tornado. What is imported anyhow is put into the module at the end of its import; what
+would cost an import is fetched when it is first asked for.
+"""
+
+import importlib
+import sys
+from typing import Any
+
+# By module: "module" or "module:name", "=name" behind it where it goes by another one; a leading dot stands for this package.
+_NAMES = {
+    "auth": "binascii re uuid .util:unicode_type",
+    "autoreload": "pkgutil weakref",
+    "concurrent": "sys typing",
+    "curl_httpclient": "collections .ioloop .escape:utf8",
+    "escape": "binascii html typing .util:unicode_type",
+    "gen": "builtins collections datetime sys typing collections.abc:Iterable typing:Dict typing:List typing:Tuple typing:Type"
+    " .concurrent:future_add_done_callback .concurrent:future_set_exc_info",
+    "http1connection": "logging types zlib typing:Optional typing:Type .concurrent:future_add_done_callback .escape:native_str .escape:utf8"
+    " .util:GzipDecompressor",
+    "httpclient": "typing:Optional typing:Type typing:Union .gen",
+    "httpserver": "typing",
+    "httputil": "http.client:responses calendar copy datetime email http re urllib.parse:parse_qsl urllib.parse:urlencode"
+    " urllib.parse:urlparse urllib.parse:urlunparse .util:unicode_type typing:AnyStr",
+    "ioloop": "__future__:annotations datetime math numbers random sys typing typing:TypedDict .concurrent:future_set_exc_info",
+    "iostream": "asyncio collections numbers re typing re:Pattern .util:errno_from_exception",
+    "locale": "csv datetime gettext glob .escape",
+    "locks": "collections datetime typing:Optional typing:Type .gen .ioloop .concurrent:future_set_result_unless_cancelled",
+    "log": ".escape:_unicode .util:basestring_type .util:unicode_type typing:cast",
+    "netutil": "errno functools stat .util:errno_from_exception",
+    "options": "datetime .escape:_unicode .escape:native_str .util:basestring_type",
+    "platform.asyncio": "errno select socket threading typing typing:Union",
+    "platform.caresresolver": "typing",
+    "platform.twisted": "sys typing twisted.python.failure .concurrent:future_set_exc_info",
+    "process": "asyncio multiprocessing signal time binascii:hexlify",
+    "queues": "__future__:annotations collections datetime .ioloop .concurrent:future_set_result_unless_cancelled",
+    "routing": "typing:overload .util:basestring_type .util:unicode_type",
+    "simple_httpclient": "base64 collections re urllib typing:Optional typing:Type",
+    "tcpclient": "datetime collections.abc:Iterator typing:Tuple .gen",
+    "tcpserver": ".util:errno_from_exception",
+    "template": "datetime re typing collections.abc:Iterable io:StringIO typing:ContextManager typing:Optional typing:TextIO"
+    " .util:ObjectDict .util:exec_in .util:unicode_type",
+    "util": "array asyncio os typing inspect:getfullargspec re:Match",
+    "web": "base64 binascii datetime email gzip http string inspect:isclass io:BytesIO urllib.parse:urlencode .=tornado .locale"
+    " .util:_websocket_mask .util:unicode_type types:TracebackType typing:Optional typing:Type typing:Union",
+    "websocket": "hashlib zlib typing:Optional typing:Type typing:Union .=tornado .concurrent:future_add_done_callback .escape:to_unicode"
+    " .util:_websocket_mask",
+    "wsgi": "typing types:TracebackType .=tornado",
+}
+_OURS = "tornadolike"
+_BUSY = ("escape", "httputil", "ioloop", "util", "web")
+_unsettled: list[tuple[dict[str, Any], dict[str, tuple[str, str]]]] = []
+
+
+def names(module: str) -> dict[str, tuple[str, str]]:
+    """What is put into ``module`` (``"web"``): by its name there, the module that has it and its name in that one ("": itself)."""
+    return dict(map(_read, _NAMES.get(module, "").split()))
+
+
+def _read(entry: str) -> tuple[str, tuple[str, str]]:
+    entry, _, name = entry.partition("=")
+    source, _, attribute = entry.partition(":")
+    name = name or attribute or source.rpartition(".")[2]
+    return name, (f"{_OURS}{source}".rstrip(".") if source.startswith(".") else source, attribute)
+
+
+def complete(module: dict[str, Any]) -> None:
+    """Give a module the names that Tornado's has beside its own; to be called with its ``globals()`` at the end of it."""
+    put_off = {}
+    for name, (source, attribute) in names(module["__name__"].partition(".")[2]).items():
+        if name in module:
+            continue
+        if source in sys.modules or source.partition(".")[0] == _OURS:
+            module[name] = _get(source, attribute)
+        else:
+            put_off[name] = (source, attribute)
+    if not put_off:
+        return
+
+    def look_up(name: str) -> Any:
+        if name == "__all__":  # `from tornado.web import *` asks for it, does not get it, and takes what is there
+            _fetch(module, put_off)
+        if name not in put_off:
+            raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
+        module[name] = value = _get(*put_off[name])
+        return value
+
+    module["__getattr__"] = look_up
+    if module["__name__"].partition(".")[2] in _BUSY:
+        _unsettled.append((module, put_off))
+
+
+def settle() -> None:
+    """Fetch what was put off, where requests look: as long as a module has a ``__getattr__``, each look-up in it is slow."""
+    while _unsettled:
+        _fetch(*_unsettled.pop())
+
+
+def _fetch(module: dict[str, Any], put_off: dict[str, tuple[str, str]]) -> None:
+    module.pop("__getattr__", None)
+    for name, (source, attribute) in put_off.items():
+        if name not in module:
+            module[name] = _get(source, attribute)
+
+
+def _get(source: str, attribute: str) -> Any:
+    module = importlib.import_module(source)
+    return getattr(module, attribute) if attribute else module
