@@ -184,7 +184,7 @@ class RequestHandler:
     _headers_written = False
     _finished = False
     _auto_finish = True
-    _late = False  # its deadline has passed
+    __late = False  # its deadline has passed
     _prepared_future: Future[None] | None = None
     _new_cookie = None  # type: http.cookies.SimpleCookie | None  # in a comment: `typing.get_type_hints` could not resolve it
 
@@ -1108,7 +1108,7 @@ class RequestHandler:
     def __answer_cancelled(self) -> None:
         if not self._finished:
             try:
-                self.send_error(503 if self._late else 500)
+                self.send_error(503 if self.__late else 500)
             except Exception:
                 app_log.error("Exception in exception handler", exc_info=True)
 
@@ -1604,14 +1604,19 @@ def _keep(task: Future[None]) -> None:
     task.add_done_callback(_retrieve)
 
 
+_LATE = "_RequestHandler__late"  # apart from the names of programs' handlers
+
+
 async def _within(seconds: float, handler: RequestHandler, running: Awaitable[None]) -> None:
     """Run a handler for no longer than that. Who asks others on its behalf finds the deadline in `deadline.current`."""
     deadline.current.set(time.monotonic() + seconds)
     task = cast("asyncio.Task[None]", asyncio.current_task())
+    late: list[bool] = []
 
     def expire() -> None:
         if not handler._finished and handler.get_status() != 101:  # a WebSocket goes on; so does what is done behind an answer
-            handler._late = True
+            late.append(True)
+            setattr(handler, _LATE, True)
             gen_log.warning("503 %s: no answer within %g seconds", handler._request_summary(), seconds)
             task.cancel()
 
@@ -1619,7 +1624,7 @@ async def _within(seconds: float, handler: RequestHandler, running: Awaitable[No
     try:
         await (running if asyncio.iscoroutine(running) else gen.convert_yielded(running))
     except asyncio.CancelledError:
-        if not handler._late or task.uncancel() > 0:
+        if not late or task.uncancel() > 0:
             raise
     finally:
         timer.cancel()
