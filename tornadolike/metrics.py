@@ -171,11 +171,12 @@ def instrument(application: web.Application, registry: CollectorRegistry | None 
     Returns the `Metrics`. A second call for the same application does nothing more.
     """
     registry = REGISTRY if registry is None else registry
-    metrics: Metrics | None = _by_registry.get(registry)
-    if metrics is None:
-        metrics = _by_registry[registry] = Metrics(registry)
-        atexit.register(metrics._hand_over)
-    if getattr(application, "_metrics", None) is metrics:
+    if registry not in _by_registry:
+        _by_registry[registry] = Metrics(registry)
+        atexit.register(_by_registry[registry]._hand_over)
+    metrics: Metrics = _by_registry[registry]
+    known: object = getattr(application, "_metrics", None)
+    if known is metrics:
         return metrics
     application._metrics = metrics  # type: ignore[attr-defined]  # ours
     log_request = application.log_request

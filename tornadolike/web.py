@@ -29,6 +29,7 @@ import hmac
 import io
 import itertools
 import logging
+import math
 import mimetypes
 import numbers
 import os
@@ -51,6 +52,7 @@ import tornadolike
 import tornadolike.locale
 import tornadolike.netutil
 from tornadolike import _imported_names, _web, escape, gen, httputil, iostream, template
+from tornadolike._http import deadline
 from tornadolike._http import grammar as _ABNF  # noqa: N812
 from tornadolike._http.log_text import one_line
 from tornadolike._http.response_head import ResponseHead
@@ -182,6 +184,7 @@ class RequestHandler:
     _headers_written = False
     _finished = False
     _auto_finish = True
+    __late = False  # its deadline has passed
     _prepared_future: Future[None] | None = None
     _new_cookie = None  # type: http.cookies.SimpleCookie | None  # in a comment: `typing.get_type_hints` could not resolve it
 
@@ -1105,7 +1108,7 @@ class RequestHandler:
     def __answer_cancelled(self) -> None:
         if not self._finished:
             try:
-                self.send_error(500)
+                self.send_error(503 if self.__late else 500)
             except Exception:
                 app_log.error("Exception in exception handler", exc_info=True)
 
@@ -1316,7 +1319,9 @@ class Application(ReversibleRouter):
         ``xsrf_cookies``, ``xsrf_cookie_version``, ``xsrf_cookie_kwargs``, ``xsrf_cookie_name``,
         ``cross_origin_protection``, ``trusted_origins``; ``autoescape``, ``compiled_template_cache``,
         ``template_path``, ``template_loader``, ``template_whitespace``; ``static_hash_cache``, ``static_path``,
-        ``static_url_prefix``, ``static_handler_class``, ``static_handler_args``.
+        ``static_url_prefix``, ``static_handler_class``, ``static_handler_args``. Not in Tornado: ``request_deadline``, seconds after which
+        a handler that has not answered is cancelled, and 503 is answered by its `write_error` (an attribute ``request_deadline`` of a
+        handler class takes its place, `math.inf` for none).
     """
 
     def __init__(
@@ -1468,6 +1473,10 @@ def _named_members(container: Any) -> Iterable[tuple[str, Any]]:
     return cast("Iterable[tuple[str, Any]]", container.items())
 
 
+# Looks at each request before its body is read, and may give it another handler: `tornadolike.limits`, where a program uses it.
+_gate: Callable[[_HandlerDelegate], Awaitable[None] | None] | None = None
+
+
 class _HandlerDelegate(httputil.HTTPMessageDelegate):
     """Collects a request for a handler, and starts the handler when the request, or its head, is there."""
 
@@ -1496,6 +1505,14 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
     def headers_received(
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
     ) -> Awaitable[None] | None:
+        if _gate is not None:
+            refusing = _gate(self)
+            if refusing is not None:
+                return refusing
+        return self._admitted()
+
+    def _admitted(self) -> Awaitable[None] | None:
+        """The request may have its handler."""
         if self.stream_request_body:
             self.request._body_future = Future()
             return self.execute()
@@ -1536,6 +1553,9 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         if self.stream_request_body:
             handler._prepared_future = Future()
         running: Any = handler._execute(transforms, *self.path_args, **self.path_kwargs)
+        seconds = getattr(handler, "request_deadline", None) or settings.get("request_deadline")
+        if seconds is not None and seconds < math.inf:
+            running = _within(seconds, handler, running)
         _new_task(running, getattr(self.connection, "_request_context", None))
         return handler._prepared_future
 
@@ -1582,6 +1602,32 @@ def _new_task(running: Any, context: contextvars.Context | None) -> None:
 def _keep(task: Future[None]) -> None:
     _running.add(task)
     task.add_done_callback(_retrieve)
+
+
+_LATE = "_RequestHandler__late"  # apart from the names of programs' handlers
+
+
+async def _within(seconds: float, handler: RequestHandler, running: Awaitable[None]) -> None:
+    """Run a handler for no longer than that. Who asks others on its behalf finds the deadline in `deadline.current`."""
+    deadline.current.set(time.monotonic() + seconds)
+    task = cast("asyncio.Task[None]", asyncio.current_task())
+    late: list[bool] = []
+
+    def expire() -> None:
+        if not handler._finished and handler.get_status() != 101:  # a WebSocket goes on; so does what is done behind an answer
+            late.append(True)
+            setattr(handler, _LATE, True)
+            gen_log.warning("503 %s: no answer within %g seconds", handler._request_summary(), seconds)
+            task.cancel()
+
+    timer = asyncio.get_running_loop().call_later(seconds, expire)
+    try:
+        await (running if asyncio.iscoroutine(running) else gen.convert_yielded(running))
+    except asyncio.CancelledError:
+        if not late or task.uncancel() > 0:
+            raise
+    finally:
+        timer.cancel()
 
 
 def _retrieve(task: Future[None]) -> None:

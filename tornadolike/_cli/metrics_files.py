@@ -27,9 +27,10 @@ def retire(directory: str, pid: int) -> None:
 def _add(path: str, into: str) -> None:
     from prometheus_client.mmap_dict import MmapedDict
 
-    total: Any = MmapedDict(into)
+    files: Any = MmapedDict
+    total = files(into)
     try:
-        for key, value, timestamp, *_ in MmapedDict.read_all_values_from_file(path):
+        for key, value, timestamp, *_ in files.read_all_values_from_file(path):
             if value:
                 json.loads(key)  # a key that was cut off in the middle of a write is none
                 before, _ = total.read_value(key)
