@@ -1633,8 +1633,8 @@ async def _within(seconds: float, handler: RequestHandler, running: Awaitable[No
 def _retrieve(task: Future[None]) -> None:
     """Let the loop log what came out of a handler; nothing does unless answering an exception failed too."""
     _running.discard(task)
-    if not task.cancelled():
-        task.result()
+    if not task.cancelled() and isinstance(task.exception(), Exception):
+        task.result()  # what ends the program has gone its way already
 
 
 class HTTPError(Exception):

@@ -65,8 +65,8 @@ def test_supported_names(tmp_path: Path, source: str, name: str) -> None:
         ("from tornado.test import util", "tornado.test.util", "differs"),
         ("from tornado.process import Subprocess\nSubprocess.initialize()", "tornado.process.Subprocess.initialize", "differs"),
         (
-            "from tornado import web\nclass H(web.ErrorHandler):\n def set_header(self, n, v): ...",
-            "tornado.web.RequestHandler.set_header, overridden",
+            "from tornado import web\nclass H(web.ErrorHandler):\n def _cross_origin_protection(self): ...",
+            "tornado.web.RequestHandler._cross_origin_protection, overridden",
             "differs",
         ),
     ],
