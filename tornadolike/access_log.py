@@ -146,7 +146,8 @@ class AccessLog:
 def _body_bytes(handler: web.RequestHandler) -> str | None:
     if handler.request.method == "HEAD" or handler.get_status() in (101, 204, 304):
         return "0"
-    return handler._headers.get("Content-Length")
+    length: str | None = handler._headers.get("Content-Length")
+    return length
 
 
 _second = (-1, "")
