@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from tornadolike import _imported_names, ioloop
-from tornadolike._net import read_buffer, tls, transport_source, unsent
+from tornadolike._net import kept_buffers, read_buffer, tls, transport_source, unsent
 from tornadolike._net.fd_source import FdSource
 from tornadolike._net.ports import ByteSource, FileTaker
 from tornadolike._net.socket_source import SocketSource
@@ -43,6 +43,7 @@ _MAX_SEND = 128 * 1024 if sys.platform == "win32" else 1 << 30
 
 _MAX_BUFFER = 100 << 20
 _READ_CHUNK = 64 << 10
+_MANY = 64 << 10  # from here on `read_bytes` does not read by way of the buffer
 _TURNS_TO_WRITE = 8  # until whoever was woken by the end of a write, through some coroutines, has written again
 _SMALL_WRITE = 16 << 10  # up to here a copy costs less than a send of its own
 
@@ -224,6 +225,8 @@ class BaseIOStream:
 
     def read_bytes(self, num_bytes: int, partial: bool = False) -> Awaitable[bytes]:
         """Read ``num_bytes`` bytes; with ``partial``, at least one and at most so many, as soon as there are any."""
+        if _MANY < num_bytes <= self.max_buffer_size and not partial and self._read_buffer_size < num_bytes and self._read_future is None:
+            return self._start_read(read_buffer.Many(num_bytes))
         return self._start_read(read_buffer.Count(num_bytes, partial))
 
     def read_into(self, buf: bytearray, partial: bool = False) -> Awaitable[int]:
@@ -260,9 +263,15 @@ class BaseIOStream:
         except read_buffer.Unsatisfiable as error:
             self._close_unsatisfiable(error)
         except BaseException:
-            self._request = self._read_future = None
+            self._drop_request()
             raise
         return future
+
+    def _drop_request(self) -> None:
+        """No answer will come: what was read for it can still be read."""
+        request, self._request, self._read_future = self._request, None, None
+        if isinstance(request, read_buffer.Many) and request.filled:
+            self._read_buffer = bytearray(request.taken()) + (self._read_buffer or b"")
 
     def _try_inline_read(self) -> None:
         """Answer the read from what is there; if that is not enough, have it answered when more comes."""
@@ -286,8 +295,7 @@ class BaseIOStream:
         size = request.find(buffer)
         if size is None:
             return False
-        result = size if isinstance(request, read_buffer.Into) else read_buffer.consume(buffer, size)
-        self._finish_read(result)
+        self._finish_read(request.answer(buffer, size))
         return True
 
     def _finish_read(self, result: bytes | int) -> None:
@@ -339,7 +347,7 @@ class BaseIOStream:
                     size = self.read_from_fd(room)
                 request.filled += size or 0
             else:
-                buffer = bytearray(self.read_chunk_size)
+                buffer = kept_buffers.scratch(self.read_chunk_size)
                 size = self.read_from_fd(buffer)
                 if size:
                     self._store(buffer, size)
@@ -352,7 +360,7 @@ class BaseIOStream:
             self.close()
         return bool(size)
 
-    def _store(self, chunk: bytes | bytearray, size: int) -> None:
+    def _store(self, chunk: bytes | bytearray | memoryview, size: int) -> None:
         with memoryview(chunk) as whole, whole[:size] as received:
             if self._read_buffer is None:
                 self._read_buffer = bytearray(received)
@@ -803,7 +811,8 @@ class BaseIOStream:
         # shall find its end told already.
         self._release_consumer()
         read, connect, secure = self._read_future, self._connect_future, self._ssl_connect_future
-        self._request = self._read_future = self._connect_future = self._ssl_connect_future = None
+        self._connect_future = self._ssl_connect_future = None
+        self._drop_request()
         writes, self._write_futures = self._write_futures, None
         for future in (read, *(pending for _, pending in writes or ()), connect):
             if future is not None:
@@ -862,8 +871,20 @@ class BaseIOStream:
         """Asked once of a new connection that lasts: have something better than this FdSource take over soon, if there is."""
         return False
 
+    def _room(self) -> memoryview | None:
+        """Where the source may put bytes itself; it tells of them with `_on_filled`."""
+        request = self._request
+        return request.room() if isinstance(request, read_buffer.Into) and not self._read_buffer else None
+
+    def _on_filled(self, size: int) -> None:
+        cast(read_buffer.Into, self._request).filled += size
+        self._answer(self._satisfy_read)
+
     def _on_data(self, data: bytes) -> None:
-        self._store(data, len(data))
+        request = self._request
+        taken = request.take(data) if isinstance(request, read_buffer.Into) and not self._read_buffer else 0
+        if taken < len(data):
+            self._store(data[taken:], len(data) - taken)
         if self._consumer is not None:
             if self._paused:
                 self._connected_source().pause()
@@ -1058,7 +1079,7 @@ class IOStream(BaseIOStream):
         if self._closed or self._connecting or self._moving or not isinstance(self._source, FdSource | None):
             return None
         while len(self._read_buffer or b"") < self.max_buffer_size // 2:
-            buffer = bytearray(self.read_chunk_size)
+            buffer = kept_buffers.scratch(self.read_chunk_size)
             try:
                 size = self.read_from_fd(buffer)
             except ssl.SSLError as error:

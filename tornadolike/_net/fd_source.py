@@ -5,10 +5,12 @@ import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from tornadolike._net import loops
+from tornadolike._net import kept_buffers, loops
 from tornadolike._net.ports import CAN_SEND_FILES, SourceOwner, send_file
 
 _MAX_ROUNDS = 16
+_READ_BYTES = 64 * 1024
+_MAX_FULL_READS = 4
 
 
 def _not_called(*args: object) -> None:
@@ -251,21 +253,25 @@ class FdSource:
         self._callback = _not_called  # its own method, mostly: a reference cycle
 
     def _receive(self) -> None:
-        try:
-            data = self._socket.recv(65536)  # type: ignore[union-attr]  # resume() chose this method because there is one
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError as error:
-            self._owner._on_read_error(error)
-            return
-        if not data:
-            self._end()
-            return
-        try:
-            self._receiver(data)  # type: ignore[misc]  # and because there is a receiver
-        except Exception as error:
-            self._owner._on_read_error(error)  # as a transport does: the connection ends, and the loop reports it
-            raise
+        """Read once, or some times while there is more than fits in at once: a turn of the loop costs as much as the reading."""
+        for _ in range(_MAX_FULL_READS):
+            try:
+                data = self._socket.recv(_READ_BYTES)  # type: ignore[union-attr]  # resume() chose this method because there is one
+            except (BlockingIOError, InterruptedError):
+                return
+            except OSError as error:
+                self._owner._on_read_error(error)
+                return
+            if not data:
+                self._end()
+                return
+            try:
+                self._receiver(data)  # type: ignore[misc]  # and because there is a receiver
+            except Exception as error:
+                self._owner._on_read_error(error)  # as a transport does: the connection ends, and the loop reports it
+                raise
+            if len(data) < _READ_BYTES or not self._watches_reading or self._receiver is None or self._socket is None:
+                return
 
     def _end(self) -> None:
         self._ended = True
@@ -284,7 +290,7 @@ class FdSource:
         self._call_soon(self._receive_held)  # others want a turn, too
 
     def _receive_once(self) -> bool:
-        buffer = bytearray(self._owner.read_chunk_size)
+        buffer = kept_buffers.scratch(self._owner.read_chunk_size)
         try:
             size = self._owner.read_from_fd(buffer)
         except Exception as error:  # hooks are foreign code: whatever they raise ends this connection, not the loop
@@ -296,8 +302,7 @@ class FdSource:
             self._end()
             return False
         if self._receiver is not None:
-            with memoryview(buffer) as whole:
-                data = bytes(whole[:size])
+            data = bytes(buffer[:size])
             try:
                 self._receiver(data)
             except Exception as error:

@@ -32,6 +32,12 @@ class SourceOwner(Protocol):
     def _on_data(self, data: bytes, /) -> None:
         """Bytes arrived (never empty). May come even though reading is paused: the owner keeps them."""
 
+    def _room(self) -> memoryview | None:
+        """Where bytes may be put directly, to be told of with ``_on_filled``; None: they are to be given to ``_on_data``."""
+
+    def _on_filled(self, size: int, /) -> None:
+        """So many bytes were put into what ``_room`` returned."""
+
     def _on_eof(self) -> None:
         """The other end will send nothing more. Writing still works, and the source reads no more."""
 

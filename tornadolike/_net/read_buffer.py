@@ -3,6 +3,8 @@
 import re
 from typing import Protocol
 
+from tornadolike._net import kept_buffers
+
 
 class Unsatisfiable(Exception):
     """The read can never succeed: its limit is reached and what it looks for has not come."""
@@ -17,8 +19,20 @@ class ReadRequest(Protocol):
     def enough(self, size: int, /) -> bool:
         """Whether ``size`` buffered bytes decide it, so that reading further ahead would be in vain."""
 
+    def answer(self, buffer: bytearray, size: int, /) -> bytes | int:
+        """The result, after `find` gave ``size``."""
 
-class Count:
+
+class _Buffered:
+    """What is answered from the buffer."""
+
+    __slots__ = ()
+
+    def answer(self, buffer: bytearray, size: int) -> bytes | int:
+        return consume(buffer, size)
+
+
+class Count(_Buffered):
     """``count`` bytes, or with ``partial`` any number of them but none."""
 
     __slots__ = ("count", "partial")
@@ -37,7 +51,7 @@ class Count:
         return size >= self.count
 
 
-class _Limited:
+class _Limited(_Buffered):
     __slots__ = ("max_bytes",)
 
     def __init__(self, max_bytes: int | None) -> None:
@@ -93,7 +107,7 @@ class Pattern(_Limited):
         return None if match is None else end
 
 
-class UntilClose:
+class UntilClose(_Buffered):
     """Everything up to the end."""
 
     __slots__ = ()
@@ -108,17 +122,18 @@ class UntilClose:
 class Into:
     """Fill the caller's ``target``, or with ``partial`` put at least one byte into it."""
 
-    __slots__ = ("filled", "partial", "target")
+    __slots__ = ("filled", "partial", "size", "target")
 
     def __init__(self, target: bytearray, partial: bool) -> None:
         self.target = target
+        self.size = len(target)
         self.partial = partial
         self.filled = 0
 
     def room(self) -> memoryview:
         """A view of what is still to be filled. Release it at once: the caller may want to resize the target."""
         with memoryview(self.target) as whole:
-            return whole[self.filled :]
+            return whole[self.filled : self.size]
 
     def take(self, data: bytes | bytearray) -> int:
         """Copy as much of ``data`` as fits and return how much that was."""
@@ -129,7 +144,7 @@ class Into:
         return size
 
     def done(self) -> bool:
-        return self.filled >= len(self.target) or (self.partial and self.filled > 0)
+        return self.filled >= self.size or (self.partial and self.filled > 0)
 
     def find(self, buffer: bytearray) -> int | None:
         if buffer and not self.done():
@@ -138,6 +153,29 @@ class Into:
 
     def enough(self, size: int) -> bool:
         return self.done()
+
+    def answer(self, buffer: bytearray, size: int) -> bytes | int:
+        return size
+
+
+class Many(Into):
+    """As `Count`, for so many bytes that they are read straight to where the answer is made from, not by way of the buffer."""
+
+    __slots__ = ()
+
+    def __init__(self, count: int) -> None:
+        super().__init__(kept_buffers.borrow(count), partial=False)
+        self.size = count
+
+    def answer(self, buffer: bytearray, size: int) -> bytes:
+        taken = self.taken()
+        kept_buffers.give_back(self.target)
+        return taken
+
+    def taken(self) -> bytes:
+        """What has come so far."""
+        with memoryview(self.target) as whole:
+            return bytes(whole[: self.filled])
 
 
 def consume(buffer: bytearray, size: int) -> bytes:

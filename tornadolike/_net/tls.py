@@ -182,6 +182,12 @@ class TLSSource:
 
     # What the raw source calls.
 
+    def _room(self) -> None:
+        return None
+
+    def _on_filled(self, size: int) -> None:
+        raise AssertionError("there is no room here")
+
     def _on_data(self, data: bytes) -> None:
         session = self.session
         secured = session.established

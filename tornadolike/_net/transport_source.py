@@ -8,10 +8,11 @@ import socket
 from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
-from tornadolike._net import loops
+from tornadolike._net import kept_buffers, loops
 from tornadolike._net.ports import CAN_SEND_FILES, SourceOwner, send_file
 
 _SEND_BYTES = 256 * 1024
+_SMALL_READ = 8 * 1024
 _ENDINGS = KeyboardInterrupt, SystemExit
 
 _Registry = dict[int, tuple[Any, Callable[..., Any]]]
@@ -57,12 +58,9 @@ def _discard(data: bytes) -> None:
 
 
 class TransportSource(asyncio.BaseProtocol):
-    """A byte source on a transport; also the transport's protocol.
+    """A byte source on a transport; also the transport's protocol, while what arrives comes in small pieces."""
 
-    ``data_received`` is not a method but a slot which holds the receiver itself: from the loop to the consumer it is one call.
-    """
-
-    __slots__ = ("_ended", "_on_connection", "_owner", "_writing_fd", "blocked", "data_received", "fd", "registry", "transport", "write")
+    __slots__ = ("_ended", "_on_connection", "_owner", "_receiver", "_writing_fd", "blocked", "fd", "registry", "transport", "write")
 
     def __init__(self, on_connection: Callable[["TransportSource"], None]) -> None:
         self._on_connection: Callable[[TransportSource], None] | None = on_connection
@@ -70,7 +68,7 @@ class TransportSource(asyncio.BaseProtocol):
         self._writing_fd = -1  # our own descriptor of the socket, while a file waits until writing is possible
         self.blocked = False
         self._ended = False  # the other end sends no more
-        self.data_received: Callable[[bytes], None] = _discard
+        self._receiver: Callable[[bytes], None] = _discard
         self.registry: _Registry | None = None
         self.fd = -1  # where it stands in the registry
 
@@ -91,9 +89,7 @@ class TransportSource(asyncio.BaseProtocol):
         self.deliver(receiver)
 
     def deliver(self, receiver: Callable[[bytes], None] | None) -> None:
-        self.data_received = receiver or (self._owner._on_data if self._owner is not None else _discard)
-        if not self.transport.is_closing():
-            self.transport.set_protocol(self)  # uvloop looks data_received up only here
+        self._receiver = receiver or (self._owner._on_data if self._owner is not None else _discard)
 
     def unsent(self) -> int:
         return self.transport.get_write_buffer_size() if self.blocked else 0
@@ -155,13 +151,18 @@ class TransportSource(asyncio.BaseProtocol):
         self._owner = None
         self._unregister()
         self._unwatch_writing()
-        self.data_received = _discard
+        self._receiver = _discard
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
             self.transport.close()
 
     # What the transport calls.
+
+    def data_received(self, data: bytes) -> None:
+        if len(data) > kept_buffers.SCRATCH_BYTES:
+            self.transport.set_protocol(_Bulk(self))
+        self._receiver(data)
 
     def eof_received(self) -> bool:
         self._ended = True
@@ -173,7 +174,7 @@ class TransportSource(asyncio.BaseProtocol):
         owner, self._owner = self._owner, None
         self._unregister()
         self._unwatch_writing()
-        self.data_received = _discard
+        self._receiver = _discard
         if hasattr(self.transport, "_read_ready_cb"):
             self.transport._read_ready_cb = None  # asyncio leaves a reference cycle behind: the transport holds its own method
         ending = exc if isinstance(exc, _ENDINGS) else None
@@ -193,6 +194,42 @@ class TransportSource(asyncio.BaseProtocol):
         self.blocked = False
         if self._owner is not None:
             self._owner._on_drained()
+
+
+class _Bulk(asyncio.BufferedProtocol):
+    """The protocol in the source's place while much arrives: has it read into memory that is kept, or to where it belongs."""
+
+    __slots__ = ("_room", "_source")
+
+    def __init__(self, source: TransportSource) -> None:
+        self._source = source
+        self._room: memoryview | None = None
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        owner = self._source._owner
+        self._room = None if owner is None else owner._room()
+        return self._room or kept_buffers.scratch()
+
+    def buffer_updated(self, nbytes: int) -> None:
+        source, room, self._room = self._source, self._room, None
+        if nbytes < _SMALL_READ:
+            source.transport.set_protocol(source)
+        if room and source._owner is not None:
+            source._owner._on_filled(nbytes)
+        else:
+            source._receiver(bytes(kept_buffers.scratch()[:nbytes]))
+
+    def eof_received(self) -> bool:
+        return self._source.eof_received()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._source.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._source.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._source.resume_writing()
 
 
 # What a loop's own stand-in refuses, and a program may do to the socket of a stream even so.
