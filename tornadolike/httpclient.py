@@ -159,11 +159,14 @@ class AsyncHTTPClient(Configurable):
         """
         if self._closed:
             raise RuntimeError("fetch() called on closed AsyncHTTPClient")
-        if not isinstance(request, HTTPRequest):
+        if isinstance(request, HTTPRequest):
+            if kwargs:
+                raise ValueError("kwargs can't be used if request is an HTTPRequest object")
+            request.headers = httputil.HTTPHeaders(request.headers)
+        else:
             request = HTTPRequest(url=request, **kwargs)
-        elif kwargs:
-            raise ValueError("kwargs can't be used if request is an HTTPRequest object")
-        request.headers = httputil.HTTPHeaders(request.headers)
+            if kwargs:  # else its headers are nobody else's
+                request.headers = httputil.HTTPHeaders(request.headers)
         future = _FetchFuture()
         proxy = cast("HTTPRequest", _RequestProxy(request, self.defaults))
         self.fetch_impl(proxy, _Delivery(future, raise_error))
@@ -500,9 +503,13 @@ class _RequestProxy:
         for name, value in defaults.items() if defaults else ():
             if options.get(name) is None:
                 options[name] = value
-        self.headers = request.headers
-        if request.body is not None or "body" not in options:
-            self.body = request.body
+        if type(request) is HTTPRequest:
+            headers, body = request._headers, request._body
+        else:
+            headers, body = request.headers, request.body
+        self.headers = headers
+        if body is not None or "body" not in options:
+            self.body = body
         self.request = request
         self.defaults = defaults
 

@@ -140,6 +140,10 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     @typing.overload
     def __init__(self, **kwargs: str) -> None: ...
     def __init__(self, *args: typing.Any, **kwargs: str) -> None:
+        if not args and not kwargs:
+            self._joined = {}
+            self._lists = {}
+            return
         source = args[0] if len(args) == 1 and not kwargs else None
         if type(source) is ResponseHead:  # the way every response of a handler begins
             self._head = source

@@ -624,9 +624,9 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         check_method(request.method, self._SUPPORTED_METHODS, allow_nonstandard)
         if not allow_nonstandard:
             check_body(request.method, request.body is not None or request.body_producer is not None)
-        for option in _PROXY_OPTIONS:
-            if getattr(request, option, None):
-                raise NotImplementedError(f"{option} not supported")
+        if request.proxy_host or request.proxy_port or request.proxy_username or request.proxy_password or request.proxy_auth_mode:
+            option = next(name for name in _PROXY_OPTIONS if getattr(request, name))
+            raise NotImplementedError(f"{option} not supported")
         self._source_ip = self._get_source_ip()
         self._ssl_options = self._get_ssl_options(target.scheme)
         self._key = self._get_key()
@@ -701,7 +701,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         request, target = self.request, self._target
         if self.client is None or self.client._kept is None or isinstance(self._ssl_options, dict):
             return None
-        if request.headers.get("Connection", "keep-alive").lower() != "keep-alive":
+        if request.headers and request.headers.get("Connection", "keep-alive").lower() != "keep-alive":
             return None
         return (target.scheme, target.host, target.port, request.allow_ipv6, self._source_ip, self._ssl_options)
 
@@ -1052,7 +1052,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         elif kept is None or not self._response_read or link.stream.closed() or not link.engine.next_exchange():
             link.abandon()
         else:
-            kept.put(self._key, link, None if self.headers is None else self.headers.get("Keep-Alive"))
+            kept.put(self._key, link, link.engine.keep_alive_field)
 
     def _make_response(self) -> HTTPResponse:
         assert self.code is not None

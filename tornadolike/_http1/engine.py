@@ -424,14 +424,23 @@ class ServerEngine(Engine):
         return b"%b%b\r\n%b" % (ready, lines, body)
 
 
+def _keep_alive_field(pairs: Pairs) -> str | None:
+    values = [value.decode("latin-1") for name, value in pairs if len(name) == 10 and name.lower() == b"keep-alive"]
+    return ",".join(values) if values else None
+
+
 class ClientEngine(Engine):
     """Writes requests, reads responses."""
 
-    __slots__ = ("_method",)
+    __slots__ = ("_known", "_method", "keep_alive_field")
 
     def __init__(self, parser: HeadParser, max_head_bytes: int = 65536, max_chunk_bytes: int = 65536, max_fields: int = MAX_FIELDS) -> None:
         super().__init__(parser, max_head_bytes, max_chunk_bytes, max_fields)
         self._method = ""
+        # The last head of a whole response, with what it says: servers repeat themselves.
+        self._known: tuple[bytes, ResponseHead, int, str | None] | None = None
+        self.keep_alive_field: str | None = None
+        """Value of the last response's ``Keep-Alive`` field; None without one."""
 
     def send_head(self, method: str, target: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
         """A request head; parameters as for a response. Raises `IllegalHeader`."""
@@ -453,25 +462,44 @@ class ClientEngine(Engine):
         if self.peer is not IDLE or self.stored or not 3 < end <= self.max_head_bytes:
             return None
         head = data[:end]
+        known = self._known
+        if known is None or known[0] != head:
+            known = self._read_whole_head(head, len(data) - end)
+            if known is None:
+                return None
+        _, event, body, field = known
+        status = event.status
+        if self._method == "HEAD" or status in (204, 304):
+            try:
+                body = self._body_of_response(status, body)
+            except PeerError:
+                return None
+        if body != len(data) - end or body > max_body_bytes:
+            return None
+        self.keep_alive, self.keep_alive_field = event.keep_alive, field
+        self.peer = DONE
+        return event, data[end:]
+
+    def _read_whole_head(self, head: bytes, body_bytes: int) -> tuple[bytes, ResponseHead, int, str | None] | None:
         lowered = head.lower()
-        if not self._body_may_be(len(data) - end, lowered):
+        if not self._body_may_be(body_bytes, lowered):
             return None
         # With a bare LF in it, it may end earlier (or begin later).
         if b"content-encoding" in lowered or head.count(b"\n") != head.count(b"\r\n") or not head.startswith(b"HTTP/"):
             return None
-        if not self._fits(head, end):
+        if not self._fits(head, len(head)):
             return None
         try:
             version, status, reason, pairs = self._parse(head)
             body, keep_alive, _ = framing.decide_response(pairs, version)
-            body = self._body_of_response(status, body)
         except PeerError:
             return None
-        if status < 200 or body != len(data) - end or body > max_body_bytes:
+        if status < 200:
             return None
-        self.keep_alive = keep_alive
-        self.peer = DONE
-        return ResponseHead(version, status, reason, pairs, keep_alive), data[end:]
+        known = head, ResponseHead(version, status, reason, pairs, keep_alive), body, _keep_alive_field(pairs)
+        if len(head) <= _MAX_KNOWN_HEAD_BYTES:
+            self._known = known
+        return known
 
     def _body_may_be(self, size: int, lowered: bytes) -> bool:
         """A cheap guess, so that no head is parsed here, only for `feed` to parse it again since its body is not all there."""
@@ -490,7 +518,7 @@ class ClientEngine(Engine):
         event = ResponseHead(version, status, reason, pairs, keep_alive)
         if 100 <= status < 200:
             return self._interim(event, body)
-        self.keep_alive = keep_alive
+        self.keep_alive, self.keep_alive_field = keep_alive, _keep_alive_field(pairs)
         body = self._body_of_response(status, body)
         if body == framing.UNTIL_CLOSE:
             self.keep_alive = False
