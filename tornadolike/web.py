@@ -1327,6 +1327,7 @@ class Application(ReversibleRouter):
         **settings: Any,
     ) -> None:
         _web.load()
+        _imported_names.settle()
         if transforms is None:
             transforms = [GZipContentEncoding] if settings.get("compress_response") or settings.get("gzip") else []
         self.transforms = transforms
