@@ -17,7 +17,7 @@ _NAMES = {
     "curl_httpclient": "collections .ioloop .escape:utf8",
     "escape": "binascii html typing .util:unicode_type",
     "gen": "builtins collections datetime sys typing collections.abc:Iterable typing:Dict typing:List typing:Tuple typing:Type"
-    " .concurrent:future_add_done_callback .concurrent:future_set_exc_info",
+    " .concurrent:chain_future .concurrent:future_add_done_callback .concurrent:future_set_exc_info",
     "http1connection": "logging types zlib typing:Optional typing:Type .concurrent:future_add_done_callback .escape:native_str .escape:utf8"
     " .util:GzipDecompressor",
     "httpclient": "typing:Optional typing:Type typing:Union .gen",

@@ -1332,6 +1332,7 @@ class Application(ReversibleRouter):
         **settings: Any,
     ) -> None:
         _web.load()
+        _imported_names.settle()
         if transforms is None:
             transforms = [GZipContentEncoding] if settings.get("compress_response") or settings.get("gzip") else []
         self.transforms = transforms

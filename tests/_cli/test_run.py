@@ -207,7 +207,7 @@ def test_programs_that_come_through_a_pipe(tmp_path: Path, loader: str) -> None:
         **({"stdin": reading} if loader != "pipe" else {}),
     )
     os.close(reading)
-    assert (done.returncode, done.stdout) == (0, f"['{target}', 'one'] __main__ {tornadolike.__name__}\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, f"['{target}', 'one'] __main__ tornado\n"), done.stderr
 
 
 def test_env_file(tmp_path: Path) -> None:

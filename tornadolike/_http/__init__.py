@@ -8,8 +8,6 @@ import sys
 from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
-from tornadolike import _imported_names
-
 
 def late(package: str, names: Collection[str]) -> Callable[[str], object]:
     """The ``__getattr__`` of a package whose modules of these names are imported when they are first looked up."""
@@ -47,4 +45,3 @@ def load() -> None:
 
     grammar.load()
     import_all(__name__, _LATE)
-    _imported_names.settle()
