@@ -18,7 +18,7 @@ def parse_cookie_pairs(text: str) -> dict[str, str]:
             name, value = "", name
         name, value = name.strip(), value.strip()
         if name or value:
-            cookies[name] = unquote(value)
+            cookies[name] = unquote(value) if value[:1] == '"' else value
     return cookies
 
 
@@ -29,7 +29,8 @@ def unquote(value: str) -> str:
     """
     if len(value) < 2 or value[0] != '"' or value[-1] != '"':
         return value
-    return _ESCAPE.sub(_unescape, value[1:-1])
+    value = value[1:-1]
+    return _ESCAPE.sub(_unescape, value) if "\\" in value else value
 
 
 def _unescape(found: re.Match[str]) -> str:

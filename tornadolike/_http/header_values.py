@@ -22,7 +22,8 @@ def split_parameters(text: str) -> Iterator[str]:
     """
     begin = start = quoted = 0
     while (end := text.find(";", start)) >= 0:
-        quoted ^= (text.count('"', start, end) - text.count('\\"', start, end)) & 1
+        if quotes := text.count('"', start, end):
+            quoted ^= (quotes - text.count('\\"', start, end)) & 1
         start = end + 1
         if not quoted:
             yield text[begin:end].strip()
@@ -44,7 +45,7 @@ def parse_parameters(text: str) -> tuple[str, dict[str, str]]:
         if not equals:
             continue
         name, content = name.strip().lower(), _unquoted(content.strip())
-        if found := _STARRED_NAME.fullmatch(name):
+        if "*" in name and (found := _STARRED_NAME.fullmatch(name)):
             starred.append((found, content))
         else:
             parameters[name] = content
@@ -87,4 +88,5 @@ def _unquoted(content: str) -> str:
     if len(content) < 2 or content[0] != '"' or content[-1] != '"':
         return content
     # Other backslashes stand for themselves: browsers send Windows paths unescaped.
-    return _QUOTED_PAIR.sub(r"\1", content[1:-1])
+    content = content[1:-1]
+    return _QUOTED_PAIR.sub(r"\1", content) if "\\" in content else content
