@@ -1,7 +1,7 @@
 """A process of the rooms' load: a server whose members get ``ID DATA``, and which publishes numbered messages into all rooms when told.
 
-Lines on standard input: ``publish SECONDS RATE``, ``quit``. On standard output: the port; for each ``publish`` one JSON line with the number
-of messages that were accepted in each room, those that failed, and CPU seconds.
+Lines on standard input: ``publish SECONDS RATE``, ``quit``. On standard output: the port; for each ``publish`` one JSON line with the
+number of messages that were accepted in each room, those that failed, and CPU seconds.
 """
 
 import asyncio
