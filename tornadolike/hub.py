@@ -64,10 +64,10 @@ _HEARTBEAT_SECONDS = 15.0
 class _Member:
     """One member of one room."""
 
-    __slots__ = ("held", "last", "name", "send")
+    __slots__ = ("held", "last", "number", "send")
 
-    def __init__(self, name: str, send: Callable[[Message], object]) -> None:
-        self.name = name
+    def __init__(self, number: int, send: Callable[[Message], object]) -> None:
+        self.number = number
         self.send = send
         # While older messages are fetched for it, those that come wait here.
         self.held: deque[Message] | None = None
@@ -97,7 +97,7 @@ class Hub:
         self.on_gap = on_gap
         self.on_state = on_state
         self._rooms: dict[str, dict[Hashable, _Member]] = {}
-        self._joined: dict[Hashable, set[str]] = {}
+        self._joined: dict[Hashable, tuple[str, ...]] = {}
         self._listeners: dict[str, set[Listener]] = {}
         self._numbers = itertools.count(1)
         self._arrived: deque[list[Message]] = deque()
@@ -162,9 +162,9 @@ class Hub:
         """
         self.start()
         send = getattr(member, "on_hub_message", None) or _sending(member.write_message)
-        entry = _Member(f"{self.broker.origin}:{next(self._numbers)}", send)
+        entry = _Member(next(self._numbers), send)
         self._rooms.setdefault(room, {})[member] = entry
-        self._joined.setdefault(member, set()).add(room)
+        self._joined[member] = (*(name for name in self._joined.get(member, ()) if name != room), room)
         self._count_changed(room)
         following = self._follow(room)
         if last_id is None:
@@ -184,9 +184,9 @@ class Hub:
             members = self._rooms.get(room)
             if members is None or members.pop(member, None) is None:
                 continue
-            self._joined[member].discard(room)
-            if not self._joined[member]:
-                del self._joined[member]
+            left = tuple(name for name in self._joined.pop(member) if name != room)
+            if left:
+                self._joined[member] = left
             if not members:
                 del self._rooms[room]
                 self._unfollow(room)
@@ -218,7 +218,7 @@ class Hub:
         if not isinstance(data, str | bytes):
             raise TypeError(f"a message is str, bytes or a dict, not {type(message).__name__}")
         entry = None if exclude is None else self._rooms.get(room, {}).get(exclude)
-        published = self.broker.publish(room, data, "" if entry is None else entry.name)
+        published = self.broker.publish(room, data, "" if entry is None else f"{self.broker.origin}:{entry.number}")
         published.add_done_callback(_retrieved)
         return published
 
@@ -293,8 +293,9 @@ class Hub:
 
     def _deliver(self, message: Message) -> None:
         gone: list[Hashable] = []
+        excluded = self._excluded(message)
         for member, entry in tuple(self._rooms.get(message.room, {}).items()):
-            if entry.name == message.excluded:
+            if entry.number == excluded:
                 continue
             if entry.held is not None:
                 entry.held.append(message)
@@ -304,6 +305,11 @@ class Hub:
             self.leave(message.room, member)
         for listener in tuple(self._listeners.get(message.room, ())):
             listener._take(message)
+
+    def _excluded(self, message: Message) -> int:
+        """The number of the member of ours that this message is not for; 0: of none."""
+        origin, _, number = message.excluded.rpartition(":")
+        return int(number) if origin and origin == self.broker.origin else 0
 
     def _pass_on(self, entry: _Member, message: Message) -> bool:
         """Send it, unless it was in what the member was sent from the history: that may be ahead of what is read."""
@@ -334,7 +340,7 @@ class Hub:
                     self._tell_gap(room)
                     self._tell(member, "on_hub_gap", room)
                 for message in found:
-                    if message.excluded != entry.name and not self._send(entry, message):
+                    if self._excluded(message) != entry.number and not self._send(entry, message):
                         self.leave(room, member)
                         return
                 last_id = found.last_id

@@ -72,6 +72,7 @@ class EventStreamHandler(RequestHandler):
     _queued_bytes = 0
     _ending = False
     _began = False
+    _has_reader = True
 
     @property
     def last_event_id(self) -> str:
@@ -85,14 +86,15 @@ class EventStreamHandler(RequestHandler):
         waits when the stream ends from outside; its ``finally`` runs. Without an override the stream stays open until then, for events
         from `send` or a hub.
         """
-        return self._for_ever()
-
-    async def _for_ever(self) -> AsyncIterator[ServerSentEvent]:
-        await asyncio.get_running_loop().create_future()
-        yield ServerSentEvent()
+        raise NotImplementedError
 
     async def get(self, *args: str, **kwargs: str) -> None:
         """Run the stream."""
+        if type(self).stream is EventStreamHandler.stream:
+            # Nothing to run: without a task that waits an open stream takes half of the memory.
+            self._auto_finish = False
+            await self._begin_stream()
+            return
         self._stream_task = asyncio.current_task()
         source = self.stream(*args, **kwargs)
         try:
@@ -198,6 +200,10 @@ class EventStreamHandler(RequestHandler):
             self._ending = True
             if self._stream_task is not None:
                 self._stream_task.cancel()
+            else:
+                self._stop_beating()
+                if self._began and self._has_reader and not self._finished:
+                    self.finish()
 
     def on_drain(self) -> None:
         """The server is about to end: so does the stream, in whole events. Clients come back, to who comes next."""
@@ -206,7 +212,7 @@ class EventStreamHandler(RequestHandler):
     def on_connection_close(self) -> None:
         """The client left."""
         super().on_connection_close()
-        self._auto_finish = False  # nobody is there to be sent the end
+        self._auto_finish = self._has_reader = False
         self._end_stream()
 
 
