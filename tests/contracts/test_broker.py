@@ -12,7 +12,7 @@ import pytest
 from tornadolike.hub import Broker, BrokerDownError, Hub, MemoryBroker, NATSBroker, PostgresBroker, RedisBroker
 
 KINDS = {"redis": RedisBroker, "nats": NATSBroker, "postgres": PostgresBroker}
-SECONDS = 6
+SECONDS = 30
 _names = itertools.count(1)
 
 
@@ -234,7 +234,7 @@ class TestInterruptions:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
     async def test_nothing_is_lost_or_doubled_when_connections_are_cut(self, server_kind: str, server: Any, hubs: Any, logs: Any) -> None:
-        here, there, member = hubs(server_kind), hubs(server_kind), Member()
+        here, there, member = hubs(server_kind, timeout=SECONDS), hubs(server_kind), Member()
         await there.join("r", member)
         published: list[asyncio.Future[str]] = []
         for round_ in range(3):
@@ -282,7 +282,7 @@ class TestInterruptions:
         self.forgive(logs)
 
     async def test_a_broker_that_is_killed_and_started_again(self, server_kind: str, server: Any, hubs: Any, logs: Any) -> None:
-        hub, member = hubs(server_kind), Member()
+        hub, member = hubs(server_kind, timeout=SECONDS), Member()
         await hub.join("r", member)
         await hub.publish("r", "before")
         await member.until(lambda: member.got)
