@@ -747,34 +747,30 @@ class HTTPConnection:
         """
 
 
-class _HTTPServerConnection:
+class _HTTPServerConnection(typing.Protocol):
     """What a server holds of a connection that carries requests: the port for draining and deadlines."""
 
     stream: typing.Any
 
-    @_beyond_tornado
     def wind_down(self, idle_seconds: float = 0.0) -> None:
         """Close the connection if it has been idle for so long; else the answer under way, or the next one, is the last."""
-        raise NotImplementedError
+        ...
 
-    @_beyond_tornado
     def exchanges(self) -> Iterable[HTTPConnection]:
         """The requests under way, each by what carries it."""
-        raise NotImplementedError
+        ...
 
-    @_beyond_tornado
     def stages(self) -> Iterable[tuple[object, bool]]:
         """What must come to an end: an object for each request, and whether its head is incomplete. Bodies have a limit of their own."""
-        raise NotImplementedError
+        ...
 
-    @_beyond_tornado
     def cut_off(self, exchange: object, last_words: bytes) -> None:
         """End one of `stages`, with ``last_words`` (a response of HTTP/1.1) where nothing was answered yet."""
-        raise NotImplementedError
+        ...
 
     async def close(self) -> None:
         """Close the connection, with whatever is in flight on it."""
-        raise NotImplementedError
+        ...
 
 
 def url_concat(url: str, args: dict[str, str] | list[tuple[str, str]] | tuple[tuple[str, str], ...] | None) -> str:
