@@ -561,7 +561,12 @@ class HTTPServerRequest:
             # As objects of `http.cookies` they would take a hundred times their bytes (CVE-2025-58186).
             gen_log.info("Too many cookies from %s, reading none of them", self.remote_ip)
             return {}
-        return parse_cookie(text)
+        cookies = parse_cookie(text)
+        if len(cookies) <= text.count(";"):
+            # Of several with one name the first is that of the narrower path (RFC 6265 §5.4), and parse_cookie() shows the last.
+            first = parse_cookie(";".join(reversed(text.split(";"))))
+            cookies = {name: first[name] for name in cookies}
+        return cookies
 
     def _cookie_value(self, name: str) -> str | None:
         """The value of one cookie, without making the `http.cookies.Morsel` objects of all of them."""
@@ -626,7 +631,13 @@ class HTTPServerRequest:
     def __repr__(self) -> str:
         # Headers stay out of it: they carry credentials, and this ends up in logs.
         shown = ("protocol", "host", "method", "uri", "version", "remote_ip")
-        return f"{type(self).__name__}({', '.join([f'{name}={getattr(self, name)!r}' for name in shown])})"
+        return f"{type(self).__name__}({', '.join([f'{name}={self._shown(name)}' for name in shown])})"
+
+    def _shown(self, name: str) -> str:
+        try:
+            return repr(getattr(self, name))
+        except (HTTPInputError, AttributeError):
+            return "?"  # a handler took the Host field away
 
 
 def _start_line_from_deprecated(
