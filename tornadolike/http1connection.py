@@ -143,7 +143,6 @@ class HTTP1Connection(httputil.HTTPConnection):
     """
 
     # Set for few exchanges, so they live on the class until then: an exchange is built for every request.
-    stream: iostream.IOStream
     _owner: _Owner | None = None
     _gate: _Gate | None = None
     _delegate: httputil.HTTPMessageDelegate | None = None
@@ -177,7 +176,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         :arg params: limits and options; the defaults of `HTTP1ConnectionParameters` without it.
         :arg context: anything; it is there as ``connection.context``, and its ``str()`` names the peer in log lines.
         """
-        self.stream = stream
+        self.stream: iostream.IOStream = stream
         self.is_client = is_client
         self.params = params = HTTP1ConnectionParameters() if params is None else params
         self.context = context
@@ -1068,7 +1067,7 @@ class _ServerSession:
         stream.close()
 
 
-class HTTP1ServerConnection(httputil._HTTPServerConnection):
+class HTTP1ServerConnection:
     """A server's side of one connection: reads requests and has them answered until it closes."""
 
     _session: _ServerSession | None = None

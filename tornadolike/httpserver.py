@@ -15,6 +15,7 @@ from typing import Any
 from weakref import WeakSet
 
 from tornadolike import _imported_names, gen, httputil, iostream, netutil
+from tornadolike._http import forwarded
 from tornadolike._net.admission import Admission
 from tornadolike.escape import native_str
 from tornadolike.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
@@ -150,6 +151,13 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         while self._connections:
             connection = next(iter(self._connections))
             await connection.close()
+
+    def stop(self) -> None:
+        """Stop accepting connections. What is open goes on to the end of the request under way, or of one more."""
+        super().stop()
+        for connection in tuple(self._connections):
+            if isinstance(connection, HTTP1ServerConnection):
+                connection.wind_down(float("inf"))
 
     @_beyond_tornado
     def configure_limits(
@@ -490,15 +498,16 @@ class _HTTPRequestContext:
         """Take address and scheme from what the proxy says about one request."""
         candidate = self.remote_ip
         for hop in reversed(headers.get("X-Forwarded-For", candidate).rsplit(",", _MAX_HOPS)):
-            candidate = hop.strip()
+            candidate = forwarded.address(hop)
             if candidate not in self.trusted_downstream:
                 break
-        candidate = headers.get("X-Real-Ip", candidate)
+        if "X-Real-Ip" in headers:
+            candidate = forwarded.address(headers["X-Real-Ip"])
         if netutil.is_valid_ip(candidate):
             self.remote_ip = candidate
         scheme = headers.get("X-Scheme", headers.get("X-Forwarded-Proto", self.protocol))
         # With a chain of proxies the last entry is the one that the nearest of them wrote.
-        scheme = scheme.rpartition(",")[2].strip()
+        scheme = scheme.rpartition(",")[2].strip().lower()
         if scheme in ("http", "https"):
             self.protocol = scheme
 

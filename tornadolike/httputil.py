@@ -552,7 +552,12 @@ class HTTPServerRequest:
             # As objects of `http.cookies` they would take a hundred times their bytes (CVE-2025-58186).
             gen_log.info("Too many cookies from %s, reading none of them", self.remote_ip)
             return {}
-        return parse_cookie(text)
+        cookies = parse_cookie(text)
+        if len(cookies) <= text.count(";"):
+            # Of several with one name the first is that of the narrower path (RFC 6265 §5.4), and parse_cookie() shows the last.
+            first = parse_cookie(";".join(reversed(text.split(";"))))
+            cookies = {name: first[name] for name in cookies}
+        return cookies
 
     def _cookie_value(self, name: str) -> str | None:
         """The value of one cookie, without making the `http.cookies.Morsel` objects of all of them."""
@@ -617,7 +622,13 @@ class HTTPServerRequest:
     def __repr__(self) -> str:
         # Headers stay out of it: they carry credentials, and this ends up in logs.
         shown = ("protocol", "host", "method", "uri", "version", "remote_ip")
-        return f"{type(self).__name__}({', '.join([f'{name}={getattr(self, name)!r}' for name in shown])})"
+        return f"{type(self).__name__}({', '.join([f'{name}={self._shown(name)}' for name in shown])})"
+
+    def _shown(self, name: str) -> str:
+        try:
+            return repr(getattr(self, name))
+        except (HTTPInputError, AttributeError):
+            return "?"  # a handler took the Host field away
 
 
 def _start_line_from_deprecated(
@@ -738,34 +749,30 @@ class HTTPConnection:
         """
 
 
-class _HTTPServerConnection:
+class _HTTPServerConnection(typing.Protocol):
     """What a server holds of a connection that carries requests: the port for draining and deadlines."""
 
     stream: typing.Any
 
-    @_beyond_tornado
     def wind_down(self, idle_seconds: float = 0.0) -> None:
         """Close the connection if it has been idle for so long; else the answer under way, or the next one, is the last."""
-        raise NotImplementedError
+        ...
 
-    @_beyond_tornado
     def exchanges(self) -> Iterable[HTTPConnection]:
         """The requests under way, each by what carries it."""
-        raise NotImplementedError
+        ...
 
-    @_beyond_tornado
     def stages(self) -> Iterable[tuple[object, bool]]:
         """What must come to an end: an object for each request, and whether its head is incomplete. Bodies have a limit of their own."""
-        raise NotImplementedError
+        ...
 
-    @_beyond_tornado
     def cut_off(self, exchange: object, last_words: bytes) -> None:
         """End one of `stages`, with ``last_words`` (a response of HTTP/1.1) where nothing was answered yet."""
-        raise NotImplementedError
+        ...
 
     async def close(self) -> None:
         """Close the connection, with whatever is in flight on it."""
-        raise NotImplementedError
+        ...
 
 
 def url_concat(url: str, args: dict[str, str] | list[tuple[str, str]] | tuple[tuple[str, str], ...] | None) -> str:

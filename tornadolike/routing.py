@@ -290,9 +290,13 @@ class PathMatches(Matcher):
             f"groups in url regexes must either be all named or all positional: {self.regex.pattern!r}"
         )
         self._path, self._group_count = self._find_groups()
+        self._is_ascii = isinstance(self.regex.pattern, str) and self.regex.pattern.isascii()
 
     def match(self, request: httputil.HTTPServerRequest) -> dict[str, Any] | None:
         found = self.regex.match(request.path)
+        if found is None and not self._is_ascii:
+            # On the wire such characters are percent-encoded.
+            found = self.regex.match(url_patterns.readable(request.path))
         if found is None:
             return None
         return self._params(found) if self.regex.groups else {}
@@ -314,7 +318,7 @@ class PathMatches(Matcher):
     def _find_groups(self) -> tuple[str | None, int | None]:
         """Return the path with ``%s`` for each group, and their number; (None, None) if it cannot be told."""
         path = url_patterns.template(self.regex.pattern, self.regex.groups, re_unescape)
-        return (None, None) if path is None else (path, self.regex.groups)
+        return (None, None) if path is None else (url_patterns.encoded(path), self.regex.groups)
 
 
 class URLSpec(Rule):

@@ -252,11 +252,7 @@ class RequestHandler:
         keep it from ever being called.
         """
         if self._stream_request_body:
-            body = self.request._body_future
-            if not body.done():
-                body.set_exception(iostream.StreamClosedError())
-                # The handler may be gone already; then nobody else looks at it.
-                body.exception()
+            _fail_body(self.request)
 
     @_beyond_tornado
     def on_drain(self) -> Awaitable[None] | None:
@@ -472,13 +468,17 @@ class RequestHandler:
         """
         name, value = escape.native_str(name), escape.native_str(value)
         _web.cookie_attributes.check(name, value, [("domain", domain), ("path", path), ("samesite", samesite), *kwargs.items()])
+        if kwargs:
+            from http.cookies import Morsel
+
+            Morsel().update(kwargs)  # refused before anything is set
         if expires_days is not None and not expires:
             expires = dt.datetime.now(dt.UTC) + dt.timedelta(days=expires_days)
         attributes = [
             ("domain", domain),
-            ("expires", httputil.format_timestamp(expires) if expires else None),
+            ("expires", None if expires is None else httputil.format_timestamp(expires)),
             ("path", path),
-            ("max-age", str(int(max_age)) if max_age else None),
+            ("max-age", None if max_age is None else str(int(max_age))),
             ("httponly", httponly),
             ("secure", secure),
             ("samesite", samesite),
@@ -1138,10 +1138,22 @@ class RequestHandler:
             self.__log_exception_of_handler()
         if self._finished:
             return
+        if self.__client_has_left(e):
+            # There is nobody to tell.
+            self._finished = True
+            self._break_cycles()
+            return
         if wanted:
             self.finish(*e.args)
         else:
             self.send_error(e.status_code if isinstance(e, HTTPError) else 500, exc_info=sys.exc_info())
+
+    def __client_has_left(self, error: BaseException | None) -> bool:
+        """Whether what went wrong is that the client is gone."""
+        connection: Any = self.request.connection
+        if not isinstance(error, iostream.StreamClosedError) or not hasattr(connection, "stream"):
+            return False
+        return connection.stream is None or bool(connection.stream.closed())
 
     def __log_exception_of_handler(self) -> None:
         try:
@@ -1154,8 +1166,12 @@ class RequestHandler:
         """Log an exception that the handler let through. Override it to report elsewhere.
 
         By default `HTTPError` with a message is a warning on ``tornado.general``, without one nothing, and everything
-        else is an error with its traceback on ``tornado.application``.
+        else is an error with its traceback on ``tornado.application``. That the client has left, which a handler hears from an awaited
+        `flush` or `finish`, is no error, but one line of information.
         """
+        if self.__client_has_left(value):
+            gen_log.info("%s: the client has left", self._request_summary())
+            return
         if isinstance(value, HTTPError):
             message = value.get_message()
             if message:
@@ -1186,6 +1202,15 @@ class RequestHandler:
         # RFC 9110 §15.4.5: a 304 has no content to describe.
         for name in ("Content-Encoding", "Content-Language", "Content-Type"):
             self.clear_header(name)
+
+
+def _fail_body(request: httputil.HTTPServerRequest) -> None:
+    """Tell a handler that streams: no more of the body will come."""
+    body = request._body_future
+    if not body.done():
+        body.set_exception(iostream.StreamClosedError())
+        # The handler may be gone already; then nobody else looks at it.
+        body.exception()
 
 
 def _directory_of_caller() -> str:
@@ -1538,10 +1563,14 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         self.execute()
 
     def on_connection_close(self) -> None:
-        if self.stream_request_body:
-            self.handler.on_connection_close()
-        else:
+        if not self.stream_request_body:
             self.chunks = None
+            return
+        try:
+            self.handler.on_connection_close()
+        finally:
+            # Where it was overridden, and did not say so itself: the handler must not wait for its body for ever.
+            _fail_body(self.request)
 
     def execute(self) -> Awaitable[None] | None:
         """Start the handler. Returns what data must wait for: ``prepare()`` of a handler that streams, else None."""
@@ -1945,8 +1974,7 @@ class StaticFileHandler(RequestHandler):
         target = self._resolve_symlink_target(absolute_path, directories, self.path)
         if self.default_filename is not None and os.path.isdir(target):
             if not self.request.path.endswith("/"):
-                _refuse_foreign_path(self.request.path)
-                self.redirect(self.request.path + "/", permanent=True)
+                _redirect_to_path(self, self.request.path + "/")
                 return None
             absolute_path = os.path.join(target, self.default_filename)
             target = self._resolve_symlink_target(absolute_path, directories, self.path)
@@ -2202,13 +2230,18 @@ class GZipContentEncoding(OutputTransform):
     MIN_LENGTH = 1024
 
     def __init__(self, request: httputil.HTTPServerRequest) -> None:
-        self._gzipping = "gzip" in request.headers.get("Accept-Encoding", "")
+        self._gzipping = _web.content_codings.accepts_gzip(request.headers.get("Accept-Encoding", ""))
+        # The head of what GET would answer, whose body the handler need not have made.
+        self.__head_only = request.method == "HEAD"
 
     def _compressible_type(self, ctype: str) -> bool:
         return ctype.startswith("text/") or ctype in self.CONTENT_TYPES
 
     def _worthwhile(self, headers: httputil.HTTPHeaders, chunk: bytes, finishing: bool) -> bool:
-        if "Content-Encoding" in headers or (finishing and len(chunk) < self.MIN_LENGTH):
+        size = len(chunk)
+        if self.__head_only and finishing and headers.get("Content-Length", "").isdigit():
+            size = int(headers["Content-Length"])
+        if "Content-Encoding" in headers or "Content-Range" in headers or (finishing and size < self.MIN_LENGTH):
             return False
         return self._compressible_type(headers.get("Content-Type", "").partition(";")[0])
 
@@ -2221,10 +2254,14 @@ class GZipContentEncoding(OutputTransform):
         if not self._gzipping:
             return status_code, headers, chunk
         headers["Content-Encoding"] = "gzip"
+        etag = headers.get("Etag", "")
+        if etag.startswith('"'):
+            headers["Etag"] = f"W/{etag}"  # other bytes than those of the plain form (RFC 9110 §8.8.1)
         self._compressor = zlib.compressobj(self.GZIP_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+        whole = finishing and not (self.__head_only and not chunk)
         chunk = self.transform_chunk(chunk, finishing)
         if "Content-Length" in headers:
-            if finishing:
+            if whole:
                 headers["Content-Length"] = str(len(chunk))
             else:
                 # How long it will be is not known yet: chunked.
@@ -2437,7 +2474,8 @@ def decode_signed_value(
     now = (clock or time.time)()
     try:
         if version == 1:
-            assert not isinstance(secret, dict), "a dictionary of keys needs values of version 2"
+            if isinstance(secret, dict):
+                return None  # somebody else's: nothing is signed like that with several keys
             return _web.signing.verify_v1(secret, name, signed, max_age_days, now)
         return _web.signing.verify_v2(secret, name, signed, max_age_days, now) if version == 2 else None
     except _web.signing.Refused as refused:

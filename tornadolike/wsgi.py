@@ -11,7 +11,7 @@ from tornadolike import _imported_names, escape, httputil
 from tornadolike._http.log_text import one_line
 from tornadolike.concurrent import dummy_executor
 from tornadolike.ioloop import IOLoop
-from tornadolike.log import access_log
+from tornadolike.log import access_log, app_log
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication as WSGIAppType
@@ -80,8 +80,15 @@ class WSGIContainer:
         self.executor = executor if executor is not None else dummy_executor
 
     def __call__(self, request: httputil.HTTPServerRequest) -> None:
-        """Answer ``request``, beginning with the loop's next turn. What the application raises is logged."""
-        IOLoop.current().spawn_callback(self.handle_request, request)
+        """Answer ``request``, beginning with the loop's next turn. What the application raises is logged, and answered with 500."""
+        IOLoop.current().spawn_callback(self._answer, request)
+
+    async def _answer(self, request: httputil.HTTPServerRequest) -> None:
+        try:
+            await self.handle_request(request)
+        except Exception:
+            app_log.error("Exception in the WSGI application for %s", self._summary(request), exc_info=True)
+            self._send(request, _broken())
 
     async def handle_request(self, request: httputil.HTTPServerRequest) -> None:
         """Run the application for ``request`` and send its response. Raises what the application raises."""
@@ -90,6 +97,8 @@ class WSGIContainer:
         await IOLoop.current().run_in_executor(self.executor, *work)
         if not response.status:
             raise Exception("WSGI app did not call start_response")
+        if not response.status[:3].isdecimal():
+            raise Exception(f"WSGI app gave no status: {response.status!r}")
         self._send(request, response)
 
     def _send(self, request: httputil.HTTPServerRequest, response: _Response) -> None:
@@ -140,8 +149,18 @@ class WSGIContainer:
             write = access_log.error
         else:
             write = access_log.warning if status_code >= 400 else access_log.info
-        summary = f"{request.method} {one_line(str(request.uri))} ({request.remote_ip})"
-        write("%d %s %.2fms", status_code, summary, 1000 * request.request_time())
+        write("%d %s %.2fms", status_code, self._summary(request), 1000 * request.request_time())
+
+    @staticmethod
+    def _summary(request: httputil.HTTPServerRequest) -> str:
+        return f"{request.method} {one_line(str(request.uri))} ({request.remote_ip})"
+
+
+def _broken() -> _Response:
+    response = _Response()
+    response("500 Internal Server Error", [("Content-Type", "text/plain")])
+    response.pieces.append(b"Internal Server Error\n")
+    return response
 
 
 HTTPRequest = httputil.HTTPServerRequest

@@ -143,8 +143,7 @@ def test_versions_that_do_not_exist():
     assert read(sign(version=1), min_version=2) is None
     with pytest.raises(AssertionError):
         sign(secret={1: "x"}, version=1)
-    with pytest.raises(AssertionError):
-        read(sign(version=1), secret={1: "x"})
+    assert read(sign(version=1), secret={1: "x"}) is None
 
 
 async def test_signed_cookies_in_a_handler(ask):

@@ -12,6 +12,7 @@ from tornadolike import _http
 _LATE = (
     "arguments",
     "conditional",
+    "content_codings",
     "cookie_attributes",
     "error_pages",
     "languages",
@@ -25,6 +26,7 @@ _LATE = (
 if TYPE_CHECKING:
     from tornadolike._web import arguments as arguments
     from tornadolike._web import conditional as conditional
+    from tornadolike._web import content_codings as content_codings
     from tornadolike._web import cookie_attributes as cookie_attributes
     from tornadolike._web import error_pages as error_pages
     from tornadolike._web import languages as languages

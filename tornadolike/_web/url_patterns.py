@@ -6,14 +6,29 @@ from collections.abc import Callable, Sequence
 SLOT = "%s"
 """Stands for one group in a `template`."""
 
-_LITERAL = re.compile(r"\^?((?:\\[^A-Za-z0-9]|\((?!\?)|[^(.^$*+?{}\[\]\\|])*)\$", re.DOTALL)
-_ESCAPED_OR_GROUP = re.compile(r"\\(.)|[()]", re.DOTALL)
+_ENCODED = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
+_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
 
 
-def literal(regex: re.Pattern[str]) -> str | None:
-    """The one path that matches ``regex``, if it is anchored and has nothing special in it but groups; a line end may follow that path."""
-    found = _LITERAL.fullmatch(regex.pattern) if regex.flags == re.UNICODE else None
-    return None if found is None else _ESCAPED_OR_GROUP.sub(lambda piece: piece[1] or "", found[1])
+def readable(path: str) -> str:
+    """``path`` with the characters outside ASCII that are percent-encoded in it, as UTF-8; what is no UTF-8 stays.
+
+    >>> readable("/caf%C3%A9/%2F%ff")
+    '/café/%2F%ff'
+    """
+    return _ENCODED.sub(_decoded, path)
+
+
+def _decoded(found: re.Match[str]) -> str:
+    try:
+        return bytes.fromhex(found[0].replace("%", "")).decode()
+    except UnicodeDecodeError:
+        return found[0]
+
+
+def encoded(path: str) -> str:
+    """The inverse of `readable`."""
+    return _NOT_ASCII.sub(lambda found: "".join([f"%{byte:02X}" for byte in found[0].encode()]), path)
 
 
 def template(pattern: str, groups: int, unescape: Callable[[str], str]) -> str | None:
