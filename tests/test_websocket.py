@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import pathlib
+import re
 import signal
 import socket
 import struct
@@ -753,7 +754,7 @@ class TestCoroutines:
             await soon(lambda: connection.stream._attach_consumer.called)
             data = b"".join(frame(TEXT, b"%d" % n, True) for n in range(len(waits)))
             for cut in [*cuts, len(data)]:
-                connection._on_data(data[:cut])
+                connection._standby.data_received(data[:cut])
                 data = data[cut:]
                 for _ in range(turns):
                     await asyncio.sleep(0)
@@ -971,7 +972,7 @@ class TestContexts:
                 standby = self.ws_connection._standby  # type: ignore[union-attr]
                 if message == "outer":
                     assert not standby.run(self.noted.append, "never")
-                    self.ws_connection._on_data(frame(TEXT, b"inner", True))  # type: ignore[union-attr]
+                    standby.data_received(frame(TEXT, b"inner", True))  # type: ignore[union-attr]
                     self.noted.append("outer ends")
 
         async with site(Handler) as here:
@@ -1311,6 +1312,52 @@ client.sendall("\\r\\n".join(("GET / HTTP/1.1", "Host: x", *fields, "", "")).enc
 client.sendall(b"\\x8a\\x80mask" + b"\\x81\\x80mask" + b"\\x88\\x80mask")
 ioloop.IOLoop.current().start()
 """
+
+
+class TestReports:
+    """Logs and metrics of connections, for those who want them."""
+
+    @pytest.mark.parametrize("wanted", [False, True])
+    async def test_the_access_log(self, wanted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+        lines: list[str] = []
+        for module in (web, websocket):
+            monkeypatch.setattr(module, "access_log", Mock(info=lambda text, *values: lines.append(text % values)))
+        monkeypatch.setattr(web.access_log, "log", lambda level, text, *values: lines.append(text % values))
+        async with site(Echo, websocket_access_log=wanted) as here:
+            client = await websocket_connect(here.url("/"))
+            for n in range(3):
+                client.write_message(str(n))
+                assert await client.read_message() == str(n)
+            Echo.last.write_message("once more")
+            client.close(1000)
+            await soon(lambda: not web._running)
+        assert lines[0].startswith("101 GET / (127.0.0.1)")
+        if wanted:
+            assert lines[1] == "WebSocket opened GET / (127.0.0.1)"
+            pattern = r"WebSocket closed GET / \(127.0.0.1\) code=1000 0\.\d{3}s, 3 messages in, 4 out"
+            assert re.fullmatch(pattern, lines[2])
+        assert len(lines) == (3 if wanted else 1)
+
+    async def test_observers(self, monkeypatch: pytest.MonkeyPatch, logs: Any) -> None:
+        seen: list[Any] = []
+
+        def observe(event: str, handler: WebSocketHandler, protocol: WebSocketProtocol) -> None:
+            seen.append((event, handler, list(handler.noted), protocol._messages_in))  # type: ignore[attr-defined]
+
+        def fail(*_: Any) -> None:
+            raise ValueError("no")
+
+        monkeypatch.setattr(websocket, "_observers", [fail, observe])
+        async with site(Recorder) as here:
+            peer = await here.raw()
+            peer.send(TEXT, b"x")
+            peer.send(CLOSE)
+            await peer.end()
+            await soon(lambda: len(seen) == 2)
+        last = Recorder.last
+        assert seen == [("open", last, [], 0), ("close", last, ["open", "x", ("closed", None, None)], 1)]
+        for _ in range(2):
+            logs.take("tornado.application", "Uncaught exception in an observer")
 
 
 class TestRefusals:

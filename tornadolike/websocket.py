@@ -14,6 +14,7 @@ import logging
 import os
 import struct
 import sys
+import time
 import warnings
 from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
@@ -25,14 +26,14 @@ from tornadolike import _imported_names, gen, httpclient, httputil, simple_httpc
 from tornadolike._websocket import handshake, keepalive
 from tornadolike._websocket.deflate import DEFAULT_LEVEL, DEFAULT_MEM_LEVEL, Deflater, DeflateSettings, Inflater
 from tornadolike._websocket.errors import InflatedTooLarge, PeerError
-from tornadolike._websocket.events import CLOSE, PING, PONG, Close, Event
+from tornadolike._websocket.events import CLOSE, PING, PONG, Close, Event, Ping, Pong
 from tornadolike._websocket.latest_frame import latest
 from tornadolike._websocket.wsproto_engine import WsprotoEngine
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.escape import json_encode, native_str, utf8
 from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import IOStream, StreamClosedError
-from tornadolike.log import app_log, gen_log
+from tornadolike.log import access_log, app_log, gen_log
 from tornadolike.netutil import Resolver
 from tornadolike.queues import Queue
 from tornadolike.tcpclient import TCPClient
@@ -50,6 +51,10 @@ _NO_EVENTS: Iterator[Event] = iter(())
 
 # Logs a line once in the life of the process, however many connections have the same to say.
 de_dupe_gen_log = functools.lru_cache(gen_log.log)
+
+
+# Called with "open", before ``open()``, and "close", after ``on_close()``, in the handler's Context: logs and metrics.
+_observers: "list[Callable[[str, WebSocketHandler, WebSocketProtocol], None]]" = []
 
 
 class WebSocketError(Exception):
@@ -123,6 +128,8 @@ class WebSocketHandler(web.RequestHandler):
       than this waits, a message is not sent; ``websocket_overflow`` says what happens instead: ``"close"``, the default, closes with
       code 1013 and raises `WebSocketClosedError`; ``"drop"`` leaves the message out, silently. For servers that send the same to
       many peers and must not store it for those that do not read.
+    * ``websocket_access_log`` (not in Tornado): True: a line on ``tornado.access``, at INFO, when a connection opens, and one when it
+      closes, with the peer's close code, its duration, and the messages that came and went. Default False: only the line of the upgrade.
     """
 
     _on_close_called = False
@@ -404,6 +411,9 @@ class WebSocketProtocol(abc.ABC):
     selected_subprotocol: str | None = None
     """The subprotocol agreed upon; None before, and if there is none."""
     _farewell: Awaitable[None] | None = None  # what on_close still has to do
+    _messages_in = 0
+    _messages_out = 0
+    _opened = 0.0  # time.monotonic() of the beginning, where somebody wants to know how long it lasts
 
     def __init__(self, handler: _WebSocketDelegate) -> None:
         self.handler = handler
@@ -431,6 +441,31 @@ class WebSocketProtocol(abc.ABC):
         if farewell is not None:
             await _say_farewell(handler, farewell)
         handler._break_cycles()
+        if self._opened:
+            self._report(handler, "close")
+
+    def _report(self, handler: WebSocketHandler, event: str) -> None:
+        """Tell the log, where the settings want it, and the observers."""
+        if handler.settings.get("websocket_access_log"):
+            if event == "open":
+                access_log.info("WebSocket opened %s", handler._request_summary())
+            else:
+                self._log_close(handler)
+        for observer in _observers:
+            try:
+                observer(event, handler, self)
+            except Exception:
+                app_log.error("Uncaught exception in an observer of WebSockets", exc_info=True)
+
+    def _log_close(self, handler: WebSocketHandler) -> None:
+        access_log.info(
+            "WebSocket closed %s code=%s %.3fs, %d messages in, %d out",
+            handler._request_summary(),
+            self.close_code,
+            time.monotonic() - self._opened,
+            self._messages_in,
+            self._messages_out,
+        )
 
     async def _say_yes(self, handler: WebSocketHandler, agreement: handshake.Agreement) -> bool:
         """Answer the handshake; whether all went well."""
@@ -470,6 +505,9 @@ class WebSocketProtocol(abc.ABC):
 
     async def _open(self, handler: WebSocketHandler) -> bool:
         """Run ``open``; whether it went well."""
+        if _observers or handler.settings.get("websocket_access_log"):
+            self._opened = time.monotonic()
+            self._report(handler, "open")
         try:
             opening = handler.open(*handler.open_args, **handler.open_kwargs)
             if opening is not None:
@@ -488,6 +526,7 @@ class WebSocketProtocol(abc.ABC):
 
     async def _deliver_message(self, message: str | bytes) -> None:
         """Hand over a message, and wait until the handler has done with it. For carriers that receive in ``_receive_frame_loop``."""
+        self._messages_in += 1
         try:
             handling = self.handler.on_message(message)
             if handling is not None:
@@ -581,21 +620,6 @@ class _PerMessageDeflateDecompressor(Inflater):
         super().__init__(persistent, 15 if max_wbits is None else max_wbits, max_message_size)
 
 
-class _Consumer:
-    """What a stream calls. Holds bound methods, so that nothing stands between the stream and the connection."""
-
-    __slots__ = ("_connection", "data_received", "stream_closed")
-
-    def __init__(self, connection: "WebSocketProtocol13") -> None:
-        self._connection = connection
-        self.data_received = connection._on_data
-        self.stream_closed = connection._on_stream_closed
-
-    def going_away(self) -> None:
-        """The server is draining (RFC 6455 §7.4.1)."""
-        self._connection.close(1001)
-
-
 class _Handling(Coroutine[Any, Any, None]):
     """A coroutine of the handler, which tells the connection from within its own last step that it is done.
 
@@ -623,10 +647,7 @@ class _Handling(Coroutine[Any, Any, None]):
         except (Exception, asyncio.CancelledError):
             self._connection._on_handler_error()
         except (SystemExit, KeyboardInterrupt) as error:
-            standby = self._connection._standby
-            if standby is None:
-                raise
-            standby.end(error)
+            self._connection._standby.end(error)
         self._connection._on_worked()
         raise StopIteration
 
@@ -641,21 +662,22 @@ class _Handling(Coroutine[Any, Any, None]):
 
 
 class _Standby:
-    """What a task waits for while its connection lives, so that callbacks can do the work in the task's place.
+    """What a task waits for while its connection lives, so that callbacks can do the work in the task's place; to a stream, the consumer.
 
     What a task awaits is told the task's Context, for the call that wakes it up; before Python 3.12 there is no other way to learn it.
     So the callbacks of a handler run in the very Context in which its ``prepare`` ran, whoever has made the task and however; and
     meanwhile the task counts as the current one, as if it had called them.
     """
 
-    __slots__ = ("_asyncio_future_blocking", "_context", "_ended", "_error", "_loop", "_running", "_task", "_wake")
+    __slots__ = ("_asyncio_future_blocking", "_connection", "_context", "_ended", "_error", "_loop", "_task", "_wake")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._asyncio_future_blocking = self._ended = self._running = False
+    def __init__(self, connection: "WebSocketProtocol13", loop: asyncio.AbstractEventLoop) -> None:
+        self._asyncio_future_blocking = self._ended = False
         self._error: BaseException | None = None
+        self._connection = connection
         self._loop = loop
         self._task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._context: contextvars.Context | None = None
+        self._context = contextvars.copy_context()  # for those who wait, but not in a task
         self._wake: Callable[..., Any] | None = None
 
     # What a task asks of a future.
@@ -669,7 +691,7 @@ class _Standby:
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
 
-    def add_done_callback(self, wake: Callable[..., Any], *, context: contextvars.Context | None = None) -> None:
+    def add_done_callback(self, wake: Callable[..., Any], *, context: contextvars.Context) -> None:
         self._wake, self._context = wake, context
 
     def cancel(self, msg: object = None) -> bool:
@@ -683,6 +705,34 @@ class _Standby:
         if error is not None:
             raise error
 
+    # What a stream calls.
+
+    def data_received(self, data: bytes) -> None:
+        connection, loop, task = self._connection, self._loop, self._task
+        try:
+            _enter_task(loop, task)
+        except RuntimeError:
+            taken = self.run(connection._take, data)
+        else:
+            # As in `run`, with one call less for each message.
+            taken = True
+            try:
+                self._context.run(connection._take, data)
+            except BaseException as error:
+                taken = self._failed(error)
+            finally:
+                _leave_task(loop, task)
+        if not taken:
+            connection._put_off(data)
+            connection.stream.io_loop.call_later(_NESTED_SECONDS, connection._continue)
+
+    def stream_closed(self) -> None:
+        self._connection._on_stream_closed()
+
+    def going_away(self) -> None:
+        """The server is draining (RFC 6455 §7.4.1)."""
+        self._connection.close(1001)
+
     # What the connection asks.
 
     def end(self, error: BaseException | None = None) -> None:
@@ -695,28 +745,31 @@ class _Standby:
 
     def run(self, function: Callable[[Any], None], argument: Any) -> bool:
         """Call a function as the task would, and in its Context. False: not now, something that was called so has not yet returned."""
-        context, loop, task = self._context, self._loop, self._task
-        if context is None or self._ended:
-            function(argument)
-            return True
-        if self._running:
-            return False
         try:
-            _enter_task(loop, task)
+            _enter_task(self._loop, self._task)
         except RuntimeError:
             return self._run_within(cast("asyncio.Task[Any]", asyncio.current_task()), function, argument)
-        self._running = True
         try:
-            context.run(function, argument)
-        except (SystemExit, KeyboardInterrupt) as error:
-            self.end(error)  # whoever ends the program does so in the task, which the loop lets through without a word
+            self._context.run(function, argument)
+        except BaseException as error:
+            return self._failed(error)
         finally:
-            self._running = False
-            _leave_task(loop, task)
+            _leave_task(self._loop, self._task)
         return True
+
+    def _failed(self, error: BaseException) -> bool:
+        """What the Context raised which is being handled, or let through. False: it is entered already, and nothing was called."""
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            self.end(error)  # whoever ends the program does so in the task, which the loop lets through without a word
+            return True
+        if isinstance(error, RuntimeError) and error.__traceback__ is not None and error.__traceback__.tb_next is None:
+            return False
+        raise error
 
     def _run_within(self, other: "asyncio.Task[Any]", function: Callable[[Any], None], argument: Any) -> bool:
         """The same inside another task, which runs a loop of its own."""
+        if other is self._task:
+            return False
         _leave_task(self._loop, other)
         try:
             return self.run(function, argument)
@@ -761,8 +814,8 @@ class WebSocketProtocol13(WebSocketProtocol):
     _backlog = b""
     _paused = False
     _stream_lost = False
-    # What the handler's task waits for.
-    _standby: "_Standby | None" = None
+    _standby: _Standby
+    """What the handler's task waits for, once the connection is open."""
     _close_timer: object = None
     _ping_task: "asyncio.Task[None] | None" = None
     _received_pong = False
@@ -838,22 +891,13 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     def _receive_frame_loop(self) -> Awaitable[None]:
         loop = asyncio.get_running_loop()
-        standby = self._standby = _Standby(loop)
+        standby = self._standby = _Standby(self, loop)
         # Not before the task waits: only then its Context is known.
         loop.call_soon(self._start_receiving)
         return standby
 
     def _start_receiving(self) -> None:
-        self.stream._attach_consumer(_Consumer(self))
-
-    def _on_data(self, data: bytes) -> None:
-        """Take what the stream brings."""
-        standby = self._standby
-        if standby is None:
-            self._take(data)
-        elif not standby.run(self._take, data):
-            self._put_off(data)
-            self.stream.io_loop.call_later(_NESTED_SECONDS, self._continue)
+        self.stream._attach_consumer(self._standby)
 
     def _put_off(self, data: bytes) -> None:
         self._backlog += data
@@ -861,6 +905,7 @@ class WebSocketProtocol13(WebSocketProtocol):
         self.stream._pause_reading()
 
     def _take(self, data: bytes) -> None:
+        """Take what the stream brings."""
         if self._held is not None:
             self._await_handler()
             self._put_off(data)
@@ -882,11 +927,13 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     def _deliver(self, events: Iterator[Event]) -> bool:
         """Hand events over until the handler is busy with one; whether it has done with all."""
-        on_message = self.handler.on_message
+        on_message: Callable[[Any], Awaitable[None] | None] = self.handler.on_message
         for event in events:
             if self.client_terminated:
                 break
-            if isinstance(event, (str, bytes)):
+            kind = type(event)
+            if kind is bytes or kind is str:
+                self._messages_in += 1
                 try:
                     result = on_message(event)
                 except (Exception, asyncio.CancelledError):
@@ -896,7 +943,8 @@ class WebSocketProtocol13(WebSocketProtocol):
                 self._on_close_frame(event)
                 break
             else:
-                result = self._handle_control(event.opcode, event.data)
+                control = cast(Ping | Pong, event)
+                result = self._handle_control(control.opcode, control.data)
             if result is not None and self._is_busy_with(result):
                 self._held = events
                 if length_hint(events):
@@ -957,10 +1005,7 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     def _continue(self, handled: "Future[Any] | None" = None) -> None:
         """What was held back, and what came in the meantime, in place of the stream."""
-        standby = self._standby
-        if standby is None:
-            self._go_on(handled)
-        elif not standby.run(self._go_on, handled):
+        if not self._standby.run(self._go_on, handled):
             self.stream.io_loop.call_later(_NESTED_SECONDS, self._continue, handled)
 
     def _go_on(self, handled: "Future[Any] | None") -> None:
@@ -1009,8 +1054,7 @@ class WebSocketProtocol13(WebSocketProtocol):
     def _finish(self) -> None:
         self._abort()
         self._engine.feed_eof()
-        if self._standby is not None:
-            self._standby.end()
+        self._standby.end()
 
     # Sending
 
@@ -1028,12 +1072,13 @@ class WebSocketProtocol13(WebSocketProtocol):
             self._repeated_bytes_out += entry[2]
             frame = entry[3]
         else:
-            if not isinstance(message, str):
+            if not isinstance(message, (str, bytes)):
                 message = json_encode(message) if isinstance(message, dict) else utf8(message)
             if self._max_queued_bytes is not None and stream._unwritten() > self._max_queued_bytes:
                 return self._overflow()
             frame = self._engine.send_message(message, binary)
         self._wire_bytes_out += len(frame)
+        self._messages_out += 1
         try:
             written = stream.write(frame)
         except StreamClosedError:

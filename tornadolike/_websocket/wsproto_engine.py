@@ -172,7 +172,11 @@ class WsprotoEngine:
             if first & frames.RSV1:
                 self._emit(self._inflate(payload), first & 0x0F, events)
                 break  # it may have become very large
-            self._emit(payload, first & 0x0F, events)
+            if first & frames.TEXT:
+                self._emit(payload, frames.TEXT, events)
+            else:
+                self.message_bytes_in += length
+                events.append(payload)
         return position
 
     def _emit(self, payload: bytes, opcode: int, events: list[Event]) -> None:
