@@ -22,7 +22,6 @@ from typing import Any, cast
 from tornadolike import _imported_names, httputil
 from tornadolike.concurrent import Future, future_set_exception_unless_cancelled, future_set_result_unless_cancelled
 from tornadolike.escape import native_str, utf8
-from tornadolike.httputil import responses
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import app_log
 from tornadolike.util import Configurable
@@ -428,7 +427,7 @@ class HTTPResponse:
     ) -> None:
         self.request = request.request if isinstance(request, _RequestProxy) else request
         self.code = code
-        self.reason = reason or responses.get(code, "Unknown")
+        self.reason = reason or httputil.responses.get(code, "Unknown")
         self.headers = httputil.HTTPHeaders() if headers is None else headers
         self.buffer = buffer
         self._body: bytes | None = None
@@ -469,7 +468,7 @@ class HTTPClientError(Exception):
     def __init__(self, code: int, message: str | None = None, response: HTTPResponse | None = None) -> None:
         super().__init__(code, message, response)
         self.code = code
-        self.message = message or responses.get(code, "Unknown")
+        self.message = message or httputil.responses.get(code, "Unknown")
         self.response = response
 
     def __reduce__(self) -> "tuple[Any, ...]":

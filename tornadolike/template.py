@@ -94,17 +94,20 @@ def _to_bytes(value: Any) -> bytes:
     return (value if isinstance(value, str) else str(value)).encode()
 
 
+_xhtml_escape = escape.xhtml_escape
+
+
 def _escaped(value: Any, function: Callable[[Any], Any]) -> Any:
     """``value`` as UTF-8, escaped by the function that is named as autoescape."""
-    if function is not escape.xhtml_escape:
+    if function is not _xhtml_escape:
         return escape.utf8(function(_to_bytes(value)))
     # The usual one needs no detour by way of bytes. Subclasses of str take it: their methods may do anything.
     kind = type(value)
+    if kind is str:
+        return _xhtml_escape(value).encode()
     if kind is int or kind is float:
         return str(value).encode()  # nothing in it could need escaping
-    if kind is not str:
-        value = _to_bytes(value).decode() if issubclass(kind, str | bytes) else str(value)
-    return escape.xhtml_escape(value).encode()
+    return _xhtml_escape(_to_bytes(value).decode() if issubclass(kind, str | bytes) else str(value)).encode()
 
 
 class _SourceText:

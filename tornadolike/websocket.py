@@ -28,7 +28,6 @@ from tornadolike._websocket.deflate import DEFAULT_LEVEL, DEFAULT_MEM_LEVEL, Def
 from tornadolike._websocket.errors import InflatedTooLarge, PeerError
 from tornadolike._websocket.events import CLOSE, PING, PONG, Close, Event, Ping, Pong
 from tornadolike._websocket.latest_frame import latest
-from tornadolike._websocket.wsproto_engine import WsprotoEngine
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.escape import json_encode, native_str, utf8
 from tornadolike.ioloop import IOLoop
@@ -827,6 +826,9 @@ class WebSocketProtocol13(WebSocketProtocol):
         super().__init__(handler)
         self.mask_outgoing = mask_outgoing
         self.params = params
+        # With wsproto behind it, which a program that serves no WebSocket need not load.
+        from tornadolike._websocket.wsproto_engine import WsprotoEngine
+
         self._engine = WsprotoEngine(mask_outgoing, params.max_message_size)
         self._max_queued_bytes = params.max_queued_bytes
         # Whether the frame of a message that was sent to somebody else can be sent as it is.

@@ -5,11 +5,11 @@ others. Measured on 64 B and 16 KiB: `websockets` 0.5 and 1.2 µs, aiohttp (priv
 pure Python 0.9 and 37 µs.
 """
 
+import functools
 import importlib
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
-_TABLES = [bytes(key ^ byte for byte in range(256)) for key in range(256)]
 # Integers win for short payloads, the four translation tables for long ones.
 _LONG = 1500
 
@@ -22,8 +22,13 @@ def apply_pure(data: bytes, mask: bytes) -> bytes:
         return (int.from_bytes(data, "little") ^ int.from_bytes(pattern, "little")).to_bytes(size, "little")
     masked = bytearray(data)
     for offset, key in enumerate(mask):
-        masked[offset::4] = masked[offset::4].translate(_TABLES[key])
+        masked[offset::4] = masked[offset::4].translate(_table(key))
     return bytes(masked)
+
+
+@functools.cache
+def _table(key: int) -> bytes:
+    return bytes(key ^ byte for byte in range(256))
 
 
 def choose() -> Callable[[bytes, bytes], bytes]:
@@ -34,4 +39,12 @@ def choose() -> Callable[[bytes, bytes], bytes]:
         return apply_pure
 
 
-apply = choose()
+apply: Callable[[bytes, bytes], bytes]
+"""What `choose` chooses, when it is first asked for: `websockets` takes longer to import than all of our WebSockets."""
+
+
+def __getattr__(name: str) -> Any:
+    if name != "apply":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals().pop("__getattr__", None)  # as long as there is one, each look-up is slow
+    return globals().setdefault("apply", choose())
