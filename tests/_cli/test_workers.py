@@ -24,7 +24,7 @@ class Who(tornado.web.RequestHandler):
 class Slow(tornado.web.RequestHandler):
     async def get(self):
         os.write(1, b"slow is inside\\n")
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(float(os.environ.get('SECONDS', '0.5')))
         self.write(str(os.getpid()))
 
 class Fall(tornado.web.RequestHandler):
@@ -227,10 +227,11 @@ def test_ctrl_c_ends_all(start: Any, program: Path) -> None:
 
 
 def test_the_second_signal_kills(start: Any, program: Path) -> None:
-    command = start("--workers", "1", "program.py")
+    command = start("--workers", "1", "program.py", SECONDS="60")
     [pid] = workers(command, 1)
     with socket.create_connection(("127.0.0.1", command.port)) as client:
-        client.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+        client.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        command.expect("slow is inside")
         command.process.terminate()
         command.expect("waiting up to")
         command.process.terminate()
