@@ -95,7 +95,7 @@ def start(tmp_path: Path) -> Iterator[Any]:
 
 @pytest.mark.parametrize("options", [(), ("--preload",)])
 def test_serves_and_drains(start: Any, options: tuple[str, ...]) -> None:
-    server = start("--workers", "2", *options)
+    server = start("--workers", "2", "--graceful-timeout", "5", *options)  # gunicorn loses a SIGTERM while a worker starts
     _, name, loop, peer = server.get().split()
     assert (name, peer) == (b"True", b"127.0.0.1")
     assert loop.startswith(b"uvloop" if importlib.util.find_spec("uvloop") else b"asyncio")
