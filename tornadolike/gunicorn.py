@@ -76,9 +76,9 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is not typed
                 break
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), _NOTIFY_SECONDS)
-        notifying = asyncio.ensure_future(self._go_on_notifying())
+        self._notifying = asyncio.ensure_future(self._go_on_notifying())
         await server.drain(0 if self._quick else self.cfg.graceful_timeout)
-        notifying.cancel()
+        self._notifying.cancel()
 
     async def _go_on_notifying(self) -> None:
         while True:

@@ -66,7 +66,8 @@ class _Terminator:
         children = _pass_on(signal.SIGTERM)
         if self._is_repeated(number):
             if number == signal.SIGINT:
-                self._leave()
+                self._interrupt()
+                return
             _end(number)
         if self._first is not None:
             return
@@ -86,13 +87,20 @@ class _Terminator:
         self._seen[number] = self._seen.get(number, 0) + 1
         return self._seen[number] > 1 or (self._first is not None and not _has_parent_of_ours())
 
+    def _interrupt(self) -> None:
+        """Leave the drain: by way of the loop, as long as that turns, for the exception must not become that of some task."""
+        loop = asyncio._get_running_loop()
+        if loop is None or not _is_left_by_exceptions(loop) or self._seen[signal.SIGINT] > 2:
+            self._leave()
+        loop.call_soon_threadsafe(self._leave)
+
     def _begin(self) -> None:
         self._draining = asyncio.ensure_future(self._drain())
 
     async def _drain(self) -> None:
         await self._drain_all(asyncio.wrap_future)
         loop = asyncio.get_running_loop()
-        if type(loop).__module__.partition(".")[0] in _LEFT_BY_EXCEPTIONS or isinstance(loop, asyncio.BaseEventLoop):
+        if _is_left_by_exceptions(loop):
             # Out of a callback, not out of this task, where the exception would only become the task's result.
             loop.call_soon(self._leave)
         else:
@@ -138,6 +146,10 @@ class _Terminator:
         # For those who catch it to run programs in a row, and for the one who would print it.
         leaving._by_signal = True  # type: ignore[union-attr]  # an attribute of our own
         raise leaving
+
+
+def _is_left_by_exceptions(loop: asyncio.AbstractEventLoop) -> bool:
+    return type(loop).__module__.partition(".")[0] in _LEFT_BY_EXCEPTIONS or isinstance(loop, asyncio.BaseEventLoop)
 
 
 def say(line: str) -> None:
