@@ -1,0 +1,1211 @@
+"""ASGI, in both directions: a Tornado application on any ASGI server, and ASGI applications inside a Tornado application.
+
+`ASGIAdapter` is an ASGI 3 application made from an `.Application`, with no change to any handler::
+
+    app = tornado.web.Application([(r"/", Hello), (r"/chat", Chat)])
+    asgi = tornado.asgi.ASGIAdapter(app)  # uvicorn module:asgi, hypercorn, granian --interface asgi, daphne
+
+`ASGIContainer` goes the other way: Starlette, FastAPI, Django, Quart, Litestar behind a rule, next to Tornado's handlers, on the
+same port; `Mount` puts one under a path::
+
+    app = tornado.web.Application([(r"/", Hello), Mount("/api", fastapi_app)])
+
+Neither needs a package beyond tornadolike. This module is not in Tornado 6.6.
+"""
+
+import asyncio
+import contextlib
+import contextvars
+import inspect
+import logging
+import os
+import re
+import stat
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Literal, cast
+from weakref import WeakSet
+
+import tornadolike
+from tornadolike import gen, httpserver, httputil, iostream
+from tornadolike._asgi import messages, requests, responses, scopes
+from tornadolike._http.log_text import one_line
+from tornadolike.concurrent import Future, future_set_result_unless_cancelled
+from tornadolike.http1connection import HTTP1ConnectionParameters, _GzipMessageDelegate
+from tornadolike.ioloop import IOLoop
+from tornadolike.log import access_log, app_log, gen_log
+from tornadolike.routing import PathMatches, Rule
+
+Message = MutableMapping[str, Any]
+"""What ``receive`` returns and ``send`` takes."""
+Scope = MutableMapping[str, Any]
+"""What a connection is about; ``scope["type"]`` is the protocol."""
+Receive = Callable[[], Awaitable[Message]]
+"""How an application gets the next message."""
+Send = Callable[[Message], Awaitable[None]]
+"""How an application sends one."""
+ASGIApplication = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""An ASGI 3 application."""
+
+_DEFAULT_SERVER = f"TornadoServer/{tornadolike.version}"
+_DEFAULT_MAX_BODY = 100 * 1024 * 1024
+# Turns of the loop in which a file, or a body, may follow a head that was flushed by itself, before the head goes out alone.
+_TURNS_FOR_BODY = 3
+# How long a server may go on waiting in send() after it has said that the client is gone.
+_STUCK_SECONDS = 1.0
+
+
+class ResponseIncomplete(Exception):
+    """Raised out of an `ASGIAdapter` to the server where a response cannot be completed, so that the client can tell.
+
+    What went wrong has been logged. ASGI has no message for it; servers close the connection, or reset the stream.
+    """
+
+
+class _Context:
+    """Who is at the other end, as far as the server says."""
+
+    __slots__ = ("address", "protocol", "remote_ip")
+
+    def __init__(self, scope: Scope) -> None:
+        client = scope.get("client")
+        self.address = tuple(client) if client else None
+        # As for Unix sockets on our own server: a peer without an address.
+        self.remote_ip = str(client[0]) if client and client[0] else "0.0.0.0"
+        self.protocol = requests.scheme(scope)
+
+    def __str__(self) -> str:
+        return self.remote_ip
+
+
+class _NoStream:
+    """Stands where applications look for the stream of a connection; the socket is the ASGI server's."""
+
+    socket = None
+    error = None
+
+    def __init__(self, connection: "_Carrier") -> None:
+        self._connection = connection
+        self.io_loop = IOLoop.current()
+        self.max_buffer_size = _DEFAULT_MAX_BODY
+
+    def closed(self) -> bool:
+        """Whether the client is gone, as far as the server has said."""
+        return self._connection._lost
+
+    def close(self, exc_info: Any = False) -> None:
+        """Let the client go, with the response as it is."""
+        self._connection._give_up()
+
+    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
+        """As `HTTPConnection.set_close_callback`."""
+        self._connection.set_close_callback(callback)
+
+    def set_nodelay(self, value: bool) -> None:
+        """Nothing: it is the server's socket."""
+
+
+class _Carrier(httputil.HTTPConnection):
+    """What every exchange over ASGI has: one reader of ``receive``, and one task that sends in order what was written.
+
+    A future of a write is done when ``send`` has returned, so that the server's back-pressure reaches whoever awaits it.
+    """
+
+    # Set for few exchanges, so they live on the class until then.
+    _close_callback: Callable[[], None] | None = None
+    _waiter: "Future[None] | None" = None
+    _reader: "asyncio.Task[None] | None" = None
+    _task: "asyncio.Task[None] | None" = None
+    _stuck: asyncio.TimerHandle | None = None
+    _interrupted = False
+    _sending = False
+    _over = False  # nothing more is to be sent
+    _lost = False  # the client is gone
+    _incomplete = False  # a response that begun cannot be completed
+    _stream: _NoStream | None = None
+    _root_path = ""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, params: HTTP1ConnectionParameters) -> None:
+        self.scope = scope
+        self.params = params
+        self.context = _Context(scope)
+        self._receive = receive
+        self._send = send
+        self._outbox: deque[tuple[list[Message], Future[None]]] = deque()
+        # The application's own context is entered as long as its task runs; a copy can be handed to tasks and callbacks.
+        self._request_context = contextvars.copy_context()
+
+    @property
+    def stream(self) -> Any:
+        """A stand-in: ``closed``, ``close``, ``set_close_callback`` work, ``socket`` is None."""
+        if self._stream is None:
+            self._stream = _NoStream(self)
+        return self._stream
+
+    def set_close_callback(self, callback: Callable[[], None] | None) -> None:
+        """Have ``callback`` called, once, if the client leaves between the end of the request and that of the response."""
+        self._close_callback = callback
+
+    def detach(self) -> Any:
+        """Raises `RuntimeError`: the connection is the ASGI server's, and no application's to take."""
+        raise RuntimeError("the connection belongs to the ASGI server and cannot be detached")
+
+    def _run_in_context(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        return self._request_context.run(function, *arguments)
+
+    # -- sending
+
+    def _put(self, messages: list[Message]) -> "Future[None]":
+        future: Future[None] = Future()
+        if self._over:
+            future.set_exception(iostream.StreamClosedError())
+            future.exception()
+            return future
+        self._outbox.append((messages, future))
+        self._wake()
+        return future
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            future_set_result_unless_cancelled(waiter, None)
+
+    async def _send_all(self) -> None:
+        """Send what is written until that is all. Runs in the task that the server made for this call."""
+        while not self._lost:
+            while self._outbox:
+                await self._send_next()
+            if self._over or self._lost:
+                return
+            await self._settle_head()
+            if not self._outbox and not self._over:
+                self._waiter = Future()
+                await self._waiter
+
+    async def _send_next(self) -> None:
+        messages, future = self._outbox.popleft()
+        self._sending = True
+        try:
+            for message in messages:
+                await self._send(message)
+        except OSError as error:
+            # What servers raise that follow version 2.4 of the specification; the others say nothing.
+            self._fail_write(future, error)
+            self._lose(error)
+            return
+        except BaseException as error:
+            self._fail_write(future, error)
+            raise
+        finally:
+            self._sending = False
+        if not future.done():
+            future.set_result(None)
+
+    async def _settle_head(self) -> None:
+        """Called when all that was written is sent, and more is to come."""
+
+    def _fail_write(self, future: "Future[None]", error: BaseException | None) -> None:
+        if not future.done():
+            future.set_exception(iostream.StreamClosedError(real_error=error))
+            future.exception()
+
+    # -- endings
+
+    def _lose(self, error: BaseException | None = None) -> None:
+        """The client is gone."""
+        if self._over:
+            return
+        self._over = self._lost = True
+        self._tell_of_close()
+        while self._outbox:
+            self._fail_write(self._outbox.popleft()[1], error)
+        self._wake()
+        if self._sending and self._task is not None and self._task is not asyncio.current_task():
+            self._stuck = asyncio.get_running_loop().call_later(_STUCK_SECONDS, self._interrupt)
+
+    def _tell_of_close(self) -> None:
+        callback, self._close_callback = self._close_callback, None
+        if callback is not None:
+            self._guarded(callback)
+
+    def _guarded(self, function: Callable[[], object]) -> None:
+        try:
+            self._run_in_context(function)
+        except (Exception, asyncio.CancelledError):  # whatever it is, the exchange has to be wound up
+            app_log.error("Uncaught exception", exc_info=True)
+
+    def _interrupt(self) -> None:
+        if self._sending and self._task is not None:
+            self._interrupted = True
+            self._task.cancel()
+
+    def _give_up(self) -> None:
+        """End an exchange that cannot be completed."""
+        if not self._over:
+            self._incomplete = True
+            self._lose()
+
+    async def _carry(self) -> None:
+        """Send until the end of the exchange, and leave nothing running."""
+        self._task = asyncio.current_task()
+        try:
+            await self._send_all()
+        except asyncio.CancelledError:
+            self._lose()
+            if not self._interrupted:
+                raise
+            cast("asyncio.Task[None]", self._task).uncancel()
+        except BaseException as error:
+            self._lose(error)
+            raise
+        finally:
+            self._over = True
+            await self._stop()
+        if self._incomplete:
+            raise ResponseIncomplete("the response could not be completed; the log says why")
+
+    async def _stop(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+        reader, self._reader, self._task = self._reader, None, None
+        if reader is not None and not reader.done():
+            reader.cancel()
+            await asyncio.wait([reader])
+
+
+class _HTTPExchange(_Carrier):
+    """One request and its response."""
+
+    _delegate: httputil.HTTPMessageDelegate | None = None
+    _delegate_open = False
+    _read_all = False
+    _started = False
+    _finished = False
+    _head_only = False  # the head is sent, or about to be, and no body event yet
+    _said_last = False  # in an event that is sent, or waits to be
+    _broken = False
+    _unsent: int | None = None
+    _body_size = 0
+    _body_timer: asyncio.TimerHandle | None = None
+    _body_limit_set: int | None = None
+    _body_timeout: float | None = None
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, params: HTTP1ConnectionParameters) -> None:
+        super().__init__(scope, receive, send, params)
+        self._method: str = scope["method"]
+        self._version = requests.version(scope)
+
+    async def run(self, adapter: "ASGIAdapter") -> None:
+        """Have ``adapter``'s application answer; returns when it has, or the client is gone."""
+        pairs = requests.fields(self.scope["headers"])
+        try:
+            wanted = self._begin(adapter, pairs)
+            if wanted is not None or not self._read_all:
+                self._reader = asyncio.create_task(self._read(wanted))
+            elif not self._over:
+                # A handler that answers at once is through before anybody has to look whether its client is still there.
+                asyncio.get_running_loop().call_soon(self._watch)
+        except Exception as error:
+            self._failed(error)
+        await self._carry()
+        if self._delegate_open:
+            # It was answered before it was there; who reads it shall not wait for the rest.
+            self._tell_of_close()
+
+    def _begin(self, adapter: "ASGIAdapter", pairs: requests.Pairs) -> Awaitable[None] | None:
+        """Give the head to the application; returns what the body has to wait for."""
+        target = requests.target(self.scope, adapter._strips_root_path)
+        self._root_path = target.root_path
+        headers = httputil.HTTPHeaders._from_wire(pairs)
+        delegate: httputil.HTTPMessageDelegate | None
+        if requests.may_have_body(self._method, self._version, pairs):
+            delegate = self._run_in_context(adapter._start_request, self)
+        else:
+            self._read_all = True
+            delegate = self._begin_alone(adapter, target, headers)
+            if delegate is None:
+                return None
+        self._delegate = delegate
+        start_line = httputil.RequestStartLine(self._method, target.uri, self._version)
+        self._delegate_open = True
+        wanted: Awaitable[None] | None = self._run_in_context(delegate.headers_received, start_line, headers)
+        if wanted is None and self._read_all:
+            self._end_request()
+        return wanted
+
+    def _begin_alone(
+        self, adapter: "ASGIAdapter", target: requests.Target, headers: httputil.HTTPHeaders
+    ) -> httputil.HTTPMessageDelegate | None:
+        """Start the handler of a request without a body; or return who takes it in the usual way."""
+        take = adapter._request_taker()
+        if take is None:
+            return cast(httputil.HTTPMessageDelegate, self._run_in_context(adapter._start_request, self))
+        request = httputil.HTTPServerRequest._of_connection(self, adapter, self._method, target.uri, self._version, headers)
+        _ = request.host_name  # which checks it
+        request._strip_root_path(target.root_path)
+        return cast("httputil.HTTPMessageDelegate | None", self._run_in_context(take, request, None))
+
+    # -- reading
+
+    async def _read(self, wanted: Awaitable[None] | None) -> None:
+        """Give the body to the delegate, piece by piece as it is ready for them; then wait for the client to leave."""
+        try:
+            if wanted is not None:
+                await gen.convert_yielded(wanted)
+            if not self._read_all:
+                self._start_body_timer()
+                await self._read_body()
+            elif not self._over:
+                self._end_request()
+            await self._until_disconnect()
+        except Exception as error:
+            self._failed(error)
+
+    async def _read_body(self) -> None:
+        delegate = self._delegate
+        assert delegate is not None
+        while not self._over:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self._lose()
+                return
+            chunk = message.get("body", b"")
+            if chunk and not self._finished:
+                self._count_body(len(chunk))
+                wanted = self._run_in_context(delegate.data_received, bytes(chunk))
+                if wanted is not None:
+                    await gen.convert_yielded(wanted)
+            if not message.get("more_body", False):
+                self._end_request()
+                return
+
+    def _count_body(self, size: int) -> None:
+        self._body_size += size
+        if self._body_size > self._body_limit():
+            raise httputil.HTTPInputError("body too large")
+
+    def _body_limit(self) -> int:
+        for limit in (self._body_limit_set, self.params.max_body_size):
+            if limit is not None:
+                return limit
+        return _DEFAULT_MAX_BODY
+
+    def _end_request(self) -> None:
+        """The request is complete."""
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+        self._read_all = True
+        delegate = self._delegate
+        if self._finished or self._over or delegate is None:
+            self._delegate_open = False
+            return
+        self._delegate_open = False
+        try:
+            self._run_in_context(delegate.finish)
+        except Exception:
+            self._delegate_open = True
+            raise
+
+    def _watch(self) -> None:
+        if not self._over and self._reader is None:
+            self._reader = asyncio.create_task(self._until_disconnect())
+
+    async def _until_disconnect(self) -> None:
+        # One reader, since ``receive`` is not for two. What a body without content still has to say is passed over.
+        while not self._over:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                # Servers say so after a complete response too: that is no client who left.
+                if not (self._finished or self._said_last):
+                    self._lose()
+                return
+
+    def set_max_body_size(self, max_body_size: int) -> None:
+        """Largest body of this request in bytes; has to be called before the body is read."""
+        self._body_limit_set = max_body_size
+
+    def set_body_timeout(self, timeout: float) -> None:
+        """Seconds that reading the body of this request may take."""
+        self._body_timeout = timeout
+
+    def _start_body_timer(self) -> None:
+        seconds = self._body_timeout if self._body_timeout is not None else self.params.body_timeout
+        if seconds is not None:
+            self._body_timer = asyncio.get_running_loop().call_later(seconds, self._on_body_timeout)
+
+    def _on_body_timeout(self) -> None:
+        gen_log.info("Timeout reading body from %s", self.context)
+        self._give_up()
+
+    # -- endings
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, httputil.HTTPInputError):
+            gen_log.info("Malformed HTTP message from %s: %s", self.context, one_line(str(error)))
+            if not self._started:
+                self._tell_of_close()
+                self._put([_start(400, [(b"connection", b"close")] if self._version.startswith("HTTP/1") else []), _body(b"", False)])
+                self._started = self._finished = self._over = True
+                return
+        elif not isinstance(error, iostream.StreamClosedError) or not self._lost:
+            app_log.error("Uncaught exception", exc_info=error)
+        self._give_up()
+
+    def _tell_of_close(self) -> None:
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+        delegate, is_open = self._delegate, self._delegate_open
+        self._delegate_open = False
+        if is_open and delegate is not None:
+            self._guarded(delegate.on_connection_close)
+        else:
+            super()._tell_of_close()
+
+    # -- the response
+
+    def write_headers(
+        self,
+        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
+        headers: httputil.HTTPHeaders,
+        chunk: bytes | None = None,
+    ) -> "Future[None]":
+        """Send the head, and with it the first piece of the body. The reason phrase, ``Date`` and a ``Server`` that nobody chose are left
+        to the server. Raises `ValueError` for header text that would break out of its line.
+        """
+        code = cast(httputil.ResponseStartLine, start_line).code
+        try:
+            pairs = responses.fields(headers.get_all(), self._version, _DEFAULT_SERVER)
+        except responses.IllegalHeader:
+            self._give_up()
+            raise
+        self._started = True
+        length = headers.get("Content-Length")
+        if self._method == "HEAD" or code == 304:
+            self._unsent = 0
+        elif length is not None:
+            self._unsent = int(length)
+        messages = [_start(code, pairs)]
+        if chunk:
+            messages.append(self._piece(bytes(chunk)))
+        else:
+            self._head_only = True
+        return self._put(messages)
+
+    def write(self, chunk: bytes) -> "Future[None]":
+        """Send a piece of the body; done when the server has taken it. Raises `.HTTPOutputError` beyond the Content-Length."""
+        if chunk:
+            return self._put([self._piece(bytes(chunk))])
+        done: Future[None] = Future()
+        done.set_result(None)
+        return done
+
+    def _piece(self, chunk: bytes) -> Message:
+        self._head_only = False
+        if self._unsent is None:
+            return _body(chunk, True)
+        self._unsent -= len(chunk)
+        if self._unsent < 0:
+            self._give_up()
+            raise httputil.HTTPOutputError("Tried to write more data than Content-Length")
+        self._said_last = self._unsent == 0
+        return _body(chunk, not self._said_last)
+
+    def _write_file(self, fd: int, offset: int, count: int) -> "Future[None] | None":
+        """Have the server send a whole open file (the extension ``http.response.pathsend``); None where it cannot."""
+        extensions = self.scope.get("extensions") or {}
+        if "http.response.pathsend" not in extensions or not self._head_only or offset or self._unsent != count:
+            return None
+        path = _path_of(fd, count)
+        if path is None:
+            return None
+        self._unsent = 0
+        self._head_only, self._said_last = False, True
+        return self._put([{"type": "http.response.pathsend", "path": path}])
+
+    def _break_off(self) -> None:
+        if self._unsent is None:
+            self._broken = True
+
+    def finish(self) -> None:
+        """End the response. Raises `.HTTPOutputError` when less than the Content-Length was written."""
+        if self._finished:
+            return
+        self._finished = True
+        self._close_callback = None
+        if self._over:
+            return
+        if self._unsent:
+            missing, self._unsent = self._unsent, None
+            self._give_up()
+            raise httputil.HTTPOutputError(f"Tried to write {missing} bytes less than Content-Length")
+        if self._broken:
+            self._incomplete = True
+        elif not self._said_last:
+            self._end_body()
+        self._over = True
+        self._wake()
+
+    def _end_body(self) -> None:
+        """Say with the last event that it is the last; one more event only where it cannot be said with one that waits."""
+        self._said_last = True
+        waiting = self._outbox[-1][0] if self._outbox else None
+        if waiting is None:
+            self._put([_body(b"", False)])
+        elif waiting[-1]["type"] == "http.response.body":
+            waiting[-1]["more_body"] = False
+        else:
+            waiting.append(_body(b"", False))
+
+    async def _settle_head(self) -> None:
+        for _ in range(_TURNS_FOR_BODY if self._head_only else 0):
+            await asyncio.sleep(0)
+            if self._outbox or self._over:
+                return
+        if self._head_only:
+            # Servers keep the head until there is a first piece of the body, be it empty.
+            self._head_only = False
+            self._put([_body(b"", True)])
+
+
+def _start(status: int, pairs: responses.Pairs) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": pairs}
+
+
+def _body(chunk: bytes, more_body: bool) -> Message:
+    return {"type": "http.response.body", "body": chunk, "more_body": more_body}
+
+
+def _path_of(fd: int, size: int) -> str | None:
+    """The path of an open file of ``size`` bytes, if it leads there still."""
+    try:
+        path = os.readlink(f"/proc/self/fd/{fd}")
+        found, opened = os.stat(path), os.fstat(fd)
+    except OSError:
+        return None
+    return path if os.path.samestat(found, opened) and found.st_size == size and stat.S_ISREG(found.st_mode) else None
+
+
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
+"""What the argument ``lifespan`` may be: called with the application, its context is entered at start-up and left at shutdown."""
+
+
+class ASGIAdapter:
+    """An ASGI 3 application that has a Tornado application answer.
+
+    Handlers run as on Tornado's own server: streamed request bodies and `~.RequestHandler.flush` with back-pressure, static files,
+    WebSockets, ``on_connection_close``, `.IOLoop` on the server's event loop. What ASGI has no words for is left out: reason phrases,
+    `~.RequestHandler.detach` (which raises `RuntimeError`), pings (the server sends and answers them).
+
+    :arg application: an `.Application`, any other `.HTTPServerConnectionDelegate`, or a callable that takes an `.HTTPServerRequest`.
+    :arg lifespan: called with ``application``; returns an asynchronous context manager, entered when the server starts and left when
+        it stops. If it yields a dictionary, that becomes the lifespan's ``state``. Without it ``on_startup`` and ``on_shutdown`` are
+        called, if the application has them: as methods, without arguments, or as settings, a function (or a list of functions) of the
+        application. All may be coroutines.
+    :arg root_path: ``"strip"``: rules see the path without the server's ``root_path``; `~.HTTPServerRequest.full_url`, ``request.uri``,
+        `~.RequestHandler.static_url` and `~.RequestHandler.reverse_url` have it. ``"keep"``: rules see the whole path.
+    :arg max_body_size: largest request body in bytes, 100 MiB by default; larger ones are answered 400.
+    :arg body_timeout: seconds that a request body may take; no limit by default.
+    :arg decompress_request: inflate request bodies with ``Content-Encoding: gzip``.
+
+    ``request.connection.scope`` is the scope. ``request.remote_ip`` and ``request.protocol`` are what the server says; behind a proxy
+    configure the server for it.
+    """
+
+    def __init__(
+        self,
+        application: httputil.HTTPServerConnectionDelegate | Callable[[httputil.HTTPServerRequest], Any],
+        *,
+        lifespan: Lifespan | None = None,
+        root_path: Literal["strip", "keep"] = "strip",
+        max_body_size: int | None = None,
+        body_timeout: float | None = None,
+        decompress_request: bool = False,
+    ) -> None:
+        if root_path not in ("strip", "keep"):
+            raise ValueError(f'root_path is "strip" or "keep", not {root_path!r}')
+        _ = httputil.responses  # now, and not while a request waits: it imports something
+        self.application = application
+        self._lifespan = lifespan
+        self._strips_root_path = root_path == "strip"
+        self._params = HTTP1ConnectionParameters(max_body_size=max_body_size, body_timeout=body_timeout, decompress=decompress_request)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI call. Raises `ValueError` for a protocol that is not ``http``, ``websocket`` or ``lifespan``."""
+        kind = scope["type"]
+        if kind == "http":
+            await _HTTPExchange(scope, receive, send, self._params).run(self)
+        elif kind == "lifespan":
+            await self._live(scope, receive, send)
+        else:
+            raise ValueError(f"not a protocol of this application: {kind!r}")
+
+    def _request_taker(self) -> Any:
+        taker = None if self._params.decompress else getattr(self.application, "_request_taker", None)
+        return None if taker is None else taker()
+
+    def _start_request(self, connection: Any) -> httputil.HTTPMessageDelegate:
+        application = self.application
+        delegate: httputil.HTTPMessageDelegate
+        if isinstance(application, httputil.HTTPServerConnectionDelegate):
+            delegate = application.start_request(self, connection)
+        else:
+            delegate = httpserver._CallableAdapter(application, connection)
+        return _GzipMessageDelegate(delegate, connection) if self._params.decompress else delegate
+
+    # -- lifespan
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run start-up and shutdown. Failures are logged and told: what is raised here, servers take for "there is no lifespan"."""
+        manager = self._lifespan(self.application) if self._lifespan is not None else _Hooks(self.application)
+        await _expect(receive, "lifespan.startup")
+        try:
+            state = await manager.__aenter__()
+        except Exception as error:
+            app_log.error("The start-up of the application failed", exc_info=True)
+            await send({"type": "lifespan.startup.failed", "message": _told(error)})
+            return
+        if isinstance(state, dict) and "state" in scope:
+            scope["state"].update(state)
+        await send({"type": "lifespan.startup.complete"})
+        failure: BaseException | None = None
+        try:
+            await _expect(receive, "lifespan.shutdown")
+        except BaseException as error:
+            failure = error
+        await self._end_life(manager, failure, send)
+
+    async def _end_life(self, manager: AbstractAsyncContextManager[Any], failure: BaseException | None, send: Send) -> None:
+        try:
+            await manager.__aexit__(None if failure is None else type(failure), failure, None)
+        except Exception as error:
+            app_log.error("The shutdown of the application failed", exc_info=True)
+            if failure is None:
+                await send({"type": "lifespan.shutdown.failed", "message": _told(error)})
+                return
+        if failure is not None:
+            raise failure
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _expect(receive: Receive, kind: str) -> None:
+    while (await receive())["type"] != kind:
+        pass
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
+
+
+class _Hooks(AbstractAsyncContextManager[None]):
+    """The lifespan of an application that has methods or settings for it."""
+
+    def __init__(self, application: Any) -> None:
+        self._application = application
+
+    async def __aenter__(self) -> None:
+        await self._call("on_startup")
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._call("on_shutdown")
+
+    async def _call(self, name: str) -> None:
+        method = getattr(self._application, name, None)
+        if callable(method):
+            await _awaited(method())
+        settings = getattr(self._application, "settings", None) or {}
+        hooks = settings.get(name) or ()
+        for hook in hooks if isinstance(hooks, (list, tuple)) else [hooks]:
+            await _awaited(hook(self._application))
+
+
+async def _awaited(result: Any) -> None:
+    if inspect.isawaitable(result):
+        await result
+
+
+class ClientDisconnected(OSError):
+    """Raised by the ``send`` of an application in an `ASGIContainer` when its client is gone (the specification's version 2.4)."""
+
+
+# What waits for the application to ask for it; beyond that the client has to wait.
+_MAX_QUEUED = 64 * 1024
+# How long a client's application may go on after its client, or its server, has gone; then it is cancelled.
+_GRACE_SECONDS = 5.0
+_STARTUP_SECONDS = 60.0
+_EVENTS_GRACE_SECONDS = 2.0
+_EVENT_STREAM = b"text/event-stream"
+
+
+class ASGIContainer(httputil.HTTPServerConnectionDelegate):
+    """Runs an ASGI 3 application behind Tornado's HTTP server: as the target of a rule, or for `.HTTPServer`.
+
+    ::
+
+        app = Application([(r"/live", LiveHandler), (r"/api/.*", ASGIContainer(fastapi_app))])
+
+    Request and response bodies are streamed, with back-pressure both ways; WebSockets work; what the application raises is logged and
+    answered 500, or breaks the response off where that has begun. After a client has left, ``receive`` says so, and ``send`` raises
+    `ClientDisconnected`.
+
+    :arg app: the application.
+    :arg root_path: the part of the path that belongs to us and not to the application's routes; it stays in the scope's ``path``.
+    :arg lifespan: ``"auto"``: the application's lifespan is run; that it has none is fine. ``"on"``: a lifespan that raises has failed.
+        ``"off"``: none is run. It starts with `startup`, at the latest before the first request is let through, and is ended by
+        `shutdown`, which `.HTTPServer.drain` calls.
+    :arg startup_timeout: seconds that the start-up may take; after that it has failed. 60 by default.
+
+    When the start-up fails (the application says so, raises with ``"on"``, or takes too long), that is logged and every request is
+    answered 503.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApplication,
+        *,
+        root_path: str = "",
+        lifespan: Literal["auto", "on", "off"] = "auto",
+        startup_timeout: float = _STARTUP_SECONDS,
+    ) -> None:
+        if lifespan not in ("auto", "on", "off"):
+            raise ValueError(f'lifespan is "auto", "on" or "off", not {lifespan!r}')
+        if root_path and (not root_path.startswith("/") or root_path.endswith("/")):
+            raise ValueError(f"a root path begins with a slash and does not end with one: {root_path!r}")
+        self.app = app
+        self.root_path = root_path
+        self._life = _Life(app, lifespan, startup_timeout)
+        self._servers: WeakSet[object] = WeakSet()
+        self._running: set[_Run] = set()
+
+    async def startup(self) -> None:
+        """Run the start-up of the application's lifespan, once; later calls wait for it. Raises `RuntimeError` if it fails."""
+        await self._life.start()
+
+    async def shutdown(self, grace: float = _GRACE_SECONDS) -> None:
+        """Tell the applications of all open requests that their clients are gone, cancel those that run on after ``grace`` seconds, and run
+        the shutdown of the lifespan. What fails in it is logged.
+        """
+        for run in tuple(self._running):
+            run.client_left()
+        tasks = [run.task for run in self._running if run.task is not None]
+        if tasks:
+            _, pending = await asyncio.wait(tasks, timeout=grace)
+            for task in pending:
+                app_log.warning("An ASGI application did not end when its client had gone, and was cancelled")
+                task.cancel()
+            if pending:
+                await asyncio.wait(pending, timeout=grace)
+        await self._life.end(grace)
+
+    # -- for the server
+
+    def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> httputil.HTTPMessageDelegate:
+        """The delegate that runs the application for one request."""
+        self._serve_for(server_conn)
+        return _Run(self, server_conn, request_conn)
+
+    def _serve_for(self, server_conn: object) -> None:
+        server = httpserver._server_of(server_conn)
+        if server is not None and server not in self._servers:
+            self._servers.add(server)
+            httpserver._companions.setdefault(server, set()).add(self)
+
+    def _going_away(self) -> None:
+        """A server drains: streams of events, which have no end of their own, come to one."""
+        for run in tuple(self._running):
+            run.server_leaves()
+
+    async def _server_gone(self, server: object) -> None:
+        """A server has drained."""
+        self._servers.discard(server)
+        if not self._servers:
+            await self.shutdown()
+
+
+class Mount(Rule):
+    """A rule that puts an ASGI application under a path, ``path`` itself and everything below it::
+
+        Application([(r"/", Home), Mount("/api", fastapi_app)])
+
+    The application sees ``path`` as its ``root_path``, after that of a server in front if there is one.
+
+    :arg path: such as ``/api``; ``""`` or ``"/"`` for everything that no earlier rule takes.
+    :arg app: the application, or an `ASGIContainer`.
+    :arg options: as for `ASGIContainer`: ``lifespan`` and ``startup_timeout``.
+    """
+
+    def __init__(self, path: str, app: "ASGIApplication | ASGIContainer", *, name: str | None = None, **options: Any) -> None:
+        path = path.rstrip("/")
+        container = app if isinstance(app, ASGIContainer) else ASGIContainer(app, root_path=path, **options)
+        super().__init__(PathMatches(f"{re.escape(path)}(?:/.*)?$"), container, name=name)
+
+
+class _Life:
+    """The lifespan of an application."""
+
+    _task: "asyncio.Task[None]"
+    _started: "Future[None]"
+    _leave: "Future[None]"
+
+    def __init__(self, app: ASGIApplication, mode: str, timeout: float) -> None:
+        self.state: dict[str, Any] = {}
+        self.failure: str | None = None
+        self._app = app
+        self._mode = mode
+        self._timeout = timeout
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._asked = self._ended = False
+
+    def is_started(self) -> bool:
+        """Whether requests may be let through."""
+        return self._mode == "off" or (self._loop is not None and self._started.done() and self.failure is None)
+
+    async def start(self) -> None:
+        """Raises `RuntimeError` where it fails, or has failed."""
+        if self._mode == "off":
+            return
+        if self._loop is None or self._loop.is_closed():
+            self._begin()
+        await asyncio.shield(self._started)
+        if self.failure is not None:
+            raise RuntimeError(self.failure)
+
+    def _begin(self) -> None:
+        loop = self._loop = asyncio.get_running_loop()
+        self._started, self._leave = Future(), Future()
+        self._asked = self._ended = False
+        self.failure = None
+        self.state.clear()
+        # It belongs to no request: not in the context of the first one.
+        self._task = loop.create_task(self._run(), context=contextvars.Context())
+        timer = loop.call_later(self._timeout, self._on_timeout)
+        self._started.add_done_callback(lambda _: timer.cancel())
+
+    def _on_timeout(self) -> None:
+        self._fail(f"the start-up of an ASGI application took more than {self._timeout:g} seconds")
+        self._task.cancel()
+
+    def _fail(self, text: str, error: BaseException | None = None) -> None:
+        if not self._started.done():
+            self.failure = text
+            app_log.error("%s", text[0].upper() + text[1:], exc_info=error)
+            self._started.set_result(None)
+
+    async def _run(self) -> None:
+        scope: Scope = {"type": "lifespan", "asgi": dict(scopes.LIFESPAN_VERSIONS), "state": self.state}
+        try:
+            await self._app(scope, self._receive, self._send)
+        except asyncio.CancelledError:
+            self._fail("the start-up of an ASGI application was cancelled")
+            raise
+        except Exception as error:
+            self._on_error(error)
+        finally:
+            future_set_result_unless_cancelled(self._started, None)
+
+    def _on_error(self, error: Exception) -> None:
+        if self._started.done():
+            if not self._ended and self.failure is None:
+                app_log.error("The lifespan of an ASGI application ended with an exception", exc_info=error)
+        elif self._mode == "on":
+            self._fail("the start-up of an ASGI application failed", error)
+        # Else: an application without a lifespan says so by an exception.
+
+    async def _receive(self) -> Message:
+        if not self._asked:
+            self._asked = True
+            return {"type": "lifespan.startup"}
+        await asyncio.shield(self._leave)
+        return {"type": "lifespan.shutdown"}
+
+    async def _send(self, message: Message) -> None:
+        kind, told = message["type"], message.get("message", "")
+        if kind == "lifespan.startup.complete":
+            future_set_result_unless_cancelled(self._started, None)
+        elif kind == "lifespan.startup.failed":
+            self._fail(f"the start-up of an ASGI application failed: {told}")
+        elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
+            self._ended = True
+            if kind.endswith("failed"):
+                app_log.error("The shutdown of an ASGI application failed: %s", told)
+        else:
+            raise messages.MessageError(f"not a message of a lifespan: {kind!r}")
+
+    async def end(self, grace: float) -> None:
+        """Run the shutdown, for at most ``grace`` seconds; afterwards it can be started anew."""
+        loop, self._loop = self._loop, None
+        if loop is None or loop.is_closed():
+            return
+        if self._started.done():
+            future_set_result_unless_cancelled(self._leave, None)
+        else:
+            self._task.cancel()
+        await asyncio.wait([self._task], timeout=grace)
+        if not self._task.done():
+            app_log.error("The shutdown of an ASGI application took more than %g seconds, and was cancelled", grace)
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=grace)
+
+
+class _Run(httputil.HTTPMessageDelegate):
+    """One request to an application inside."""
+
+    task: "asyncio.Task[None] | None" = None
+    _queued = 0
+    _room: "Future[None] | None" = None
+    _waiter: "Future[None] | None" = None
+    _interest: "Future[None] | None" = None
+    _body_read = False  # all of it has come
+    _told_end = False  # and the application knows that
+    _left = False  # the client has gone, or shall seem to have
+    _cut = False  # nothing can be sent any more
+    _head: messages.Head | None = None
+    _begun = False  # the head is sent
+    _complete = False
+
+    def __init__(self, container: ASGIContainer, server_conn: object, request_conn: Any) -> None:
+        self._container = container
+        self._server_connection = server_conn
+        self._connection = request_conn
+        self._chunks: list[bytes] = []
+
+    def headers_received(
+        self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """Start the application; where the client waits for ``100 Continue``, it gets that when the application asks for the body."""
+        line = self._line = cast(httputil.RequestStartLine, start_line)
+        connection, container = self._connection, self._container
+        pairs = scopes.fields(headers.get_all())
+        root_path = getattr(connection, "_root_path", "") + container.root_path
+        scope = scopes.scope("http", line, pairs, _ends(self._server_connection, connection), root_path)
+        connection.set_close_callback(self.client_left)
+        container._running.add(self)
+        self._began = time.monotonic()
+        context = getattr(connection, "_request_context", None)
+        self.task = asyncio.get_running_loop().create_task(self._run(scope), context=context)
+        if "Expect" in headers:
+            self._interest = Future()
+        return self._interest
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Keep a piece for the application; what it has not asked for makes the client wait."""
+        if self._complete or self._cut:
+            return None
+        self._chunks.append(chunk)
+        self._queued += len(chunk)
+        self._wake()
+        if self._queued > _MAX_QUEUED and self._room is None:
+            self._room = Future()
+        return self._room
+
+    def finish(self) -> None:
+        self._body_read = True
+        self._wake()
+
+    def on_connection_close(self) -> None:
+        self.client_left()
+
+    def client_left(self) -> None:
+        """The client is gone: ``receive`` says so, ``send`` raises."""
+        if not self._complete:
+            self._cut = self._left = True
+            self._wake()
+            _settle(self._room)
+            _settle(self._interest)
+
+    def server_leaves(self) -> None:
+        """The server drains: a stream of events would go on for ever, so its client seems to have left."""
+        head = self._head
+        if self._complete or self._left or head is None or self.task is None:
+            return
+        if any(name == b"content-type" and value.lower().startswith(_EVENT_STREAM) for name, value in head.pairs):
+            self._left = True
+            self._wake()
+            # One that neither asks nor sends cannot hear of it.
+            asyncio.get_running_loop().call_later(_EVENTS_GRACE_SECONDS, self.task.cancel)
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        _settle(waiter)
+
+    # -- the application
+
+    async def _run(self, scope: Scope) -> None:
+        container = self._container
+        try:
+            if not container._life.is_started():
+                await container.startup()
+            scope["state"] = dict(container._life.state)
+        except RuntimeError:  # which has been logged
+            self._answer(503)
+            container._running.discard(self)
+            return
+        try:
+            await container.app(scope, self._receive, self._send)
+        except asyncio.CancelledError:
+            if not self._left:
+                raise
+        except Exception as error:
+            if not _comes_of_leaving(error):
+                app_log.error("Exception in ASGI application for %s", self._summary(), exc_info=True)
+        else:
+            if not (self._complete or self._left):
+                app_log.error("ASGI application returned without completing its response to %s", self._summary())
+        finally:
+            container._running.discard(self)
+            self._end()
+
+    def _end(self) -> None:
+        """The application is through; is the response?"""
+        _settle(self._room)
+        _settle(self._interest)
+        if self._complete or self._cut:
+            return
+        if not self._begun:
+            self._answer(500)
+            return
+        self._complete = True
+        if not self._left:
+            self._connection._break_off()
+        try:
+            self._connection.finish()
+        except httputil.HTTPOutputError:
+            pass  # fewer bytes than announced: the connection is closed by that
+        self._log()
+
+    def _answer(self, status: int) -> None:
+        if self._cut:
+            return
+        text = httputil.responses[status].encode()
+        pairs = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
+        self._head = messages.Head(status, pairs, len(text), False, False)
+        self._complete = True
+        self._write_head(text)
+        self._connection.finish()
+        self._log()
+
+    async def _receive(self) -> Message:
+        _settle(self._interest)
+        while not (self._chunks or self._left or self._complete or (self._body_read and not self._told_end)):
+            waiter = self._waiter = self._waiter or Future()
+            await asyncio.shield(waiter)
+        if self._left or self._complete:
+            return {"type": "http.disconnect"}
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._queued = 0
+        room, self._room = self._room, None
+        _settle(room)
+        self._told_end = self._body_read
+        return {"type": "http.request", "body": body, "more_body": not self._told_end}
+
+    async def _send(self, message: Message) -> None:
+        if self._left:
+            raise ClientDisconnected("the client is gone")
+        kind = message["type"]
+        if kind == "http.response.start":
+            if self._head is not None:
+                raise messages.MessageError("http.response.start was sent before")
+            self._head = messages.response_head(message)
+        elif kind == "http.response.body":
+            await self._send_body(*messages.body(message))
+        else:
+            raise messages.MessageError(f"not a message of a response: {kind!r}")
+
+    async def _send_body(self, chunk: bytes, more: bool) -> None:
+        if self._head is None or self._complete:
+            raise messages.MessageError(
+                "http.response.body has no place " + ("before http.response.start" if self._head is None else "any more")
+            )
+        self._complete = not more
+        if self._line.method == "HEAD" or self._head.status in (204, 304):
+            chunk = b""
+        written = None
+        try:
+            if not self._begun:
+                written = self._write_head(chunk)
+            elif chunk:
+                written = self._connection.write(chunk)
+            if not more:
+                self._connection.finish()
+        except httputil.HTTPOutputError as error:
+            self._cut = self._left = True
+            raise messages.MessageError(str(error)) from error
+        if not more:
+            self._log()
+        if written is not None:
+            try:
+                await written
+            except iostream.StreamClosedError as error:
+                raise ClientDisconnected("the client is gone") from error
+
+    def _write_head(self, chunk: bytes) -> "Future[None]":
+        """Send the head with the first piece of the body; with a length, where that is known only now."""
+        head = self._head
+        assert head is not None
+        self._begun = True
+        status, pairs, length, has_date, has_server = head
+        pairs = pairs.copy()
+        if length is None and self._complete and self._line.method != "HEAD" and status not in (204, 304):
+            pairs.append((b"content-length", b"%d" % len(chunk)))
+        if not has_server:
+            pairs.append((b"server", _DEFAULT_SERVER.encode()))
+        if not has_date:
+            pairs.append((b"date", httputil.format_timestamp(time.time()).encode()))
+        line = httputil._STANDARD_START_LINES.get(status) or httputil.ResponseStartLine("", status, "Unknown")
+        written: Future[None] = self._connection.write_headers(line, httputil.HTTPHeaders._from_wire(pairs), chunk)
+        return written
+
+    def _summary(self) -> str:
+        context = getattr(self._connection, "context", None)
+        return f"{self._line.method} {one_line(self._line.path)} ({getattr(context, 'remote_ip', None)})"
+
+    def _log(self) -> None:
+        assert self._head is not None
+        status = self._head.status
+        level = logging.INFO if status < 400 else logging.WARNING if status < 500 else logging.ERROR
+        if access_log.isEnabledFor(level):
+            access_log.log(level, "%d %s %.2fms", status, self._summary(), 1000 * (time.monotonic() - self._began))
+
+
+def _comes_of_leaving(error: BaseException) -> bool:
+    """Whether an exception is what an application made of `ClientDisconnected`."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ClientDisconnected):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
+
+
+def _settle(future: "Future[None] | None") -> None:
+    if future is not None and not future.done():
+        future.set_result(None)
+
+
+def _ends(server_conn: object, connection: Any) -> tuple[str, Any, Any]:
+    """Scheme, client and server for a scope."""
+    context: Any = getattr(connection, "context", None)
+    address = getattr(context, "address", None)
+    remote_ip = getattr(context, "remote_ip", None)
+    client: Any = None
+    if isinstance(address, tuple) and len(address) >= 2:
+        # What a trusted proxy says about the address, it does not say about the port.
+        client = (remote_ip, address[1] if address[0] == remote_ip else 0)
+    return getattr(context, "protocol", "http"), client, _server_address(server_conn, connection)
+
+
+def _server_address(server_conn: object, connection: Any) -> Any:
+    known = getattr(server_conn, "_asgi_server", None)
+    if known is not None:
+        return known
+    try:
+        name = connection.stream.socket.getsockname()
+    except (AttributeError, OSError):
+        scope = getattr(connection, "scope", None)
+        return None if scope is None else scope.get("server")
+    found = tuple(name[:2]) if isinstance(name, tuple) else (name or "", None)
+    with contextlib.suppress(AttributeError):
+        server_conn._asgi_server = found  # type: ignore[attr-defined]  # it is the same for all requests of the connection
+    return found
