@@ -29,10 +29,12 @@ from typing import Any, Literal, cast
 from weakref import WeakSet
 
 import tornadolike
-from tornadolike import gen, httpserver, httputil, iostream
+from tornadolike import gen, httpserver, httputil, iostream, websocket
 from tornadolike._asgi import messages, requests, responses, scopes
 from tornadolike._http.log_text import one_line
-from tornadolike.concurrent import Future, future_set_result_unless_cancelled
+from tornadolike._websocket import handshake
+from tornadolike.concurrent import Future
+from tornadolike.escape import json_encode, utf8
 from tornadolike.http1connection import HTTP1ConnectionParameters, _GzipMessageDelegate
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import access_log, app_log, gen_log
@@ -121,6 +123,7 @@ class _Carrier(httputil.HTTPConnection):
     _stuck: asyncio.TimerHandle | None = None
     _interrupted = False
     _sending = False
+    _quiet = False  # whoever has set this sends what is written
     _over = False  # nothing more is to be sent
     _lost = False  # the client is gone
     _incomplete = False  # a response that begun cannot be completed
@@ -155,6 +158,18 @@ class _Carrier(httputil.HTTPConnection):
     def _run_in_context(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return self._request_context.run(function, *arguments)
 
+    def _begin_alone(
+        self, adapter: "ASGIAdapter", method: str, version: str, target: requests.Target, headers: httputil.HTTPHeaders
+    ) -> httputil.HTTPMessageDelegate | None:
+        """Start the handler of a request without a body; or return who takes it in the usual way."""
+        take = adapter._request_taker()
+        if take is None:
+            return cast(httputil.HTTPMessageDelegate, self._run_in_context(adapter._start_request, self))
+        request = httputil.HTTPServerRequest._of_connection(self, adapter, method, target.uri, version, headers)
+        _ = request.host_name  # which checks it
+        request._strip_root_path(target.root_path)
+        return cast("httputil.HTTPMessageDelegate | None", self._run_in_context(take, request, None))
+
     # -- sending
 
     def _put(self, messages: list[Message]) -> "Future[None]":
@@ -164,25 +179,29 @@ class _Carrier(httputil.HTTPConnection):
             future.exception()
             return future
         self._outbox.append((messages, future))
-        self._wake()
+        if not self._quiet:
+            self._wake()
         return future
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
-            future_set_result_unless_cancelled(waiter, None)
+            _settle(waiter)
 
     async def _send_all(self) -> None:
         """Send what is written until that is all. Runs in the task that the server made for this call."""
         while not self._lost:
-            while self._outbox:
+            if self._outbox and not self._sending:
                 await self._send_next()
-            if self._over or self._lost:
-                return
-            await self._settle_head()
-            if not self._outbox and not self._over:
-                self._waiter = Future()
-                await self._waiter
+                continue
+            if not self._sending:
+                if self._over:
+                    return
+                await self._settle_head()
+                if self._outbox or self._over:
+                    continue
+            self._waiter = Future()
+            await self._waiter
 
     async def _send_next(self) -> None:
         messages, future = self._outbox.popleft()
@@ -193,6 +212,7 @@ class _Carrier(httputil.HTTPConnection):
         except OSError as error:
             # What servers raise that follow version 2.4 of the specification; the others say nothing.
             self._fail_write(future, error)
+            self._sending = False
             self._lose(error)
             return
         except BaseException as error:
@@ -324,7 +344,7 @@ class _HTTPExchange(_Carrier):
             delegate = self._run_in_context(adapter._start_request, self)
         else:
             self._read_all = True
-            delegate = self._begin_alone(adapter, target, headers)
+            delegate = self._begin_alone(adapter, self._method, self._version, target, headers)
             if delegate is None:
                 return None
         self._delegate = delegate
@@ -334,18 +354,6 @@ class _HTTPExchange(_Carrier):
         if wanted is None and self._read_all:
             self._end_request()
         return wanted
-
-    def _begin_alone(
-        self, adapter: "ASGIAdapter", target: requests.Target, headers: httputil.HTTPHeaders
-    ) -> httputil.HTTPMessageDelegate | None:
-        """Start the handler of a request without a body; or return who takes it in the usual way."""
-        take = adapter._request_taker()
-        if take is None:
-            return cast(httputil.HTTPMessageDelegate, self._run_in_context(adapter._start_request, self))
-        request = httputil.HTTPServerRequest._of_connection(self, adapter, self._method, target.uri, self._version, headers)
-        _ = request.host_name  # which checks it
-        request._strip_root_path(target.root_path)
-        return cast("httputil.HTTPMessageDelegate | None", self._run_in_context(take, request, None))
 
     # -- reading
 
@@ -495,11 +503,7 @@ class _HTTPExchange(_Carrier):
 
     def write(self, chunk: bytes) -> "Future[None]":
         """Send a piece of the body; done when the server has taken it. Raises `.HTTPOutputError` beyond the Content-Length."""
-        if chunk:
-            return self._put([self._piece(bytes(chunk))])
-        done: Future[None] = Future()
-        done.set_result(None)
-        return done
+        return self._put([self._piece(bytes(chunk))]) if chunk else _done()
 
     def _piece(self, chunk: bytes) -> Message:
         self._head_only = False
@@ -587,6 +591,294 @@ def _path_of(fd: int, size: int) -> str | None:
     return path if os.path.samestat(found, opened) and found.st_size == size and stat.S_ISREG(found.st_mode) else None
 
 
+class _SocketExchange(_Carrier):
+    """One WebSocket, from its opening handshake on: HTTP to the handler, until that has agreed to it or refused."""
+
+    _accepted = False
+    _refusal: Message | None = None
+    _refusal_body = b""
+    subprotocol: str | None = None
+    # The task that waits in receive(), for the time of that.
+    _receiving: "asyncio.Task[Any] | None" = None
+    _receiving_ended = False
+
+    async def run(self, adapter: "ASGIAdapter") -> None:
+        """Have ``adapter``'s application open a WebSocket; returns when it is closed."""
+        if (await self._receive())["type"] != "websocket.connect":
+            return
+        try:
+            self._begin(adapter)
+        except Exception as error:
+            self._failed(error)
+        await self._carry()
+
+    def _begin(self, adapter: "ASGIAdapter") -> None:
+        target = requests.target(self.scope, adapter._strips_root_path)
+        self._root_path = target.root_path
+        headers = httputil.HTTPHeaders._from_wire(requests.handshake_fields(self.scope))
+        delegate = self._begin_alone(adapter, "GET", "HTTP/1.1", target, headers)
+        if delegate is not None:
+            line = httputil.RequestStartLine("GET", target.uri, "HTTP/1.1")
+            wanted = self._run_in_context(delegate.headers_received, line, headers)
+            if wanted is None:
+                self._run_in_context(delegate.finish)
+            else:
+                gen.convert_yielded(wanted).add_done_callback(lambda _: self._guarded(delegate.finish), context=self._request_context)
+
+    def _failed(self, error: Exception) -> None:
+        if isinstance(error, httputil.HTTPInputError):
+            gen_log.info("Malformed HTTP message from %s: %s", self.context, one_line(str(error)))
+            status = 400
+        else:
+            app_log.error("Uncaught exception", exc_info=error)
+            status = 500
+        self._refuse(status, [], b"")
+
+    # -- before it is a WebSocket
+
+    def _websocket_protocol(self, handler: websocket.WebSocketHandler, params: websocket._WebSocketParams) -> websocket.WebSocketProtocol:
+        return ASGIWebSocketProtocol(handler, self, params)
+
+    def write_headers(
+        self,
+        start_line: httputil.RequestStartLine | httputil.ResponseStartLine,
+        headers: httputil.HTTPHeaders,
+        chunk: bytes | None = None,
+    ) -> "Future[None]":
+        """Accept (101), or keep an answer of another kind until it is complete."""
+        code = cast(httputil.ResponseStartLine, start_line).code
+        pairs = responses.fields(headers.get_all(), "HTTP/1.1", _DEFAULT_SERVER)
+        if code != 101:
+            self._refusal = {"type": "websocket.http.response.start", "status": code, "headers": pairs}
+            self._refusal_body = bytes(chunk or b"")
+            return _done()
+        self._accepted = True
+        accept = {"type": "websocket.accept", "subprotocol": self.subprotocol, "headers": responses.without_handshake(pairs)}
+        return self._put([accept])
+
+    def write(self, chunk: bytes) -> "Future[None]":
+        """Keep a piece of an answer that is no WebSocket."""
+        self._refusal_body += chunk
+        return _done()
+
+    def finish(self) -> None:
+        """End an answer that is no WebSocket."""
+        refusal, self._refusal = self._refusal, None
+        if refusal is not None:
+            self._refuse(refusal["status"], refusal["headers"], self._refusal_body)
+
+    def _refuse(self, status: int, pairs: responses.Pairs, body: bytes) -> None:
+        """Answer with a response where the server can; else close, which makes it answer 403. One body event: servers know no other."""
+        if "websocket.http.response" in (self.scope.get("extensions") or {}):
+            start = {"type": "websocket.http.response.start", "status": status, "headers": pairs}
+            self._put([start, {"type": "websocket.http.response.body", "body": body, "more_body": False}])
+        else:
+            self._put([{"type": "websocket.close", "code": 1008, "reason": ""}])
+        self.end()
+
+    # -- as a WebSocket
+
+    async def next_message(self) -> Message | None:
+        """What the client sent; None when nothing will come any more."""
+        if self._receiving_ended:
+            return None
+        task = self._receiving = asyncio.current_task()
+        try:
+            return await self._receive()
+        except asyncio.CancelledError:
+            if not self._receiving_ended:
+                raise
+            cast("asyncio.Task[Any]", task).uncancel()
+            return None
+        finally:
+            self._receiving = None
+
+    def end_receiving(self) -> None:
+        """Wait no longer for the client."""
+        if not self._receiving_ended:
+            self._receiving_ended = True
+            if self._receiving is not None:
+                self._receiving.cancel()
+
+    async def send_at_once(self) -> None:
+        """Send what was written, without the detour to the other task, unless that is about it."""
+        try:
+            while self._outbox and not self._sending:
+                await self._send_next()
+        except Exception as error:
+            self._lose(error)
+        if self._over:
+            self._wake()
+
+    def end(self) -> None:
+        """The exchange is over when everything is sent."""
+        self._over = True
+        self._wake()
+
+    def _lose(self, error: BaseException | None = None) -> None:
+        super()._lose(error)
+        self.end_receiving()
+
+    def _fail_write(self, future: "Future[None]", error: BaseException | None) -> None:
+        if not future.done():
+            future.set_exception(websocket.WebSocketClosedError() if self._accepted else iostream.StreamClosedError(real_error=error))
+            future.exception()
+
+
+class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
+    """A WebSocket whose frames are the ASGI server's business: so are pings, compression and fragments."""
+
+    _close_timer: asyncio.TimerHandle | None = None
+    _sent_code: int | None = None
+    _closing = False  # websocket.close is sent, or waits to be
+    _queued_bytes = 0
+
+    def __init__(self, handler: websocket.WebSocketHandler, connection: _SocketExchange, params: websocket._WebSocketParams) -> None:
+        super().__init__(handler)
+        self._connection = connection
+        self._params = params
+
+    def _answer(self, handler: websocket.WebSocketHandler, agreement: Any) -> "Future[None]":
+        self._connection.subprotocol = agreement.subprotocol or None
+        handler.clear_header("Content-Type")
+        handler.set_status(101)
+        accepted = handler.finish()
+        websocket._leave_http(handler)
+        return accepted
+
+    async def _receive_frame_loop(self) -> None:
+        connection = self._connection
+        try:
+            while (message := await connection.next_message()) is not None:
+                if message["type"] == "websocket.disconnect":
+                    self._on_disconnect(message)
+                    return
+                if self.client_terminated or message["type"] != "websocket.receive":
+                    continue
+                data = message.get("text")
+                await self._take(message.get("bytes") if data is None else data)
+        finally:
+            self._end()
+
+    async def _take(self, data: str | bytes | None) -> None:
+        if data is None or len(data) > self._params.max_message_size:
+            self.close(1009, "message too big")
+            return
+        connection = self._connection
+        connection._quiet = True
+        try:
+            handling = self.handler.on_message(data)
+        except Exception:
+            handling = None
+            self._on_handler_error()
+        finally:
+            connection._quiet = False
+        if handling is None:
+            if connection._outbox:
+                await connection.send_at_once()
+            return
+        if connection._outbox:
+            connection._wake()
+        try:
+            await gen.convert_yielded(handling)
+        except Exception:
+            self._on_handler_error()
+
+    def _on_disconnect(self, message: Message) -> None:
+        self.client_terminated = True
+        if self._closing:
+            # Servers say here what they like about a close that was ours.
+            self.close_code = self._sent_code
+            return
+        code = message.get("code", 1005)
+        # 1005 and 1006 stand for a close without a code, and for none (RFC 6455 §7.1.5).
+        self.close_code = None if code in (1005, 1006) else code
+        self.close_reason = message.get("reason") or None
+
+    def _end(self) -> None:
+        self.client_terminated = self.server_terminated = True
+        if self._close_timer is not None:
+            self._close_timer.cancel()
+        self._connection.end()
+
+    def _is_lost(self) -> bool:
+        return self._connection._lost
+
+    def _abort(self) -> None:
+        # There is no way to drop a connection: an error of the handler's is told by its code (RFC 6455 §7.4.1).
+        if not (self.client_terminated or self._connection._over):
+            self.close(1011)
+        self.client_terminated = self.server_terminated = True
+        self._connection.end_receiving()
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close; a code is always sent, 1000 without one."""
+        reason_bytes = utf8(reason or "")
+        if len(reason_bytes) > websocket._MAX_REASON_BYTES:
+            raise ValueError(f"a reason has at most {websocket._MAX_REASON_BYTES} bytes")
+        self.server_terminated = True
+        connection = self._connection
+        if self._closing or connection._over or self.client_terminated:
+            return
+        self._closing = True
+        self._sent_code = code if code is not None or reason is None else 1000
+        connection._put([{"type": "websocket.close", "code": 1000 if code is None else code, "reason": reason or ""}])
+        self._close_timer = asyncio.get_running_loop().call_later(websocket._CLOSE_SECONDS, connection.end_receiving)
+
+    def is_closing(self) -> bool:
+        """Whether either side has begun to close, or the connection is gone."""
+        return self.client_terminated or self.server_terminated or self._connection._over
+
+    def write_message(self, message: str | bytes | dict[str, Any], binary: bool = False) -> "Future[None]":
+        """Send a message; done when the server has taken it."""
+        if self.is_closing():
+            raise websocket.WebSocketClosedError
+        if not isinstance(message, str):
+            message = json_encode(message) if isinstance(message, dict) else utf8(message)
+        limit = self._params.max_queued_bytes
+        if limit is not None and self._queued_bytes > limit:
+            return self._overflow()
+        content: Message
+        if binary:
+            content = {"type": "websocket.send", "bytes": utf8(message)}
+        else:
+            content = {"type": "websocket.send", "text": message if isinstance(message, str) else message.decode()}
+        written = self._connection._put([content])
+        if limit is not None:
+            self._count(len(message), written)
+        return written
+
+    def _count(self, size: int, written: "Future[None]") -> None:
+        self._queued_bytes += size
+
+        def on_written(_: "Future[None]") -> None:
+            self._queued_bytes -= size
+
+        written.add_done_callback(on_written)
+
+    def _overflow(self) -> "Future[None]":
+        """The peer does not read what is sent to it."""
+        if self._params.overflow == "close":
+            self.close(1013, "too slow")
+            raise websocket.WebSocketClosedError("too many bytes are waiting to be sent")
+        return _done()
+
+    def write_ping(self, data: bytes) -> None:
+        """Nothing: pings are the server's, and `~.WebSocketHandler.on_pong` is never called."""
+
+    def start_pinging(self) -> None:
+        """Nothing: the server sends pings as it is configured to."""
+
+    def set_nodelay(self, x: bool) -> None:
+        """Nothing: it is the server's socket."""
+
+
+def _done() -> "Future[None]":
+    future: Future[None] = Future()
+    future.set_result(None)
+    return future
+
+
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Any]]
 """What the argument ``lifespan`` may be: called with the application, its context is entered at start-up and left at shutdown."""
 
@@ -636,6 +928,8 @@ class ASGIAdapter:
         kind = scope["type"]
         if kind == "http":
             await _HTTPExchange(scope, receive, send, self._params).run(self)
+        elif kind == "websocket":
+            await _SocketExchange(scope, receive, send, self._params).run(self)
         elif kind == "lifespan":
             await self._live(scope, receive, send)
         else:
@@ -755,6 +1049,9 @@ class ASGIContainer(httputil.HTTPServerConnectionDelegate):
         ``"off"``: none is run. It starts with `startup`, at the latest before the first request is let through, and is ended by
         `shutdown`, which `.HTTPServer.drain` calls.
     :arg startup_timeout: seconds that the start-up may take; after that it has failed. 60 by default.
+    :arg websocket_ping_interval: as the settings of a `.WebSocketHandler`; so ``websocket_ping_timeout`` and
+        ``websocket_max_message_size``. ``websocket_compression_options`` are what its ``get_compression_options`` returns; None, the
+        default: no compression.
 
     When the start-up fails (the application says so, raises with ``"on"``, or takes too long), that is logged and every request is
     answered 503.
@@ -767,6 +1064,10 @@ class ASGIContainer(httputil.HTTPServerConnectionDelegate):
         root_path: str = "",
         lifespan: Literal["auto", "on", "off"] = "auto",
         startup_timeout: float = _STARTUP_SECONDS,
+        websocket_ping_interval: float | None = None,
+        websocket_ping_timeout: float | None = None,
+        websocket_max_message_size: int = websocket._default_max_message_size,
+        websocket_compression_options: dict[str, Any] | None = None,
     ) -> None:
         if lifespan not in ("auto", "on", "off"):
             raise ValueError(f'lifespan is "auto", "on" or "off", not {lifespan!r}')
@@ -775,17 +1076,22 @@ class ASGIContainer(httputil.HTTPServerConnectionDelegate):
         self.app = app
         self.root_path = root_path
         self._life = _Life(app, lifespan, startup_timeout)
+        self._websocket_params = websocket._WebSocketParams(
+            websocket_ping_interval, websocket_ping_timeout, websocket_max_message_size, websocket_compression_options
+        )
         self._servers: WeakSet[object] = WeakSet()
-        self._running: set[_Run] = set()
+        self._running: set[_Inside] = set()
 
     async def startup(self) -> None:
         """Run the start-up of the application's lifespan, once; later calls wait for it. Raises `RuntimeError` if it fails."""
         await self._life.start()
 
-    async def shutdown(self, grace: float = _GRACE_SECONDS) -> None:
-        """Tell the applications of all open requests that their clients are gone, cancel those that run on after ``grace`` seconds, and run
-        the shutdown of the lifespan. What fails in it is logged.
+    async def shutdown(self, grace: float | None = None) -> None:
+        """Tell the applications of all open requests that their clients are gone, cancel those that run on after ``grace`` seconds (5 by
+        default), and run the shutdown of the lifespan, which may take as long. What fails in it is logged.
         """
+        if grace is None:
+            grace = _GRACE_SECONDS
         for run in tuple(self._running):
             run.client_left()
         tasks = [run.task for run in self._running if run.task is not None]
@@ -803,7 +1109,7 @@ class ASGIContainer(httputil.HTTPServerConnectionDelegate):
     def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> httputil.HTTPMessageDelegate:
         """The delegate that runs the application for one request."""
         self._serve_for(server_conn)
-        return _Run(self, server_conn, request_conn)
+        return _Chooser(self, server_conn, request_conn)
 
     def _serve_for(self, server_conn: object) -> None:
         server = httpserver._server_of(server_conn)
@@ -823,6 +1129,43 @@ class ASGIContainer(httputil.HTTPServerConnectionDelegate):
             await self.shutdown()
 
 
+class _Chooser(httputil.HTTPMessageDelegate):
+    """Stands in until the head has come, which says whether it is a WebSocket."""
+
+    def __init__(self, container: ASGIContainer, server_conn: object, request_conn: Any) -> None:
+        self._arguments = container, server_conn, request_conn
+
+    def headers_received(
+        self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
+    ) -> Awaitable[None] | None:
+        line = cast(httputil.RequestStartLine, start_line)
+        chosen = _Socket if _asks_for_websocket(line, headers) else _Run
+        delegate = chosen(*self._arguments)
+        # From now on without the detour.
+        self.data_received = delegate.data_received  # type: ignore[method-assign]
+        self.finish = delegate.finish  # type: ignore[method-assign]
+        self.on_connection_close = delegate.on_connection_close  # type: ignore[method-assign]
+        if chosen is _Socket and (refusal := _refusal_of(headers)) is not None:
+            delegate._line = line
+            delegate._began = time.monotonic()
+            cast(_Socket, delegate)._respond(*refusal)
+            return None
+        return delegate.headers_received(start_line, headers)
+
+
+def _asks_for_websocket(line: httputil.RequestStartLine, headers: httputil.HTTPHeaders) -> bool:
+    if line.method != "GET" or "Upgrade" not in headers:
+        return False
+    return handshake.check_upgrade(line.version, headers["Upgrade"], headers.get("Connection")) is None
+
+
+def _refusal_of(headers: httputil.HTTPHeaders) -> tuple[messages.Head, bytes] | None:
+    """The answer to a handshake that is malformed (RFC 6455 §4.2.2)."""
+    if headers.get("Sec-WebSocket-Version") != "13":
+        return _plain(426, [(b"sec-websocket-version", b"13")])
+    return None if handshake.is_key(headers.get("Sec-WebSocket-Key", "")) else _plain(400)
+
+
 class Mount(Rule):
     """A rule that puts an ASGI application under a path, ``path`` itself and everything below it::
 
@@ -832,7 +1175,7 @@ class Mount(Rule):
 
     :arg path: such as ``/api``; ``""`` or ``"/"`` for everything that no earlier rule takes.
     :arg app: the application, or an `ASGIContainer`.
-    :arg options: as for `ASGIContainer`: ``lifespan`` and ``startup_timeout``.
+    :arg options: as for `ASGIContainer`: ``lifespan``, ``startup_timeout`` and those of WebSockets.
     """
 
     def __init__(self, path: str, app: "ASGIApplication | ASGIContainer", *, name: str | None = None, **options: Any) -> None:
@@ -902,7 +1245,7 @@ class _Life:
         except Exception as error:
             self._on_error(error)
         finally:
-            future_set_result_unless_cancelled(self._started, None)
+            _settle(self._started)
 
     def _on_error(self, error: Exception) -> None:
         if self._started.done():
@@ -922,7 +1265,7 @@ class _Life:
     async def _send(self, message: Message) -> None:
         kind, told = message["type"], message.get("message", "")
         if kind == "lifespan.startup.complete":
-            future_set_result_unless_cancelled(self._started, None)
+            _settle(self._started)
         elif kind == "lifespan.startup.failed":
             self._fail(f"the start-up of an ASGI application failed: {told}")
         elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
@@ -938,7 +1281,7 @@ class _Life:
         if loop is None or loop.is_closed():
             return
         if self._started.done():
-            future_set_result_unless_cancelled(self._leave, None)
+            _settle(self._leave)
         else:
             self._task.cancel()
         await asyncio.wait([self._task], timeout=grace)
@@ -948,13 +1291,118 @@ class _Life:
             await asyncio.wait([self._task], timeout=grace)
 
 
-class _Run(httputil.HTTPMessageDelegate):
-    """One request to an application inside."""
+class _Inside(httputil.HTTPMessageDelegate):
+    """What every call of an application inside has."""
 
     task: "asyncio.Task[None] | None" = None
+    _waiter: "Future[None] | None" = None
+    _waits_for_start = False
+
+    def __init__(self, container: ASGIContainer, server_conn: object, request_conn: Any) -> None:
+        self._container = container
+        self._server_connection = server_conn
+        self._connection = request_conn
+
+    def client_left(self) -> None:
+        """The client is gone."""
+        if self._waits_for_start and self.task is not None:
+            self.task.cancel()  # no application is in it yet
+
+    def server_leaves(self) -> None:
+        """The server drains."""
+
+    def _start(self, kind: str, line: httputil.RequestStartLine, pairs: scopes.Pairs) -> None:
+        """Start the application."""
+        self._line = line
+        self._began = time.monotonic()
+        connection, container = self._connection, self._container
+        root_path = getattr(connection, "_root_path", "") + container.root_path
+        scope = scopes.scope(kind, line, pairs, _ends(self._server_connection, connection), root_path)
+        connection.set_close_callback(self.client_left)
+        container._running.add(self)
+        context = getattr(connection, "_request_context", None)
+        self.task = asyncio.get_running_loop().create_task(self._run(scope), context=context)
+
+    async def _run(self, scope: Scope) -> None:
+        container = self._container
+        try:
+            if await self._may_begin():
+                scope["state"] = dict(container._life.state)
+                await self._run_application(scope)
+        finally:
+            container._running.discard(self)
+
+    async def _may_begin(self) -> bool:
+        """Wait for the start-up of the application; where that has failed, the answer is 503."""
+        life = self._container._life
+        if life.is_started():
+            return True
+        self._waits_for_start = True
+        try:
+            await life.start()
+        except RuntimeError:  # which has been logged
+            self._answer(503)
+            return False
+        finally:
+            self._waits_for_start = False
+        return True
+
+    async def _run_application(self, scope: Scope) -> None:
+        raise NotImplementedError
+
+    def _answer(self, status: int) -> None:
+        raise NotImplementedError
+
+    def _write_head(self, head: messages.Head, chunk: bytes, is_whole: bool) -> "Future[None]":
+        """Send the head with the first piece of the body; with a length, where that is known only now."""
+        status, pairs, length, has_date, has_server = head
+        pairs = pairs.copy()
+        if length is None and is_whole and self._line.method != "HEAD" and status not in (101, 204, 304):
+            pairs.append((b"content-length", b"%d" % len(chunk)))
+        if not has_server:
+            pairs.append((b"server", _DEFAULT_SERVER.encode()))
+        if not has_date:
+            pairs.append((b"date", httputil.format_timestamp(time.time()).encode()))
+        line = httputil._STANDARD_START_LINES.get(status) or httputil.ResponseStartLine("", status, "Unknown")
+        written: Future[None] = self._connection.write_headers(line, httputil.HTTPHeaders._from_wire(pairs), chunk)
+        return written
+
+    def _wake(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        _settle(waiter)
+
+    async def _wait(self) -> None:
+        """Wait for news; several may."""
+        if self._waiter is None:
+            self._waiter = Future()
+        await asyncio.shield(self._waiter)
+
+    def _summary(self) -> str:
+        context = getattr(self._connection, "context", None)
+        return f"{self._line.method} {one_line(self._line.path)} ({getattr(context, 'remote_ip', None)})"
+
+    def _log(self, status: int) -> None:
+        level = logging.INFO if status < 400 else logging.WARNING if status < 500 else logging.ERROR
+        if access_log.isEnabledFor(level):
+            access_log.log(level, "%d %s %.2fms", status, self._summary(), 1000 * (time.monotonic() - self._began))
+
+    def _log_exception(self, error: BaseException) -> None:
+        if not _comes_of_leaving(error):
+            app_log.error("Exception in ASGI application for %s", self._summary(), exc_info=error)
+
+
+def _plain(status: int, fields: scopes.Pairs | None = None) -> tuple[messages.Head, bytes]:
+    """An answer of our own."""
+    text = httputil.responses[status].encode()
+    pairs = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text)), *(fields or ())]
+    return messages.Head(status, pairs, len(text), False, False), text
+
+
+class _Run(_Inside):
+    """One request to an application inside."""
+
     _queued = 0
     _room: "Future[None] | None" = None
-    _waiter: "Future[None] | None" = None
     _interest: "Future[None] | None" = None
     _body_read = False  # all of it has come
     _told_end = False  # and the application knows that
@@ -965,25 +1413,14 @@ class _Run(httputil.HTTPMessageDelegate):
     _complete = False
 
     def __init__(self, container: ASGIContainer, server_conn: object, request_conn: Any) -> None:
-        self._container = container
-        self._server_connection = server_conn
-        self._connection = request_conn
+        super().__init__(container, server_conn, request_conn)
         self._chunks: list[bytes] = []
 
     def headers_received(
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
     ) -> Awaitable[None] | None:
         """Start the application; where the client waits for ``100 Continue``, it gets that when the application asks for the body."""
-        line = self._line = cast(httputil.RequestStartLine, start_line)
-        connection, container = self._connection, self._container
-        pairs = scopes.fields(headers.get_all())
-        root_path = getattr(connection, "_root_path", "") + container.root_path
-        scope = scopes.scope("http", line, pairs, _ends(self._server_connection, connection), root_path)
-        connection.set_close_callback(self.client_left)
-        container._running.add(self)
-        self._began = time.monotonic()
-        context = getattr(connection, "_request_context", None)
-        self.task = asyncio.get_running_loop().create_task(self._run(scope), context=context)
+        self._start("http", cast(httputil.RequestStartLine, start_line), scopes.fields(headers.get_all()))
         if "Expect" in headers:
             self._interest = Future()
         return self._interest
@@ -1008,6 +1445,7 @@ class _Run(httputil.HTTPMessageDelegate):
 
     def client_left(self) -> None:
         """The client is gone: ``receive`` says so, ``send`` raises."""
+        super().client_left()
         if not self._complete:
             self._cut = self._left = True
             self._wake()
@@ -1025,35 +1463,20 @@ class _Run(httputil.HTTPMessageDelegate):
             # One that neither asks nor sends cannot hear of it.
             asyncio.get_running_loop().call_later(_EVENTS_GRACE_SECONDS, self.task.cancel)
 
-    def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        _settle(waiter)
-
     # -- the application
 
-    async def _run(self, scope: Scope) -> None:
-        container = self._container
+    async def _run_application(self, scope: Scope) -> None:
         try:
-            if not container._life.is_started():
-                await container.startup()
-            scope["state"] = dict(container._life.state)
-        except RuntimeError:  # which has been logged
-            self._answer(503)
-            container._running.discard(self)
-            return
-        try:
-            await container.app(scope, self._receive, self._send)
+            await self._container.app(scope, self._receive, self._send)
         except asyncio.CancelledError:
             if not self._left:
                 raise
         except Exception as error:
-            if not _comes_of_leaving(error):
-                app_log.error("Exception in ASGI application for %s", self._summary(), exc_info=True)
+            self._log_exception(error)
         else:
             if not (self._complete or self._left):
                 app_log.error("ASGI application returned without completing its response to %s", self._summary())
         finally:
-            container._running.discard(self)
             self._end()
 
     def _end(self) -> None:
@@ -1072,24 +1495,20 @@ class _Run(httputil.HTTPMessageDelegate):
             self._connection.finish()
         except httputil.HTTPOutputError:
             pass  # fewer bytes than announced: the connection is closed by that
-        self._log()
+        assert self._head is not None
+        self._log(self._head.status)
 
     def _answer(self, status: int) -> None:
-        if self._cut:
-            return
-        text = httputil.responses[status].encode()
-        pairs = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
-        self._head = messages.Head(status, pairs, len(text), False, False)
-        self._complete = True
-        self._write_head(text)
-        self._connection.finish()
-        self._log()
+        if not self._cut:
+            self._complete = True
+            self._write_head(*_plain(status), True)
+            self._connection.finish()
+            self._log(status)
 
     async def _receive(self) -> Message:
         _settle(self._interest)
         while not (self._chunks or self._left or self._complete or (self._body_read and not self._told_end)):
-            waiter = self._waiter = self._waiter or Future()
-            await asyncio.shield(waiter)
+            await self._wait()
         if self._left or self._complete:
             return {"type": "http.disconnect"}
         body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
@@ -1124,7 +1543,8 @@ class _Run(httputil.HTTPMessageDelegate):
         written = None
         try:
             if not self._begun:
-                written = self._write_head(chunk)
+                self._begun = True
+                written = self._write_head(self._head, chunk, not more)
             elif chunk:
                 written = self._connection.write(chunk)
             if not more:
@@ -1133,40 +1553,214 @@ class _Run(httputil.HTTPMessageDelegate):
             self._cut = self._left = True
             raise messages.MessageError(str(error)) from error
         if not more:
-            self._log()
+            self._log(self._head.status)
         if written is not None:
             try:
                 await written
             except iostream.StreamClosedError as error:
                 raise ClientDisconnected("the client is gone") from error
 
-    def _write_head(self, chunk: bytes) -> "Future[None]":
-        """Send the head with the first piece of the body; with a length, where that is known only now."""
-        head = self._head
-        assert head is not None
-        self._begun = True
-        status, pairs, length, has_date, has_server = head
-        pairs = pairs.copy()
-        if length is None and self._complete and self._line.method != "HEAD" and status not in (204, 304):
-            pairs.append((b"content-length", b"%d" % len(chunk)))
-        if not has_server:
-            pairs.append((b"server", _DEFAULT_SERVER.encode()))
-        if not has_date:
-            pairs.append((b"date", httputil.format_timestamp(time.time()).encode()))
-        line = httputil._STANDARD_START_LINES.get(status) or httputil.ResponseStartLine("", status, "Unknown")
-        written: Future[None] = self._connection.write_headers(line, httputil.HTTPHeaders._from_wire(pairs), chunk)
-        return written
 
-    def _summary(self) -> str:
-        context = getattr(self._connection, "context", None)
-        return f"{self._line.method} {one_line(self._line.path)} ({getattr(context, 'remote_ip', None)})"
+class _Inside13(websocket.WebSocketProtocol13):
+    """A connection whose messages go to an application inside."""
 
-    def _log(self) -> None:
-        assert self._head is not None
-        status = self._head.status
-        level = logging.INFO if status < 400 else logging.WARNING if status < 500 else logging.ERROR
-        if access_log.isEnabledFor(level):
-            access_log.log(level, "%d %s %.2fms", status, self._summary(), 1000 * (time.monotonic() - self._began))
+    said_goodbye = False  # a close frame came
+
+    def _on_close_frame(self, event: Any) -> None:
+        self.said_goodbye = True
+        super()._on_close_frame(event)
+
+
+class _Socket(_Inside):
+    """One WebSocket of an application inside."""
+
+    _protocol: _Inside13 | None = None
+    _connect_told = False
+    _over = False
+    _sent_code: int | None = None
+    _room: "Future[None] | None" = None
+    _queued = 0
+    _refusal: messages.Head | None = None
+    _refused = False
+
+    def __init__(self, container: ASGIContainer, server_conn: object, request_conn: Any) -> None:
+        super().__init__(container, server_conn, request_conn)
+        self._received: deque[str | bytes] = deque()
+        self._carrying: asyncio.Task[None] | None = None
+
+    def headers_received(
+        self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
+    ) -> Awaitable[None] | None:
+        self._headers = headers
+        self._start("websocket", cast(httputil.RequestStartLine, start_line), scopes.fields(headers.get_all()))
+        return None
+
+    def client_left(self) -> None:
+        super().client_left()
+        self._over = True
+        self._wake()
+        _settle(self._room)
+
+    def on_connection_close(self) -> None:
+        self.client_left()
+
+    async def _run_application(self, scope: Scope) -> None:
+        try:
+            await self._container.app(scope, self._receive, self._send)
+        except asyncio.CancelledError:
+            self._end(1001)
+            raise
+        except Exception as error:
+            if not (self._over and isinstance(error, ClientDisconnected)):
+                self._log_exception(error)
+            self._end(1011)
+        else:
+            if self._protocol is None and not (self._refused or self._over):
+                app_log.error("ASGI application returned without answering the handshake of %s", self._summary())
+            self._end(1000)
+
+    def _end(self, code: int) -> None:
+        """The application is through: so is its WebSocket."""
+        protocol = self._protocol
+        if protocol is not None:
+            if not (self._over or protocol.is_closing()):
+                protocol.close(code)
+        elif not (self._refused or self._over):
+            self._answer(500)
+        _settle(self._room)
+
+    def _answer(self, status: int) -> None:
+        self._respond(*_plain(status))
+
+    def _respond(self, head: messages.Head, body: bytes) -> None:
+        self._refused = True
+        if not self._over:
+            self._write_head(head, body, True)
+            self._connection.finish()
+            self._log(head.status)
+
+    # -- the port of the protocol
+
+    def on_message(self, message: str | bytes) -> "Future[None] | None":
+        self._received.append(message)
+        self._queued += len(message)
+        self._wake()
+        if self._queued > _MAX_QUEUED and self._room is None:
+            self._room = Future()
+        return self._room
+
+    def on_ping(self, data: bytes) -> None:
+        pass
+
+    def on_pong(self, data: bytes) -> None:
+        pass
+
+    def on_ws_connection_close(self, close_code: int | None = None, close_reason: str | None = None) -> None:
+        self.client_left()
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        app_log.error("Uncaught exception for %s", self._summary(), exc_info=value)
+
+    # -- the application
+
+    async def _receive(self) -> Message:
+        if not self._connect_told:
+            self._connect_told = True
+            return {"type": "websocket.connect"}
+        while not (self._received or self._over or self._refused):
+            await self._wait()
+        if not self._received:
+            return self._disconnect()
+        message = self._received.popleft()
+        self._queued -= len(message)
+        if self._queued <= _MAX_QUEUED:
+            room, self._room = self._room, None
+            _settle(room)
+        return {"type": "websocket.receive", "text" if isinstance(message, str) else "bytes": message}
+
+    def _disconnect(self) -> Message:
+        protocol, code, reason = self._protocol, self._sent_code, ""
+        if protocol is not None and code is None:
+            code, reason = protocol.close_code, protocol.close_reason or ""
+            if code is None:
+                code = 1005 if protocol.said_goodbye else 1006
+        return {"type": "websocket.disconnect", "code": 1006 if code is None else code, "reason": reason}
+
+    async def _send(self, message: Message) -> None:
+        if self._over:
+            raise ClientDisconnected("the client is gone")
+        kind = message["type"]
+        if self._refused:
+            raise messages.MessageError(f"{kind} was sent after the refusal")
+        if self._protocol is None:
+            await self._send_before(kind, message)
+        elif kind == "websocket.send":
+            await self._send_data(messages.websocket_data(message))
+        elif kind == "websocket.close":
+            self._close(message)
+        else:
+            raise messages.MessageError(f"not a message of an open WebSocket: {kind!r}")
+
+    async def _send_before(self, kind: str, message: Message) -> None:
+        if self._refusal is not None and kind != "websocket.http.response.body":
+            raise messages.MessageError(f"{kind} was sent after websocket.http.response.start")
+        if kind == "websocket.accept":
+            await self._accept(message)
+        elif kind == "websocket.close":
+            self._answer(403)
+        elif kind == "websocket.http.response.start":
+            self._refusal, self._refusal_body = messages.response_head(message), b""
+        elif kind == "websocket.http.response.body" and self._refusal is not None:
+            chunk, more = messages.body(message)
+            self._refusal_body += chunk
+            if not more:
+                self._respond(self._refusal, self._refusal_body)
+        else:
+            raise messages.MessageError(f"not a message of a handshake: {kind!r}")
+
+    async def _accept(self, message: Message) -> None:
+        container, headers, subprotocol = self._container, self._headers, message.get("subprotocol")
+        params = container._websocket_params
+        protocol = _Inside13(cast(Any, self), False, params)
+        agreement = handshake.negotiate(headers, lambda _: subprotocol, params.compression_options is not None)
+        pairs = [pair for pair in messages.field_pairs(message.get("headers") or ()) if not pair[0].startswith(b"sec-websocket-")]
+        accept = protocol.compute_accept_value(headers["Sec-WebSocket-Key"])
+        fields = [*agreement.fields, ("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)]
+        pairs += scopes.fields(fields)
+        if agreement.deflate is not None:
+            protocol._create_compressors(agreement.deflate)
+        connection = self._connection
+        self._write_head(messages.Head(101, pairs, None, False, False), b"", False)
+        connection.finish()
+        self._log(101)
+        protocol.stream = connection.detach()
+        self._protocol = protocol
+        protocol.start_pinging()
+        self._carrying = asyncio.create_task(self._carry(protocol))
+
+    async def _carry(self, protocol: _Inside13) -> None:
+        try:
+            await protocol._receive_frame_loop()
+        finally:
+            protocol._abort()
+            self.client_left()
+
+    async def _send_data(self, data: str | bytes) -> None:
+        assert self._protocol is not None
+        try:
+            await self._protocol.write_message(data, isinstance(data, bytes))
+        except websocket.WebSocketClosedError as error:
+            if self._sent_code is not None:
+                raise messages.MessageError("websocket.send was sent after websocket.close") from error
+            raise ClientDisconnected("the client is gone") from error
+
+    def _close(self, message: Message) -> None:
+        assert self._protocol is not None
+        if self._sent_code is not None:
+            raise messages.MessageError("websocket.close was sent before")
+        code = message.get("code", 1000)
+        self._protocol.close(1000 if code is None else code, message.get("reason") or None)
+        self._sent_code = 1000 if code is None else code
 
 
 def _comes_of_leaving(error: BaseException) -> bool:

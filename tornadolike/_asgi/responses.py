@@ -33,6 +33,11 @@ def fields(headers: Iterable[tuple[str, str]], http_version: str, default_server
     return pairs
 
 
+def without_handshake(pairs: Pairs) -> Pairs:
+    """Fields for ``websocket.accept``: those of the handshake itself are the server's."""
+    return [pair for pair in pairs if pair[0] != b"connection" and not pair[0].startswith(b"sec-websocket-")]
+
+
 def _encoded(name: str, value: str) -> tuple[bytes, bytes]:
     text = name + value
     if "\n" in text or "\r" in text or "\0" in text:
