@@ -298,6 +298,7 @@ class _Carrier(httputil.HTTPConnection):
 class _HTTPExchange(_Carrier):
     """One request and its response."""
 
+    is_client = False
     _delegate: httputil.HTTPMessageDelegate | None = None
     _delegate_open = False
     _read_all = False
