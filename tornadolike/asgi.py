@@ -128,7 +128,9 @@ class _Carrier(httputil.HTTPConnection):
     _lost = False  # the client is gone
     _incomplete = False  # a response that begun cannot be completed
     _stream: _NoStream | None = None
-    _root_path = ""
+    _delegate: httputil.HTTPMessageDelegate | None = None
+    _delegate_open = False
+    _request_context: contextvars.Context
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, params: HTTP1ConnectionParameters) -> None:
         self.scope = scope
@@ -155,20 +157,13 @@ class _Carrier(httputil.HTTPConnection):
         """Raises `RuntimeError`: the connection is the ASGI server's, and no application's to take."""
         raise RuntimeError("the connection belongs to the ASGI server and cannot be detached")
 
-    def _run_in_context(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        return self._request_context.run(function, *arguments)
-
-    def _begin_alone(
-        self, adapter: "ASGIAdapter", method: str, version: str, target: requests.Target, headers: httputil.HTTPHeaders
-    ) -> httputil.HTTPMessageDelegate | None:
-        """Start the handler of a request without a body; or return who takes it in the usual way."""
-        take = adapter._request_taker()
-        if take is None:
-            return cast(httputil.HTTPMessageDelegate, self._run_in_context(adapter._start_request, self))
-        request = httputil.HTTPServerRequest._of_connection(self, adapter, method, target.uri, version, headers)
-        _ = request.host_name  # which checks it
-        request._strip_root_path(target.root_path)
-        return cast("httputil.HTTPMessageDelegate | None", self._run_in_context(take, request, None))
+    def _start(self, adapter: "ASGIAdapter", start_line: httputil.RequestStartLine, pairs: requests.Pairs) -> Awaitable[None] | None:
+        """Give the head to whoever will answer; returns what the body has to wait for."""
+        headers = httputil.HTTPHeaders._from_wire(pairs)
+        delegate = adapter._start_request(self)
+        self._delegate = delegate
+        self._delegate_open = True
+        return delegate.headers_received(start_line, headers)
 
     # -- sending
 
@@ -211,9 +206,9 @@ class _Carrier(httputil.HTTPConnection):
                 await self._send(message)
         except OSError as error:
             # What servers raise that follow version 2.4 of the specification; the others say nothing.
-            self._fail_write(future, error)
             self._sending = False
             self._lose(error)
+            self._fail_write(future, error)
             return
         except BaseException as error:
             self._fail_write(future, error)
@@ -248,13 +243,11 @@ class _Carrier(httputil.HTTPConnection):
     def _tell_of_close(self) -> None:
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
-            self._guarded(callback)
+            self._call_later(callback)
 
-    def _guarded(self, function: Callable[[], object]) -> None:
-        try:
-            self._run_in_context(function)
-        except (Exception, asyncio.CancelledError):  # whatever it is, the exchange has to be wound up
-            app_log.error("Uncaught exception", exc_info=True)
+    def _call_later(self, function: Callable[[], object]) -> None:
+        """Call what belongs to the application, in the request's context, which may be entered at the moment."""
+        asyncio.get_running_loop().call_soon(_guarded, function, context=self._request_context)
 
     def _interrupt(self) -> None:
         if self._sending and self._task is not None:
@@ -295,12 +288,17 @@ class _Carrier(httputil.HTTPConnection):
             await asyncio.wait([reader])
 
 
+def _guarded(function: Callable[[], object]) -> None:
+    try:
+        function()
+    except (Exception, asyncio.CancelledError):  # whatever it is, the exchange has to be wound up
+        app_log.error("Uncaught exception", exc_info=True)
+
+
 class _HTTPExchange(_Carrier):
     """One request and its response."""
 
     is_client = False
-    _delegate: httputil.HTTPMessageDelegate | None = None
-    _delegate_open = False
     _read_all = False
     _started = False
     _finished = False
@@ -322,7 +320,7 @@ class _HTTPExchange(_Carrier):
         """Have ``adapter``'s application answer; returns when it has, or the client is gone."""
         pairs = requests.fields(self.scope["headers"])
         try:
-            wanted = self._begin(adapter, pairs)
+            wanted = self._request_context.run(self._begin, adapter, pairs)
             if wanted is not None or not self._read_all:
                 self._reader = asyncio.create_task(self._read(wanted))
             elif not self._over:
@@ -339,19 +337,8 @@ class _HTTPExchange(_Carrier):
         """Give the head to the application; returns what the body has to wait for."""
         target = requests.target(self.scope, adapter._strips_root_path)
         self._root_path = target.root_path
-        headers = httputil.HTTPHeaders._from_wire(pairs)
-        delegate: httputil.HTTPMessageDelegate | None
-        if requests.may_have_body(self._method, self._version, pairs):
-            delegate = self._run_in_context(adapter._start_request, self)
-        else:
-            self._read_all = True
-            delegate = self._begin_alone(adapter, self._method, self._version, target, headers)
-            if delegate is None:
-                return None
-        self._delegate = delegate
-        start_line = httputil.RequestStartLine(self._method, target.uri, self._version)
-        self._delegate_open = True
-        wanted: Awaitable[None] | None = self._run_in_context(delegate.headers_received, start_line, headers)
+        self._read_all = not requests.may_have_body(self._method, self._version, pairs)
+        wanted = self._start(adapter, httputil.RequestStartLine(self._method, target.uri, self._version), pairs)
         if wanted is None and self._read_all:
             self._end_request()
         return wanted
@@ -367,7 +354,7 @@ class _HTTPExchange(_Carrier):
                 self._start_body_timer()
                 await self._read_body()
             elif not self._over:
-                self._end_request()
+                self._request_context.run(self._end_request)
             await self._until_disconnect()
         except Exception as error:
             self._failed(error)
@@ -383,11 +370,11 @@ class _HTTPExchange(_Carrier):
             chunk = message.get("body", b"")
             if chunk and not self._finished:
                 self._count_body(len(chunk))
-                wanted = self._run_in_context(delegate.data_received, bytes(chunk))
+                wanted = self._request_context.run(delegate.data_received, bytes(chunk))
                 if wanted is not None:
                     await gen.convert_yielded(wanted)
             if not message.get("more_body", False):
-                self._end_request()
+                self._request_context.run(self._end_request)
                 return
 
     def _count_body(self, size: int) -> None:
@@ -412,7 +399,7 @@ class _HTTPExchange(_Carrier):
             return
         self._delegate_open = False
         try:
-            self._run_in_context(delegate.finish)
+            delegate.finish()
         except Exception:
             self._delegate_open = True
             raise
@@ -468,7 +455,7 @@ class _HTTPExchange(_Carrier):
         delegate, is_open = self._delegate, self._delegate_open
         self._delegate_open = False
         if is_open and delegate is not None:
-            self._guarded(delegate.on_connection_close)
+            self._call_later(delegate.on_connection_close)
         else:
             super()._tell_of_close()
 
@@ -608,7 +595,7 @@ class _SocketExchange(_Carrier):
         if (await self._receive())["type"] != "websocket.connect":
             return
         try:
-            self._begin(adapter)
+            self._request_context.run(self._begin, adapter)
         except Exception as error:
             self._failed(error)
         await self._carry()
@@ -616,15 +603,13 @@ class _SocketExchange(_Carrier):
     def _begin(self, adapter: "ASGIAdapter") -> None:
         target = requests.target(self.scope, adapter._strips_root_path)
         self._root_path = target.root_path
-        headers = httputil.HTTPHeaders._from_wire(requests.handshake_fields(self.scope))
-        delegate = self._begin_alone(adapter, "GET", "HTTP/1.1", target, headers)
-        if delegate is not None:
-            line = httputil.RequestStartLine("GET", target.uri, "HTTP/1.1")
-            wanted = self._run_in_context(delegate.headers_received, line, headers)
-            if wanted is None:
-                self._run_in_context(delegate.finish)
-            else:
-                gen.convert_yielded(wanted).add_done_callback(lambda _: self._guarded(delegate.finish), context=self._request_context)
+        line = httputil.RequestStartLine("GET", target.uri, "HTTP/1.1")
+        wanted = self._start(adapter, line, requests.handshake_fields(self.scope))
+        finish = cast(httputil.HTTPMessageDelegate, self._delegate).finish
+        if wanted is None:
+            finish()
+        else:
+            gen.convert_yielded(wanted).add_done_callback(lambda _: finish(), context=self._request_context)
 
     def _failed(self, error: Exception) -> None:
         if isinstance(error, httputil.HTTPInputError):
@@ -935,10 +920,6 @@ class ASGIAdapter:
             await self._live(scope, receive, send)
         else:
             raise ValueError(f"not a protocol of this application: {kind!r}")
-
-    def _request_taker(self) -> Any:
-        taker = None if self._params.decompress else getattr(self.application, "_request_taker", None)
-        return None if taker is None else taker()
 
     def _start_request(self, connection: Any) -> httputil.HTTPMessageDelegate:
         application = self.application

@@ -346,7 +346,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
 
 def _server_of(server_conn: object) -> HTTPServer | None:
     """The server that a connection belongs to, as far as it is one of ours."""
-    delegate = getattr(getattr(server_conn, "_session", None), "delegate", None)
+    delegate = getattr(getattr(server_conn, "_session", None), "_delegate", None)
     return delegate if isinstance(delegate, HTTPServer) else None
 
 

@@ -615,7 +615,7 @@ async def test_closing_the_stand_in_ends_the_exchange(host: Host) -> None:
         await host.http("GET").end()
 
 
-@pytest.mark.parametrize("offered", [False])  # PATHSEND
+@pytest.mark.parametrize("offered", [True, False])
 async def test_static_files_go_by_path_where_the_server_offers_that(host: Host, tmp_path: Path, offered: bool) -> None:
     content = b"0123456789" * 100_000
     (tmp_path / "big").write_bytes(content)
