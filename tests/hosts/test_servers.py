@@ -185,8 +185,9 @@ async def test_a_websocket_whose_client_vanishes(server: Server) -> None:
             await asyncio.sleep(0.02)
 
 
-def test_the_lifespan_ends(server: Server) -> None:
+async def test_the_lifespan_ends(server: Server) -> None:
     other = Server(server.name, server.loop)
+    assert (await fetch(other, "/echo")).code == 200
     text = other.stop()
     if server.name != "daphne":  # which knows no lifespan
         assert "came down" in text
