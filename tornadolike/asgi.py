@@ -1252,7 +1252,8 @@ class _Life:
             self._fail(f"the start-up of an ASGI application failed: {told}")
         elif kind in ("lifespan.shutdown.complete", "lifespan.shutdown.failed"):
             self._ended = True
-            if kind.endswith("failed"):
+            # Else it was cancelled with the whole loop, and says no more than that.
+            if kind.endswith("failed") and self._leave.done():
                 app_log.error("The shutdown of an ASGI application failed: %s", told)
         else:
             raise messages.MessageError(f"not a message of a lifespan: {kind!r}")

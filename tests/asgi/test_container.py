@@ -464,6 +464,22 @@ async def test_a_shutdown_that_hangs_is_cancelled(serve: Serve, logs: Any) -> No
     logs.take("tornado.application", "shutdown of an ASGI application took more than 0.01 seconds")
 
 
+async def test_a_lifespan_that_is_cancelled_with_its_loop_says_nothing() -> None:
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.complete"})
+        try:
+            await receive()
+        except asyncio.CancelledError:
+            await send({"type": "lifespan.shutdown.failed", "message": "cancelled"})
+            raise
+
+    container = asgi.ASGIContainer(app)
+    await container.startup()
+    container._life._task.cancel()
+    await asyncio.wait([container._life._task])
+
+
 # -- draining
 
 
