@@ -26,12 +26,14 @@ from collections import deque
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, cast
-from weakref import WeakSet
+from weakref import WeakSet, ref
 
 import tornadolike
 from tornadolike import gen, httpserver, httputil, iostream, websocket
 from tornadolike._asgi import messages, requests, responses, scopes
+from tornadolike._http.grammar import WIRE_SPELLINGS
 from tornadolike._http.log_text import one_line
+from tornadolike._http.response_head import ResponseHead
 from tornadolike._websocket import handshake
 from tornadolike.concurrent import Future
 from tornadolike.escape import json_encode, utf8
@@ -130,6 +132,7 @@ class _Carrier(httputil.HTTPConnection):
     _stream: _NoStream | None = None
     _delegate: httputil.HTTPMessageDelegate | None = None
     _delegate_open = False
+    _head_only = False  # the head is sent, or about to be, and no body event yet
     _request_context: contextvars.Context
 
     def __init__(self, scope: Scope, receive: Receive, send: Send, params: HTTP1ConnectionParameters) -> None:
@@ -192,9 +195,10 @@ class _Carrier(httputil.HTTPConnection):
             if not self._sending:
                 if self._over:
                     return
-                await self._settle_head()
-                if self._outbox or self._over:
-                    continue
+                if self._head_only:
+                    await self._settle_head()
+                    if self._outbox or self._over:
+                        continue
             self._waiter = Future()
             await self._waiter
 
@@ -275,7 +279,9 @@ class _Carrier(httputil.HTTPConnection):
             raise
         finally:
             self._over = True
-            await self._stop()
+            self._task = None
+            if self._reader is not None or self._stuck is not None:
+                await self._stop()
         if self._incomplete:
             raise ResponseIncomplete("the response could not be completed; the log says why")
 
@@ -302,7 +308,6 @@ class _HTTPExchange(_Carrier):
     _read_all = False
     _started = False
     _finished = False
-    _head_only = False  # the head is sent, or about to be, and no body event yet
     _said_last = False  # in an event that is sent, or waits to be
     _broken = False
     _unsent: int | None = None
@@ -472,12 +477,12 @@ class _HTTPExchange(_Carrier):
         """
         code = cast(httputil.ResponseStartLine, start_line).code
         try:
-            pairs = responses.fields(headers.get_all(), self._version, _DEFAULT_SERVER)
+            pairs = self._response_fields(headers)
         except responses.IllegalHeader:
             self._give_up()
             raise
         self._started = True
-        length = headers.get("Content-Length")
+        length = headers._get("Content-Length")
         if self._method == "HEAD" or code == 304:
             self._unsent = 0
         elif length is not None:
@@ -488,6 +493,15 @@ class _HTTPExchange(_Carrier):
         else:
             self._head_only = True
         return self._put(messages)
+
+    def _response_fields(self, headers: httputil.HTTPHeaders) -> responses.Pairs:
+        base = headers._head
+        if base is None:
+            return responses.fields(headers.get_all(), self._version, _DEFAULT_SERVER)
+        shared = base.forms.get("asgi")
+        if shared is None:
+            shared = base.forms["asgi"] = responses.fields(base.values.items(), "HTTP/1.1", _DEFAULT_SERVER)
+        return shared + responses.fields(headers._joined.items(), self._version, _DEFAULT_SERVER)
 
     def write(self, chunk: bytes) -> "Future[None]":
         """Send a piece of the body; done when the server has taken it. Raises `.HTTPOutputError` beyond the Content-Length."""
@@ -551,14 +565,13 @@ class _HTTPExchange(_Carrier):
             waiting.append(_body(b"", False))
 
     async def _settle_head(self) -> None:
-        for _ in range(_TURNS_FOR_BODY if self._head_only else 0):
+        for _ in range(_TURNS_FOR_BODY):
             await asyncio.sleep(0)
             if self._outbox or self._over:
                 return
-        if self._head_only:
-            # Servers keep the head until there is a first piece of the body, be it empty.
-            self._head_only = False
-            self._put([_body(b"", True)])
+        # Servers keep the head until there is a first piece of the body, be it empty.
+        self._head_only = False
+        self._put([_body(b"", True)])
 
 
 def _start(status: int, pairs: responses.Pairs) -> Message:
@@ -1062,6 +1075,7 @@ class ASGIContainer(httputil.HTTPServerConnectionDelegate):
             websocket_ping_interval, websocket_ping_timeout, websocket_max_message_size, websocket_compression_options
         )
         self._servers: WeakSet[object] = WeakSet()
+        self._latest_server: Callable[[], object] = _nobody
         self._running: set[_Inside] = set()
 
     async def startup(self) -> None:
@@ -1094,10 +1108,13 @@ class ASGIContainer(httputil.HTTPServerConnectionDelegate):
         return _Chooser(self, server_conn, request_conn)
 
     def _serve_for(self, server_conn: object) -> None:
+        """Note the server of a connection, if we do not know it yet."""
         server = httpserver._server_of(server_conn)
-        if server is not None and server not in self._servers:
-            self._servers.add(server)
-            httpserver._companions.setdefault(server, set()).add(self)
+        if server is None or server is self._latest_server():
+            return
+        self._latest_server = ref(server)
+        self._servers.add(server)
+        httpserver._companions.setdefault(server, set()).add(self)
 
     def _going_away(self) -> None:
         """A server drains: streams of events, which have no end of their own, come to one."""
@@ -1107,8 +1124,13 @@ class ASGIContainer(httputil.HTTPServerConnectionDelegate):
     async def _server_gone(self, server: object) -> None:
         """A server has drained."""
         self._servers.discard(server)
+        self._latest_server = _nobody
         if not self._servers:
             await self.shutdown()
+
+
+def _nobody() -> None:
+    """No server yet."""
 
 
 class _Chooser(httputil.HTTPMessageDelegate):
@@ -1308,9 +1330,10 @@ class _Inside(httputil.HTTPMessageDelegate):
 
     async def _run(self, scope: Scope) -> None:
         container = self._container
+        life = container._life
         try:
-            if await self._may_begin():
-                scope["state"] = dict(container._life.state)
+            if life.is_started() or await self._may_begin():
+                scope["state"] = life.state.copy()
                 await self._run_application(scope)
         finally:
             container._running.discard(self)
@@ -1318,8 +1341,6 @@ class _Inside(httputil.HTTPMessageDelegate):
     async def _may_begin(self) -> bool:
         """Wait for the start-up of the application; where that has failed, the answer is 503."""
         life = self._container._life
-        if life.is_started():
-            return True
         self._waits_for_start = True
         try:
             await life.start()
@@ -1338,16 +1359,16 @@ class _Inside(httputil.HTTPMessageDelegate):
 
     def _write_head(self, head: messages.Head, chunk: bytes, is_whole: bool) -> "Future[None]":
         """Send the head with the first piece of the body; with a length, where that is known only now."""
-        status, pairs, length, has_date, has_server = head
-        pairs = pairs.copy()
+        status, length = head.status, head.length
         if length is None and is_whole and self._line.method != "HEAD" and status not in (101, 204, 304):
-            pairs.append((b"content-length", b"%d" % len(chunk)))
-        if not has_server:
-            pairs.append((b"server", _DEFAULT_SERVER.encode()))
-        if not has_date:
-            pairs.append((b"date", httputil.format_timestamp(time.time()).encode()))
+            length = len(chunk)
+        headers = _shared_headers(head)
+        if headers is None:
+            headers = httputil.HTTPHeaders._from_wire([*head.pairs, *_own_fields(head, int(time.time()))])
+        if length is not None:
+            headers["Content-Length"] = str(length)
         line = httputil._STANDARD_START_LINES.get(status) or httputil.ResponseStartLine("", status, "Unknown")
-        written: Future[None] = self._connection.write_headers(line, httputil.HTTPHeaders._from_wire(pairs), chunk)
+        written: Future[None] = self._connection.write_headers(line, headers, chunk)
         return written
 
     def _wake(self) -> None:
@@ -1374,10 +1395,42 @@ class _Inside(httputil.HTTPMessageDelegate):
             app_log.error("Exception in ASGI application for %s", self._summary(), exc_info=error)
 
 
+def _own_fields(head: messages.Head, now: int) -> messages.Pairs:
+    """What a server says where the application does not (RFC 9110 §6.6.1)."""
+    fields = [] if head.has_server else [(b"server", _DEFAULT_SERVER.encode())]
+    return fields if head.has_date else [*fields, (b"date", httputil.format_timestamp(now).encode())]
+
+
+# Heads of one second, serialised, by what applications sent. Replaced as a whole: other threads may have loops, too.
+_heads: tuple[int, dict[tuple[tuple[bytes, bytes], ...], ResponseHead]] = (-1, {})
+_MAX_HEADS = 64
+
+
+def _shared_headers(head: messages.Head) -> httputil.HTTPHeaders | None:
+    """Headers that stand on a head which others have, too, since applications send few different ones; None where a name repeats."""
+    global _heads
+    now = int(time.time())
+    second, known = _heads
+    if second != now:
+        known = {}
+        _heads = (now, known)
+    key = tuple(head.pairs)
+    shared = known.get(key)
+    if shared is None:
+        if len(known) >= _MAX_HEADS:
+            return None
+        pairs = [*head.pairs, *_own_fields(head, now)]
+        values = {WIRE_SPELLINGS[name]: value.decode("latin-1") for name, value in pairs}
+        if len(values) < len(pairs):
+            return None
+        shared = known[key] = ResponseHead(values)
+    return httputil.HTTPHeaders(shared)  # type: ignore[call-overload, no-any-return]  # ready made
+
+
 def _plain(status: int, fields: scopes.Pairs | None = None) -> tuple[messages.Head, bytes]:
     """An answer of our own."""
     text = httputil.responses[status].encode()
-    pairs = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text)), *(fields or ())]
+    pairs = [(b"content-type", b"text/plain; charset=utf-8"), *(fields or ())]
     return messages.Head(status, pairs, len(text), False, False), text
 
 
@@ -1403,7 +1456,7 @@ class _Run(_Inside):
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
     ) -> Awaitable[None] | None:
         """Start the application; where the client waits for ``100 Continue``, it gets that when the application asks for the body."""
-        self._start("http", cast(httputil.RequestStartLine, start_line), scopes.fields(headers.get_all()))
+        self._start("http", cast(httputil.RequestStartLine, start_line), _fields_of(headers))
         if "Expect" in headers:
             self._interest = Future()
         return self._interest
@@ -1575,7 +1628,7 @@ class _Socket(_Inside):
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
     ) -> Awaitable[None] | None:
         self._headers = headers
-        self._start("websocket", cast(httputil.RequestStartLine, start_line), scopes.fields(headers.get_all()))
+        self._start("websocket", cast(httputil.RequestStartLine, start_line), _fields_of(headers))
         return None
 
     def client_left(self) -> None:
@@ -1754,6 +1807,11 @@ def _comes_of_leaving(error: BaseException) -> bool:
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+def _fields_of(headers: httputil.HTTPHeaders) -> scopes.Pairs:
+    pairs = headers._pairs
+    return scopes.fields(headers.get_all()) if pairs is None else [(name.lower(), value.strip(b" \t")) for name, value in pairs]
 
 
 def _settle(future: "Future[None] | None") -> None:

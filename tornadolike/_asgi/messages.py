@@ -9,6 +9,7 @@ Pairs = list[tuple[bytes, bytes]]
 
 # About the connection, which is the server's: an application that says how it is framed would contradict what it is framed with.
 _FRAMING = frozenset((b"transfer-encoding", b"keep-alive", b"proxy-connection", b"upgrade"))
+_SPECIAL = _FRAMING | {b"content-length", b"date", b"server"}
 _MIN_STATUS, _MAX_STATUS = 200, 599
 
 
@@ -17,7 +18,7 @@ class MessageError(RuntimeError):
 
 
 class Head(NamedTuple):
-    """A response's status and its fields, names and values checked; ``length`` is the Content-Length, None without one."""
+    """A response's status and its fields, names and values checked; not among them is the Content-Length, ``length``, None without one."""
 
     status: int
     pairs: Pairs
@@ -33,14 +34,19 @@ def response_head(message: Mapping[str, Any]) -> Head:
         raise MessageError(f"not the status of a response: {status!r}")
     pairs: Pairs = []
     length: int | None = None
-    for name, value in field_pairs(message.get("headers") or ()):
-        if name in _FRAMING:
-            continue
-        if name == b"content-length":
-            length = _length(value, length)
-        pairs.append((name, value))
-    names = {name for name, _ in pairs}
-    return Head(status, pairs, length, b"date" in names, b"server" in names)
+    has_date = has_server = False
+    for pair in message.get("headers") or ():
+        name, value = pair = _field(pair)
+        if name in _SPECIAL:
+            if name in _FRAMING:
+                continue
+            if name == b"content-length":
+                length = _length(value, length)
+                continue
+            has_date = has_date or name == b"date"
+            has_server = has_server or name == b"server"
+        pairs.append(pair)
+    return Head(status, pairs, length, has_date, has_server)
 
 
 def _length(value: bytes, before: int | None) -> int:
@@ -63,23 +69,23 @@ def _field(pair: Any) -> tuple[bytes, bytes]:
         raise MessageError(f"not a pair of name and value: {pair!r}") from None
     if not isinstance(name, bytes) or not isinstance(value, bytes):
         raise MessageError(f"header names and values are bytes: {pair!r}")
-    if name not in _known_names:
-        _check_name(name)
+    lowered = _known_names.get(name) or _check_name(name)
     if b"\n" in value or b"\r" in value or b"\0" in value:
         raise MessageError(f"Illegal characters (CR or LF) in header: {name + b': ' + value!r}")
-    return (name if name.islower() else name.lower()), value
+    return lowered, value
 
 
-# Names that applications have used, each found to be a token. They use few; those that make names up fill it once.
-_known_names: set[bytes] = set()
+# Names that applications have used, each found to be a token, in lower case. They use few; those that make names up fill it once.
+_known_names: dict[bytes, bytes] = {}
 _MAX_KNOWN_NAMES = 1000
 
 
-def _check_name(name: bytes) -> None:
+def _check_name(name: bytes) -> bytes:
     if not grammar.field_name.fullmatch(name.decode("latin-1")):
         raise MessageError(f"not the name of a header: {name!r}")
     if len(_known_names) < _MAX_KNOWN_NAMES:
-        _known_names.add(name)
+        _known_names[name] = name.lower()
+    return name.lower()
 
 
 def body(message: Mapping[str, Any]) -> tuple[bytes, bool]:

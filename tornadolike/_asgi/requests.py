@@ -42,7 +42,10 @@ def scheme(scope: Scope) -> str:
 
 def target(scope: Scope, strip_root_path: bool = True) -> Target:
     """The request target, percent-encoded as it came as far as the server tells."""
-    path = str(scope["path"])
+    path: str = scope["path"]
+    raw_path: bytes | None = scope.get("raw_path")
+    if raw_path is not None and not scope.get("root_path") and not scope.get("query_string") and raw_path == path.encode():
+        return Target(path, path, "")  # nearly every request
     root_path = str(scope.get("root_path") or "").rstrip("/")
     raw = _raw_path(scope, path, root_path)
     query = scope.get("query_string") or b""
@@ -81,7 +84,7 @@ def _root_of(raw: str, root_path: str) -> str:
 
 def fields(headers: Iterable[Iterable[bytes]]) -> Pairs:
     """The header fields, cookies in one: other fields are joined with a comma, cookies with a semicolon (RFC 9113 §8.2.3)."""
-    pairs: Pairs = [(bytes(name), bytes(value)) for name, value in headers]
+    pairs: Pairs = [*headers]  # type: ignore[list-item]  # pairs, be they tuples or lists
     cookies = [value for name, value in pairs if name == b"cookie"]
     if len(cookies) > 1:
         pairs = [pair for pair in pairs if pair[0] != b"cookie"]
@@ -93,7 +96,8 @@ def may_have_body(method: str, http_version: str, pairs: Pairs) -> bool:
     """Whether a body has to be asked for. In HTTP/1 its head announces it (RFC 9112 §6.3)."""
     if method not in _BODILESS_METHODS or not http_version.startswith("HTTP/1"):
         return True
-    return any(name == b"transfer-encoding" or (name == b"content-length" and value.strip() != b"0") for name, value in pairs)
+    fields = dict(pairs)
+    return b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip() != b"0"
 
 
 def handshake_fields(scope: Scope) -> Pairs:

@@ -22,15 +22,31 @@ def fields(headers: Iterable[tuple[str, str]], http_version: str, default_server
     """
     pairs = []
     for name, value in headers:
-        lowered = name.lower()
-        if lowered in _CONNECTION_FIELDS or lowered in _SERVERS_FIELDS:
+        encoded = _names.get(name)
+        if encoded is None:
+            encoded = _encode_name(name)
+        if not encoded or (encoded in _CONDITIONAL and not _is_sent(encoded, value, http_version, default_server)):
             continue
-        if lowered == "connection" and not http_version.startswith("HTTP/1"):
-            continue
-        if lowered == "server" and value == default_server:
-            continue
-        pairs.append(_encoded(lowered, value))
+        pairs.append((encoded, value.encode() if value.isascii() and value.isprintable() else _encode_value(name, value)))
     return pairs
+
+
+def _is_sent(name: bytes, value: str, http_version: str, default_server: str) -> bool:
+    return value != default_server if name == b"server" else http_version.startswith("HTTP/1")
+
+
+_CONDITIONAL = frozenset((b"server", b"connection"))
+# Names as ASGI has them; empty for those that are not sent. Programs use few; those that make names up fill it once.
+_names: dict[str, bytes] = {}
+_MAX_NAMES = 1000
+
+
+def _encode_name(name: str) -> bytes:
+    lowered = name.lower()
+    encoded = b"" if lowered in _CONNECTION_FIELDS or lowered in _SERVERS_FIELDS else _encode_value(name, lowered)
+    if len(_names) < _MAX_NAMES:
+        _names[name] = encoded
+    return encoded
 
 
 def without_handshake(pairs: Pairs) -> Pairs:
@@ -38,11 +54,10 @@ def without_handshake(pairs: Pairs) -> Pairs:
     return [pair for pair in pairs if pair[0] != b"connection" and not pair[0].startswith(b"sec-websocket-")]
 
 
-def _encoded(name: str, value: str) -> tuple[bytes, bytes]:
-    text = name + value
-    if "\n" in text or "\r" in text or "\0" in text:
+def _encode_value(name: str, value: str) -> bytes:
+    if "\n" in value or "\r" in value or "\0" in value:
         raise IllegalHeader(f"Illegal characters (CR or LF) in header: {f'{name}: {value}'.encode()!r}")
     try:
-        return name.encode("latin-1"), value.encode("latin-1")
+        return value.encode("latin-1")
     except UnicodeEncodeError as error:
         raise IllegalHeader(f"Character outside Latin-1 in header: {f'{name}: {value}'!r}") from error
