@@ -12,7 +12,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 from tornadolike import _imported_names, gen, httputil, iostream, netutil
 from tornadolike._http import forwarded
@@ -58,6 +58,8 @@ _DEFAULT_IDLE_SECONDS = 3600
 _servers: "WeakSet[HTTPServer]" = WeakSet()
 # What is told of a server that begins to listen: the command line adds its health checks to it, and tells its supervisor.
 _on_listen: "list[Callable[[HTTPServer], None]]" = []
+# Applications of other kinds inside ours: their lives end with that of the server.
+_companions: "WeakKeyDictionary[HTTPServer, set[Any]]" = WeakKeyDictionary()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_servers.clear)  # the parent's, and its business
@@ -243,14 +245,23 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         self.stop()
         await _let_arrive()
         self.conn_params.no_keep_alive = True
+        for companion in tuple(_companions.get(self, ())):
+            companion._going_away()
         told: WeakSet[iostream.IOStream] = WeakSet()
         heard: WeakSet[Any] = WeakSet()
         while self.__wind_down(told, heard):
             if deadline is not None and loop.time() >= deadline:
                 await self.__cut_off(told, timeout)
+                await self.__end_companions()
                 return False
             await asyncio.sleep(_DRAIN_POLL_SECONDS)
+        await self.__end_companions()
         return True
+
+    async def __end_companions(self) -> None:
+        """End the lifespans of applications inside, once nothing is open that could need them."""
+        for companion in _companions.pop(self, ()):
+            await companion._server_gone(self)
 
     def __wind_down(self, told: WeakSet[iostream.IOStream], heard: WeakSet[Any]) -> bool:
         """Close what is idle, let nothing become idle again, tell handlers and WebSockets. Says whether anything is still open."""
@@ -339,6 +350,12 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             self.__taken_over.add(stream)
         elif self._admission is not None:
             self._admission.release(stream)
+
+
+def _server_of(server_conn: object) -> HTTPServer | None:
+    """The server that a connection belongs to, as far as it is one of ours."""
+    delegate = getattr(getattr(server_conn, "_session", None), "_delegate", None)
+    return delegate if isinstance(delegate, HTTPServer) else None
 
 
 def _in_flight(server: HTTPServer) -> list[str]:

@@ -427,6 +427,7 @@ class HTTPServerRequest:
 
     _finish_time: float | None = None
     _raw_query: str = ""
+    _root_path = ""
 
     def __init__(
         self,
@@ -464,8 +465,15 @@ class HTTPServerRequest:
         self.query = query
         if uri[:1] != "/":
             self._read_absolute_form()
+        if isinstance(connection, HTTPConnection) and connection._root_path:
+            self._strip_root_path(connection._root_path)
         if query:
             self._check_query(query)
+
+    def _strip_root_path(self, root_path: str) -> None:
+        """Take away from ``path``, not from ``uri``, what a server in front has put before the application's own paths."""
+        self._root_path = root_path
+        self.path = self.path[len(root_path) :] or "/"
 
     def _field(self, name: str) -> str | None:
         """A header's value, also where the headers are some other mapping."""
@@ -597,9 +605,11 @@ class HTTPServerRequest:
         """
         if self.connection is None:
             return None
-        stream = typing.cast("typing.Any", self.connection).stream
+        socket = typing.cast("typing.Any", self.connection).stream.socket
+        if socket is None:  # on another server
+            return None
         try:
-            return typing.cast("dict[str, typing.Any] | bytes | None", stream.socket.getpeercert(binary_form=binary_form))
+            return typing.cast("dict[str, typing.Any] | bytes | None", socket.getpeercert(binary_form=binary_form))
         except SSLError:
             return None
 
@@ -699,6 +709,8 @@ class HTTPConnection:
     stream: typing.Any
     # All that runs for this request runs in this one object. None: wherever the caller is.
     _request_context: contextvars.Context | None = None
+    # What a server in front has put before the paths of the application; part of the request target.
+    _root_path = ""
 
     def write_headers(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None

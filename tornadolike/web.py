@@ -988,7 +988,7 @@ class RequestHandler:
             include_host = getattr(self, "include_host", False)
         host = f"{self.request.protocol}://{self.request.host}" if include_host else ""
         url: str = handler_class.make_static_url(self.settings, path, **kwargs)
-        return host + url
+        return f"{host}{_root_path(self.request)}{url}"
 
     def require_setting(self, name: str, feature: str = "this feature") -> None:
         """Raise an exception that names ``feature`` unless the application's setting ``name`` is set."""
@@ -996,8 +996,8 @@ class RequestHandler:
             raise Exception(f"You must define the '{name}' setting in your application to use {feature}")
 
     def reverse_url(self, name: str, *args: Any) -> str:
-        """Do what `Application.reverse_url` does."""
-        return self.application.reverse_url(name, *args)
+        """Do what `Application.reverse_url` does; below the server's ``root_path``, where it has one."""
+        return _root_path(self.request) + self.application.reverse_url(name, *args)
 
     # ---- what the client has already
 
@@ -1213,6 +1213,11 @@ def _fail_body(request: httputil.HTTPServerRequest) -> None:
         body.exception()
 
 
+def _root_path(request: httputil.HTTPServerRequest) -> str:
+    """What a server in front has put before the application's own paths: ASGI's ``root_path``. Doubles of requests have none."""
+    return str(vars(request).get("_root_path", ""))
+
+
 def _directory_of_caller() -> str:
     """The directory of the source file, other than this one, that called."""
     frame = sys._getframe()
@@ -1290,6 +1295,7 @@ def addslash(method: _Method) -> _Method:
 def _redirect_to_path(handler: RequestHandler, path: str) -> None:
     """Redirect for good to a path made from that of the request, its query kept."""
     _refuse_foreign_path(path)
+    path = _root_path(handler.request) + path
     handler.redirect(f"{path}?{handler.request.query}" if handler.request.query else path, permanent=True)
 
 

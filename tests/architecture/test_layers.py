@@ -15,7 +15,7 @@ import tornadolike
 
 PACKAGE = Path(tornadolike.__file__).parent
 PYPROJECT = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text(encoding="utf-8"))
-PURE_ROOMS = ("_http", "_http1", "_websocket", "_web", "_template", "_client")
+PURE_ROOMS = ("_http", "_http1", "_websocket", "_asgi", "_web", "_template", "_client")
 IMPURE = {"asyncio", "socket", "ssl", "time", "logging", "threading", "select", "selectors", "subprocess"}
 MODULES = {
     path: ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__") for path in PACKAGE.rglob("*.py")

@@ -7,6 +7,7 @@ import doctest
 import hashlib
 import io
 import json
+import logging
 import os
 import re
 import shlex
@@ -57,6 +58,31 @@ async def test_cookies_files_and_blocking_work(samples: Samples, serve: Any) -> 
         assert (await fetch(again.body.decode().rpartition(" ")[2])).body == b"body { margin: 0 }"
     async with serve(page.digests) as fetch:
         assert (await fetch("/", method="POST", body=b"abc")).body == hashlib.sha256(b"abc").hexdigest().encode()
+
+
+async def test_asgi(samples: Samples, serve: Any) -> None:
+    pytest.importorskip("fastapi", reason="the extra `hosts` is not installed")
+    import httpx
+    import httpx_ws
+    import httpx_ws.transport
+
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    page = samples("asgi.md")
+    await page.open_place(page.old)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(page.asgi), base_url="http://shop") as client:
+        assert (await client.get("/")).text == "Hello from here"
+    await page.close_place(page.old)
+    transport = httpx_ws.transport.ASGIWebSocketTransport(page.asgi)
+    async with httpx.AsyncClient(transport=transport) as client, httpx_ws.aconnect_ws("http://shop/clock", client) as clock:
+        await clock.send_text("now")
+        assert "T" in await clock.receive_text()
+    async with serve(page.site) as fetch:
+        assert json.loads((await fetch("/api/me")).body) == {"user": None}
+        cookie = (await fetch("/login", method="POST", body="name=Ada")).headers["Set-Cookie"].partition(";")[0]
+        assert json.loads((await fetch("/api/me", headers={"Cookie": cookie})).body) == {"user": "Ada"}
+    async with serve(page.moving) as fetch:
+        assert json.loads((await fetch("/films/7")).body) == {"film": 7, "by": "FastAPI"}
+        assert json.loads((await fetch("/books/7")).body) == {"book": "7", "by": "a handler"}
 
 
 async def test_streaming(samples: Samples, serve: Any) -> None:

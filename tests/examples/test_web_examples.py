@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Start = Callable[..., Any]
 
 
@@ -169,3 +171,15 @@ def test_wsgi_beside_handlers(start: Start) -> None:
     assert (status, headers["Location"]) == (303, "/guests")
     assert program.request("GET", "/guests")[2].decode() == "Grüße\n"
     assert program.request("GET", "/elsewhere")[0] == 404
+
+
+def test_asgi_runs_beside_handlers(start: Start, implementation: str) -> None:
+    if implementation == "tornado":
+        pytest.skip("Tornado has no `tornado.asgi`")
+    program = start("asgi_inside.py")
+    assert program.request("GET", "/")[2] == b"a handler\n"
+    assert json.loads(program.request("GET", "/counter/a")[2]) == {"path": "/counter/a", "visits": 1}
+    assert json.loads(program.request("GET", "/counter/b")[2])["visits"] == 2
+    status, printed, errors = program.end()
+    assert (status, printed) == (0, "2 visits\n")
+    assert "Traceback" not in errors

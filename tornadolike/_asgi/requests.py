@@ -1,0 +1,119 @@
+"""What a scope asks for, in the words of HTTP/1.1: for handlers that were written for that.
+
+Servers fill scopes differently where the specification leaves it open: ``raw_path`` may be missing, may hold the query string, or may
+lack the root path that ``path`` begins with; repeated ``cookie`` fields come apart from HTTP/2.
+"""
+
+import base64
+import os
+import urllib.parse
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+Pairs = list[tuple[bytes, bytes]]
+Scope = Mapping[str, Any]
+
+# What RFC 3986 §3.3 lets stand in a path as it is.
+_PATH_SAFE = "/!$&'()*+,;=:@-._~"
+_BODILESS_METHODS = frozenset(("GET", "HEAD"))
+_WEBSOCKET_SCHEMES = {"ws": "http", "wss": "https"}
+_KEY_BYTES = 16
+
+
+class Target(NamedTuple):
+    """``uri`` is the whole request target; ``path`` the part of it that is routed, without ``root_path``."""
+
+    uri: str
+    path: str
+    root_path: str
+
+
+def version(scope: Scope) -> str:
+    """``HTTP/1.1`` and the like; ``HTTP/2.0`` for HTTP/2."""
+    number = str(scope.get("http_version", "1.1"))
+    return f"HTTP/{number}" if "." in number else f"HTTP/{number}.0"
+
+
+def scheme(scope: Scope) -> str:
+    """``http`` or ``https``, for WebSockets too."""
+    named = str(scope.get("scheme") or "http")
+    return _WEBSOCKET_SCHEMES.get(named, named)
+
+
+def target(scope: Scope, strip_root_path: bool = True) -> Target:
+    """The request target, percent-encoded as it came as far as the server tells."""
+    path: str = scope["path"]
+    raw_path: bytes | None = scope.get("raw_path")
+    if raw_path is not None and not scope.get("root_path") and not scope.get("query_string") and raw_path == path.encode():
+        return Target(path, path, "")  # nearly every request
+    root_path = str(scope.get("root_path") or "").rstrip("/")
+    raw = _raw_path(scope, path, root_path)
+    query = scope.get("query_string") or b""
+    uri = f"{raw}?{query.decode('latin-1')}" if query else raw
+    if not (strip_root_path and root_path and is_below(path, root_path)):
+        return Target(uri, raw, "")
+    root = _root_of(raw, root_path)
+    return Target(uri, raw[len(root) :] or "/", root)
+
+
+def is_below(path: str, root_path: str) -> bool:
+    """Whether ``path`` is ``root_path`` or lies below it."""
+    return path.startswith(root_path) and path[len(root_path) : len(root_path) + 1] in ("", "/")
+
+
+def _raw_path(scope: Scope, path: str, root_path: str) -> str:
+    raw = (scope.get("raw_path") or b"").partition(b"?")[0].decode("latin-1")
+    if raw:
+        decoded = urllib.parse.unquote(raw)
+        if decoded == path:
+            return raw
+        if root_path and path == root_path + decoded:
+            return urllib.parse.quote(root_path, safe=_PATH_SAFE) + raw
+    return urllib.parse.quote(path, safe=_PATH_SAFE) or "/"
+
+
+def _root_of(raw: str, root_path: str) -> str:
+    """The beginning of ``raw`` that stands for ``root_path``, which has as many slashes."""
+    end = -1
+    for _ in range(root_path.count("/") + 1):
+        end = raw.find("/", end + 1)
+        if end < 0:
+            return raw
+    return raw[:end]
+
+
+def fields(headers: Iterable[Iterable[bytes]]) -> Pairs:
+    """The header fields, cookies in one: other fields are joined with a comma, cookies with a semicolon (RFC 9113 §8.2.3)."""
+    pairs: Pairs = [*headers]  # type: ignore[list-item]  # pairs, be they tuples or lists
+    cookies = [value for name, value in pairs if name == b"cookie"]
+    if len(cookies) > 1:
+        pairs = [pair for pair in pairs if pair[0] != b"cookie"]
+        pairs.append((b"cookie", b"; ".join(cookies)))
+    return pairs
+
+
+def may_have_body(method: str, http_version: str, pairs: Pairs) -> bool:
+    """Whether a body has to be asked for. In HTTP/1 its head announces it (RFC 9112 §6.3)."""
+    if method not in _BODILESS_METHODS or not http_version.startswith("HTTP/1"):
+        return True
+    fields = dict(pairs)
+    return b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip() != b"0"
+
+
+def handshake_fields(scope: Scope) -> Pairs:
+    """The fields of a WebSocket's opening handshake (RFC 6455 §4.1), those of HTTP/1.1 filled in where the scope has come another way.
+
+    Over HTTP/2 there is no key (RFC 8441 §5); any one will do, since the server has seen to the handshake.
+    """
+    pairs = fields(scope["headers"])
+    names = {name for name, _ in pairs}
+    wanted = {
+        b"upgrade": b"websocket",
+        b"connection": b"Upgrade",
+        b"sec-websocket-version": b"13",
+        b"sec-websocket-protocol": ", ".join(scope.get("subprotocols") or ()).encode("latin-1"),
+    }
+    if b"sec-websocket-key" not in names:
+        wanted[b"sec-websocket-key"] = base64.b64encode(os.urandom(_KEY_BYTES))
+    pairs += [(name, value) for name, value in wanted.items() if value and name not in names]
+    return pairs
