@@ -32,6 +32,7 @@ import logging
 import math
 import mimetypes
 import numbers
+import operator
 import os
 import re
 import socket
@@ -46,7 +47,7 @@ import warnings
 import zlib
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast, overload
 
 import tornadolike
 import tornadolike.locale
@@ -1819,6 +1820,9 @@ class StaticFileHandler(RequestHandler):
         return self.get(path, include_body=False)
 
     async def get(self, path: str, include_body: bool = True) -> None:
+        key = self.__key_of_answer(path)
+        if key is not None and self.__answers_again(key):
+            return
         self.path = self.parse_url_path(path)
         self.absolute_path = self.validate_absolute_path(self.root, self.get_absolute_path(self.root, self.path))
         if self.absolute_path is None:
@@ -1841,16 +1845,53 @@ class StaticFileHandler(RequestHandler):
         self.set_header("Content-Length", span.size)
         if include_body:
             try:
-                await self.__send_content(span, size)
+                await self.__send_content(span, size, key)
             except iostream.StreamClosedError:
                 return
         else:
             assert self.request.method == "HEAD"
 
+    def __key_of_answer(self, path: str) -> tuple[Any, ...] | None:
+        """What an answer with a whole file depends on besides the file and the second; None where it depends on more."""
+        request = self.request
+        plain = self.__class__ is StaticFileHandler and request.method == "GET" and getattr(request.headers, "_bare", False)
+        if not plain or request.query or self._transforms or self._status_code != 200 or self._write_buffer:
+            return None
+        head = self._headers._head
+        if head is not _initial_head_now() or self._headers._joined or type(self.root) is not str or not _is_as_made(self):
+            return None
+        listed_type = mimetypes.types_map.get("." + path.rpartition(".")[2])
+        return head, self.root, path, str(self.allowed_symlink_directory), self.CACHE_MAX_AGE, listed_type
+
+    def __answers_again(self, key: tuple[Any, ...]) -> bool:
+        """Answer with a file that was answered with in this second, and is unchanged: its headers are those of that time."""
+        answer = _answers.get(key)
+        if answer is None:
+            return False
+        try:
+            found = os.stat(answer.absolute_path)
+        except OSError:
+            return False
+        content = _kept_files.get(answer.absolute_path, found, self.request._start_time)
+        if content is not answer.content or self._finished or not self._auto_finish:
+            return False
+        self.path, self.absolute_path, self.modified, self._stat_result = key[2], answer.absolute_path, answer.modified, found
+        self._headers = httputil.HTTPHeaders(answer.head)  # type: ignore[call-overload]  # ready made
+        self._headers["Content-Length"] = answer.length
+        self._write_buffer = [answer.content]
+        return True
+
+    def __note_answer(self, key: tuple[Any, ...], content: bytes) -> None:
+        if len(_answers) >= _MAX_ANSWERS or (_answers and next(iter(_answers))[0] is not key[0]):
+            _answers.clear()
+        fields = dict(self._headers.get_all())
+        length = fields.pop("Content-Length")
+        _answers[key] = _Answer(cast(str, self.absolute_path), self.modified, ResponseHead(fields), length, content)
+
     def __requested_span(self, size: int) -> static_files.Span | None:
         """The part of the content to send, all of it where no part is asked for; None for a part that is not there."""
         headers = self.request.headers
-        field = headers._get("Range")
+        field = None if headers._bare else headers._get("Range")
         wanted = httputil._parse_request_range(field) if field else None
         if wanted is None:
             return static_files.Span(0, size)
@@ -1858,7 +1899,7 @@ class StaticFileHandler(RequestHandler):
             return static_files.Span(0, size)
         return static_files.span(wanted, size)
 
-    async def __send_content(self, span: static_files.Span, size: int) -> None:
+    async def __send_content(self, span: static_files.Span, size: int, key: tuple[Any, ...] | None) -> None:
         assert self.absolute_path is not None
         start, end = (None, None) if span.size == size else span
         content: Any = self.get_content(self.absolute_path, start, end)
@@ -1868,6 +1909,8 @@ class StaticFileHandler(RequestHandler):
                 await self.__send_file(span)
                 return
             content = kept if start is None else kept[start:end]
+            if key is not None:
+                self.__note_answer(key, kept)
         for chunk in [content] if isinstance(content, bytes) else content:
             self.write(chunk)
             await self.flush()
@@ -1948,6 +1991,8 @@ class StaticFileHandler(RequestHandler):
     def should_return_304(self) -> bool:
         """Say whether the client has the file already. ``If-Modified-Since`` counts only where it sends no tag."""
         headers = self.request.headers
+        if headers._bare:
+            return False
         if headers._get("If-None-Match"):
             return self.check_etag_header()
         since = headers._get("If-Modified-Since")
@@ -1960,7 +2005,7 @@ class StaticFileHandler(RequestHandler):
         What is returned goes to `validate_absolute_path` and, when `static_url` asked, to `get_content_version`, with
         no more checks; so a path that leads out of ``root`` raises `HTTPError` 403 already here.
         """
-        absolute = os.path.abspath(os.path.join(root, path))
+        absolute = static_files.below(root, path)
         cls._check_in_root(root, absolute, path)
         return absolute
 
@@ -2063,7 +2108,7 @@ class StaticFileHandler(RequestHandler):
 
     def get_modified_time(self) -> dt.datetime | None:
         """Return when the content changed last, in UTC and whole seconds; None if that is not known."""
-        return dt.datetime.fromtimestamp(int(self._stat().st_mtime), dt.UTC)
+        return static_files.utc(int(self._stat().st_mtime))
 
     def get_content_type(self) -> str:
         """Return the ``Content-Type``: by default guessed from the name of the file."""
@@ -2147,6 +2192,38 @@ _targets = static_files.Targets()
 # What the files were like whose versions are remembered.
 _versions_of: dict[str, tuple[int, ...]] = {}
 _kept_files = kept_files.KeptFiles()
+
+
+class _Answer(NamedTuple):
+    """An answer with a whole file: what its headers were, without its length."""
+
+    absolute_path: str
+    modified: dt.datetime | None
+    head: ResponseHead
+    length: str
+    content: bytes
+
+
+# Answers of one second, by `StaticFileHandler.__key_of_answer`.
+_answers: dict[tuple[Any, ...], _Answer] = {}
+_MAX_ANSWERS = 1000
+# All that can be replaced in the making of one.
+_STATIC_METHODS = tuple(name for name, value in vars(StaticFileHandler).items() if callable(value) or isinstance(value, classmethod))
+_METHODS_BELOW = ("set_header", "set_etag_header", "check_etag_header", "_convert_header_value", "write", "flush")
+_static_methods_of = operator.itemgetter(*_STATIC_METHODS)
+_methods_below_of = operator.itemgetter(*_METHODS_BELOW)
+_AS_MADE = _static_methods_of(vars(StaticFileHandler)), _methods_below_of(vars(RequestHandler))
+_STATIC_NAMES = frozenset((*_STATIC_METHODS, *_METHODS_BELOW))
+
+
+def _is_as_made(handler: StaticFileHandler) -> bool:
+    """Whether nobody has put anything else in the place of a method, on the classes or on the handler."""
+    try:
+        found = _static_methods_of(vars(StaticFileHandler)), _methods_below_of(vars(RequestHandler))
+    except KeyError:
+        return False
+    return found == _AS_MADE and _STATIC_NAMES.isdisjoint(vars(handler))
+
 
 # Attributes of a handler that see each piece of its answer.
 _SEES_BYTES = frozenset(("write", "flush"))

@@ -291,9 +291,9 @@ async def test_a_length_of_ones_own_is_still_checked(connect, root, logs, kernel
     """A Content-Length that is too small for the file: it is not sent past the check."""
     original = web.StaticFileHandler._StaticFileHandler__send_content
 
-    async def shorten(self, span, size):
+    async def shorten(self, span, size, key):
         self.set_header("Content-Length", "10")
-        await original(self, span, size)
+        await original(self, span, size, key)
 
     monkeypatch.setattr(web.StaticFileHandler, "_StaticFileHandler__send_content", shorten)
     reader, writer = await connect()

@@ -1,5 +1,6 @@
 """Files under a root: which paths are inside, which part of a file is asked for, and how it is read."""
 
+import datetime as dt
 import os
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -27,6 +28,24 @@ def absolute_directory(path: str) -> str:
     path = os.fspath(path)
     # What is absolute already says all: it need not be computed for each request.
     return _normal_directory(path) if os.sep == "/" and path.startswith("/") else os.path.join(os.path.abspath(path), "")
+
+
+@lru_cache(maxsize=1024)
+def _below(root: str, path: str) -> str:
+    return os.path.abspath(os.path.join(root, path))
+
+
+def below(root: str, path: str) -> str:
+    """The absolute path of ``path``, which is relative to ``root``. Nothing is looked up on disk."""
+    if os.sep == "/" and type(root) is str and root.startswith("/"):  # whatever the current directory is
+        return _below(root, path)
+    return os.path.abspath(os.path.join(root, path))
+
+
+@lru_cache(maxsize=1024)
+def utc(seconds: int) -> dt.datetime:
+    """A time stamp as a date."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
 class Targets:
