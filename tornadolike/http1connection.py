@@ -25,7 +25,7 @@ from tornadolike._http.response_head import ResponseHead as ResponseFields
 from tornadolike._http1 import select, serialize
 from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, ServerEngine
 from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
-from tornadolike._http1.events import BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
+from tornadolike._http1.events import END, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.log import app_log, gen_log
 
@@ -224,7 +224,14 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._engine.store(data)
             return
         try:
-            self._pump(iter(self._engine.feed(data)))
+            events = self._engine.feed(data)
+            if len(events) == 2 and events[1] is END and type(head := events[0]) is RequestHead:
+                # Nearly every request: there is nothing to wait for between its head and its end.
+                wanted = self._on_request(head)
+                if not self._over and (wanted is None or not self._has_to_wait(wanted, iter(events[1:]))):
+                    self._on_end()
+            else:
+                self._pump(iter(events))
         except (Exception, asyncio.CancelledError) as error:
             self._failed(error)
 
@@ -566,9 +573,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             chunk, rest = b"", chunk
         try:
             if self.is_client:
-                data = self._request_head(start_line, headers)  # type: ignore[arg-type]  # a client's
-                if chunk:
-                    data += self._engine.send_body(chunk)
+                data = self._request_head(start_line, headers, chunk or b"")  # type: ignore[arg-type]  # a client's
             else:
                 data = self._response_head(start_line, headers, chunk or b"", len(rest))  # type: ignore[arg-type]  # a server's
         except BodyTooLong:
@@ -583,35 +588,37 @@ class HTTP1Connection(httputil.HTTPConnection):
             data = self._body_bytes(rest)
         return self._send(data)
 
-    def _request_head(self, start_line: httputil.RequestStartLine, headers: httputil.HTTPHeaders) -> bytes:
+    def _request_head(self, start_line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, chunk: bytes) -> bytes:
         method, target = start_line.method, start_line.path
         field = headers.get("Content-Length")
         length = None if field is None else parse_int(field)
         chunked = length is None and method in ("POST", "PUT", "PATCH")
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
-        return cast(ClientEngine, self._engine).send_head(method, target, headers.get_all(), length, chunked)
+        engine = cast(ClientEngine, self._engine)
+        return engine.send_head(method, target, headers.get_all(), length, chunked) + (engine.send_body(chunk) if chunk else b"")
 
     def _response_head(self, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders, chunk: bytes, later: int) -> bytes:
         """The head and ``chunk``, behind which so many bytes come at once."""
         engine: ServerEngine = self._engine  # type: ignore[assignment]  # a server's
         _, code, reason = start_line
         base: ResponseFields | None = getattr(headers, "_head", None)
-        # What they stand on says nothing about framing.
-        get = headers.get if base is None else headers._joined.get
-        field, options = get("Content-Length"), get("Connection")
-        length: int | None = None
-        if field is not None and options is None and code in _ORDINARY_STATUS and engine.is_plain():
-            length, chunked = parse_int(field), False
-        else:
-            length, chunked = self._frame(code, headers, field, options, len(chunk) + later)
-        if base is None or headers._head is not base:
+        if base is None:
+            length, chunked = self._frame(code, headers, headers.get("Content-Length"), headers.get("Connection"), len(chunk) + later)
             head = engine.send_head(code, reason, headers.get_all(), length, chunked)
             return head + engine.send_body(chunk) if chunk else head
+        fields = headers._joined  # what they stand on says nothing about framing
+        field = fields.get("Content-Length")
         ready = base.forms.get(code)
         if ready is None or ready[0] is not reason:
             ready = base.forms[code] = reason, serialize.start_line(f"HTTP/1.1 {code} {reason}\r\n") + base.lines
-        return engine.send_ready_head(ready[1], headers._joined.items(), length, chunked, chunk)
+        if field is not None and "Connection" not in fields and field == str(len(chunk) + later) and code in _ORDINARY_STATUS:
+            # Most of all answers: head and body at once, and both sides like to go on.
+            whole = engine.send_whole(ready[1], fields.items(), chunk, later)
+            if whole is not None:
+                return whole
+        length, chunked = self._frame(code, headers, field, fields.get("Connection"), len(chunk) + later)
+        return engine.send_ready_head(ready[1], fields.items(), length, chunked, chunk)
 
     def _frame(
         self, code: int, headers: httputil.HTTPHeaders, field: str | None, options: str | None, size: int
@@ -743,7 +750,11 @@ class HTTP1Connection(httputil.HTTPConnection):
         if (end or stream._collected is not None) and not stream.closed():
             self._last_write = stream.write(end)
         if self._read_done:
-            self._maybe_done()
+            last = self._last_write
+            if self._upgraded or (last is not None and not last.done()):
+                self._maybe_done()
+            else:
+                self._complete()
         elif not self.is_client and engine.peer is not DONE:
             # The rest of the request is not worth waiting for: answer, then close.
             engine.keep_alive = False
@@ -909,7 +920,6 @@ class _ServerSession:
     """Consumer of a server's stream: one exchange after the other until the stream closes."""
 
     __slots__ = (
-        "_begun",
         "_clean_context",
         "_deadline",
         "_delegate",
@@ -918,6 +928,7 @@ class _ServerSession:
         "_idle_timer",
         "_latest",
         "_loop",
+        "_served",
         "_server",
         "_winding_down",
         "engine",
@@ -934,8 +945,8 @@ class _ServerSession:
         self._gate = _Gate(stream)
         # What each request's own context is a copy of. Nothing of the application runs in it.
         self._clean_context = contextvars.copy_context()
-        self._begun = 0  # exchanges
-        self._latest = 0  # the id of the one that began last
+        self._latest = 0  # the id of the exchange that began last
+        self._served = False  # one is over
         self._winding_down = False
         self._loop: asyncio.AbstractEventLoop = stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
         # The loop's time at which the next head has to be complete.
@@ -972,7 +983,6 @@ class _ServerSession:
             exchange._request_context = self._clean_context.copy()
             if self._winding_down:
                 exchange.no_keep_alive = True
-            self._begun += 1
             self._latest = id(exchange)
         exchange._request_context.run(exchange._input, data)  # type: ignore[union-attr]  # ours have one
         engine = self.engine
@@ -993,6 +1003,7 @@ class _ServerSession:
 
     def exchange_done(self, connection: HTTP1Connection) -> None:
         self.exchange = None
+        self._served = True
         engine = self.engine
         if not engine.next_exchange():
             self.stream.close()
@@ -1053,11 +1064,11 @@ class _ServerSession:
 
     def stages(self) -> Iterable[tuple[object, bool]]:
         exchange = self.exchange
-        if self._delegate is None or (exchange is None and self._begun):
+        if self._delegate is None or (exchange is None and self._served):
             return ()
         if exchange is None or self.engine.peer is IDLE:
             # The first head is waited for from the beginning of the connection.
-            return ((exchange if self._begun > 1 and exchange is not None else self, True),)
+            return ((exchange if self._served and exchange is not None else self, True),)
         return ((exchange, False),) if self.engine.peer is DONE else ()
 
     def cut_off(self, exchange: object, last_words: bytes) -> None:

@@ -145,10 +145,6 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
             self._lists = {}
             return
         source = args[0] if len(args) == 1 and not kwargs else None
-        if type(source) is ResponseHead:  # the way every response of a handler begins
-            self._head = source
-            self._joined = {}
-            return
         if isinstance(source, HTTPHeaders) and (source._pairs is not None or source._head is not None):
             self._pairs, self._head = source._pairs, source._head
             self._joined = {} if self._head is None else source._joined.copy()
@@ -178,6 +174,14 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
         if bare is not None:
             headers._host_checked = True
             headers._bare = bare
+        return headers
+
+    @classmethod
+    def _standing_on(cls, head: ResponseHead) -> HTTPHeaders:
+        """Headers of a response, which begin like all others: cheaper than to copy them."""
+        headers = cls.__new__(cls)
+        headers._head = head
+        headers._joined = {}
         return headers
 
     @_Lazy
@@ -421,6 +425,8 @@ class HTTPServerRequest:
 
     path: str
     query: str
+    protocol: str
+    remote_ip: typing.Any
 
     # Set by handlers that stream the request body.
     _body_future: Future[None]
@@ -450,9 +456,13 @@ class HTTPServerRequest:
         self.body = body or b""
         self.connection = connection
         self.server_connection = server_connection
-        context: typing.Any = getattr(connection, "context", None)
-        self.remote_ip = getattr(context, "remote_ip", None)
-        self.protocol: str = getattr(context, "protocol", "http")
+        try:
+            context: typing.Any = connection.context  # type: ignore[union-attr]  # the usual case
+            self.remote_ip, self.protocol = context.remote_ip, context.protocol
+        except AttributeError:
+            context = getattr(connection, "context", None)
+            self.remote_ip = getattr(context, "remote_ip", None)
+            self.protocol = getattr(context, "protocol", "http")
         if files:
             self.files = files
         self._start_time = time.time()

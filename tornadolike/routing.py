@@ -294,11 +294,13 @@ class PathMatches(Matcher):
 
     def match(self, request: httputil.HTTPServerRequest) -> dict[str, Any] | None:
         found = self.regex.match(request.path)
-        if found is None and not self._is_ascii:
+        if found is None:
+            if self._is_ascii:
+                return None
             # On the wire such characters are percent-encoded.
             found = self.regex.match(url_patterns.readable(request.path))
-        if found is None:
-            return None
+            if found is None:
+                return None
         return self._params(found) if self.regex.groups else {}
 
     def _params(self, found: re.Match[str]) -> dict[str, Any]:

@@ -111,8 +111,8 @@ _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 _Pairs = list[tuple[bytes, bytes]]
 
 
-_OK_START_LINE = httputil._STANDARD_START_LINES[200]
-_OK = _OK_START_LINE.reason
+_START_LINES = httputil._STANDARD_START_LINES
+_OK = _START_LINES[200].reason
 
 
 _HTML = "text/html; charset=UTF-8"
@@ -147,8 +147,9 @@ class _HandlerUI:
         return ui
 
 
-# Names of headers that handlers have set, each found to be a token. Programs use few; those that make names up fill it once.
-_checked_names: set[str] = set()
+# Names of headers that handlers have set, each found to be a token, and their spelling. Programs use few; those that make
+# names up fill it once.
+_checked_names: dict[str, str] = {}
 _MAX_CHECKED_NAMES = 1000
 
 
@@ -156,7 +157,7 @@ def _check_header_name(name: str) -> None:
     if not _ABNF.field_name.fullmatch(name):
         raise ValueError(f"Unsafe header name {name!r}")
     if len(_checked_names) < _MAX_CHECKED_NAMES:
-        _checked_names.add(name)
+        _checked_names[name] = httputil._normalize_header(name)
 
 
 class RequestHandler:
@@ -266,7 +267,7 @@ class RequestHandler:
 
     def clear(self) -> None:
         """Forget status, headers and body written so far; the response starts anew."""
-        self._headers = httputil.HTTPHeaders(_initial_head_now())  # type: ignore[call-overload]  # ready made
+        self._headers = httputil.HTTPHeaders._standing_on(_initial_head_now())
         self.set_default_headers()
         self._write_buffer: list[bytes] = []
         self._status_code = 200
@@ -317,9 +318,14 @@ class RequestHandler:
             text = str(value)
         else:
             text = self._convert_header_value(value)
-        if name not in _checked_names:
+        spelled = _checked_names.get(name)
+        headers = self._headers
+        if spelled is not None and (head := getattr(headers, "_head", None)) is not None and spelled not in head.values:
+            headers._joined[spelled] = text  # what setting it comes to, without the calls
+            return
+        if spelled is None:
             _check_header_name(name)
-        self._headers[name] = text
+        headers[name] = text
 
     def add_header(self, name: str, value: _HeaderTypes) -> None:
         """Add a header beside those of the same name. See `set_header` for the value."""
@@ -707,8 +713,8 @@ class RequestHandler:
             if self._new_cookie is not None:
                 for morsel in self._new_cookie.values():
                     self.add_header("Set-Cookie", morsel.OutputString(None))
-            start_line = httputil._STANDARD_START_LINES.get(self._status_code)
-            if start_line is None or start_line.reason is not self._reason:
+            start_line = _START_LINES.get(self._status_code)
+            if start_line is None or start_line[2] is not self._reason:
                 start_line = httputil.ResponseStartLine("", self._status_code, self._reason)
             return connection.write_headers(start_line, self._headers, b"" if request.method == "HEAD" else chunk)
         for transform in self._transforms:
@@ -748,15 +754,18 @@ class RequestHandler:
 
     def __complete_headers(self) -> None:
         """Add what only the end of a body can tell: whether the client has it already, and its length."""
-        status = self._status_code
-        if status == 200 and self.request.method in ("GET", "HEAD") and "Etag" not in self._headers:
+        status, headers = self._status_code, self._headers
+        # What the first headers of a response stand on has neither; only a kept answer has a tag.
+        known: Any = headers._joined if getattr(headers, "_head", None) is _initial_head[1] else headers
+        if status == 200 and self.request.method in ("GET", "HEAD") and "Etag" not in known:
             self.set_etag_header()
             if self.check_etag_header():
                 self._write_buffer = []
                 self.set_status(304)
                 status = self._status_code
+            known = self._headers
         if not self._should_not_send_content(status):
-            if "Content-Length" not in self._headers:
+            if "Content-Length" not in known:
                 written = self._write_buffer
                 self.set_header("Content-Length", len(written[0]) if len(written) == 1 else sum(map(len, written)))
             return
@@ -1055,7 +1064,8 @@ class RequestHandler:
                 raise
         finally:
             _running.discard(task)
-            self.__end_preparation()
+            if self._prepared_future is not None:
+                self.__end_preparation(self._prepared_future)
 
     def __escapes(self, error: BaseException, task: Future[None] | None) -> bool:
         """Deal with an exception of the application; whether it has to be passed on even so."""
@@ -1070,10 +1080,11 @@ class RequestHandler:
         self.__answer_exception(error)
         return False
 
-    def __end_preparation(self) -> None:
+    @staticmethod
+    def __end_preparation(prepared: Future[None]) -> None:
         # Else the connection would wait for prepare() for ever.
-        if self._prepared_future is not None and not self._prepared_future.done():
-            self._prepared_future.set_result(None)
+        if not prepared.done():
+            prepared.set_result(None)
 
     async def __body_complete(self) -> bool:
         """Wait for the end of a streamed body; False when the client went away before."""
@@ -1089,7 +1100,7 @@ class RequestHandler:
         request = self.request
         if request.method not in self.SUPPORTED_METHODS:
             raise HTTPError(405)
-        if not self._stream_request_body:
+        if not self._stream_request_body and not getattr(request.headers, "_bare", False):
             try:
                 request._parse_body()
             except httputil.HTTPInputError as error:
@@ -1564,8 +1575,9 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         if self.stream_request_body:
             future_set_result_unless_cancelled(self.request._body_future, None)
             return
-        if self.chunks is not None:
-            self.request.body = bytes(self.chunks)
+        chunks = self.chunks
+        if chunks is not None:
+            self.request.body = bytes(chunks)
             self.chunks = None
         self.execute()
 
@@ -1585,11 +1597,17 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         settings = application.settings
         if "compiled_template_cache" in settings or "static_hash_cache" in settings:
             _forget_caches(settings)
-        handler = self.handler = self.handler_class(application, request, **self.handler_kwargs)
+        kwargs, path_args, path_kwargs = self.handler_kwargs, self.path_args, self.path_kwargs
+        # Nothing to unpack is the usual case.
+        handler = self.handler = self.handler_class(application, request, **kwargs) if kwargs else self.handler_class(application, request)
         transforms = [transform(request) for transform in application.transforms] if application.transforms else []
         if self.stream_request_body:
             handler._prepared_future = Future()
-        running: Any = handler._execute(transforms, *self.path_args, **self.path_kwargs)
+        running: Any
+        if path_args or path_kwargs:
+            running = handler._execute(transforms, *path_args, **path_kwargs)
+        else:
+            running = handler._execute(transforms)
         seconds = getattr(handler, "request_deadline", None) or settings.get("request_deadline")
         if seconds is not None and seconds < math.inf:
             running = _within(seconds, handler, running)
@@ -1876,7 +1894,7 @@ class StaticFileHandler(RequestHandler):
         if content is not answer.content or self._finished or not self._auto_finish:
             return False
         self.path, self.absolute_path, self.modified, self._stat_result = key[2], answer.absolute_path, answer.modified, found
-        self._headers = httputil.HTTPHeaders(answer.head)  # type: ignore[call-overload]  # ready made
+        self._headers = httputil.HTTPHeaders._standing_on(answer.head)
         self._headers["Content-Length"] = answer.length
         self._write_buffer = [answer.content]
         return True

@@ -308,8 +308,6 @@ class Engine:
         if not self.keep_alive or self.peer is not DONE or self.own is not DONE:
             return False
         self.peer = self.own = IDLE
-        self._chunked_output = False
-        self._unsent_bytes = None
         return True
 
 
@@ -336,6 +334,9 @@ class ServerEngine(Engine):
         # Nearly every request: its whole head comes at once, and nothing waits. A capable parser takes that head as it is, at a third
         # of the price.
         if self.peer is IDLE and not self.stored:
+            event = self._known.get(data)
+            if event is not None and len(data) <= self._light_head_bytes:
+                return self._on_request(event)
             end = data.find(b"\r\n\r\n") + 4
             if 3 < end <= self._light_head_bytes or (end > 3 and self._fits(data, end)):
                 event = self._known_request(data if end == len(data) else data[:end])
@@ -402,9 +403,17 @@ class ServerEngine(Engine):
             content_bytes = 0
         return self._begin_output(f"HTTP/1.1 {status} {reason}\r\n", fields, content_bytes, chunked)
 
-    def is_plain(self) -> bool:
-        """Whether the head of a response with a length needs nothing from us: HTTP/1.1, all of the request read, the connection stays."""
-        return self.keep_alive and self.peer is DONE and self._version == "HTTP/1.1" and not self._head_only
+    def send_whole(self, ready: bytes, fields: Iterable[tuple[str, str]], body: bytes, later: int) -> bytes | None:
+        """`send_ready_head` and all of the body but ``later`` bytes. None where the head must say something about the connection, or the
+        request is not read yet, or wants no body.
+        """
+        if not self.keep_alive or self.peer is not DONE or self._head_only or self._version != "HTTP/1.1":
+            return None
+        data = b"%b%b\r\n%b" % (ready, serialize.lines(fields), body)
+        self.own = BODY
+        self._chunked_output = False
+        self._unsent_bytes = later
+        return data
 
     def send_ready_head(
         self, ready: bytes, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool, body: bytes
