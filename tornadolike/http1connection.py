@@ -55,6 +55,7 @@ _REFUSALS = {
 }
 # Statuses of responses which may have a body, and end no connection.
 _ORDINARY_STATUS = frozenset(range(200, 600)) - {204, 304}
+_TURNS_TO_ANSWER = 8  # for a handler that waits for nothing but its turn, after the client's end of input
 _CONTINUE = b"HTTP/1.1 100 (Continue)\r\n\r\n"
 
 # Why a connection is not read for the moment.
@@ -438,12 +439,21 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._send(b"")
         last = self._last_write
         if last is not None and not last.done() and not self.stream.closed():
-            last.add_done_callback(lambda _: self.close())
+            last.add_done_callback(lambda _: self._leave())
         else:
-            self.close()
+            self._leave()
         self._last_write = None
         if owner is not None:
             owner.exchange_lost(self, None)
+
+    def _leave(self) -> None:
+        """Close. One who was answered while he still sends gets time to read the answer."""
+        stream = self.stream
+        graceful = getattr(stream, "_close_gracefully", None)  # a stream that is none of ours has no such way
+        if graceful is None or self.is_client or self._engine.own is not DONE or self._engine.peer is DONE:
+            self.close()
+        else:
+            graceful()
 
     def _tell_delegate_of_close(self) -> None:
         if self._delegate_open and self._delegate is not None:
@@ -926,6 +936,7 @@ class _ServerSession:
         "_gate",
         "_head_seconds",
         "_idle_timer",
+        "_input_ended",
         "_latest",
         "_loop",
         "_served",
@@ -948,6 +959,7 @@ class _ServerSession:
         self._latest = 0  # the id of the exchange that began last
         self._served = False  # one is over
         self._winding_down = False
+        self._input_ended = False  # the client sends no more
         self._loop: asyncio.AbstractEventLoop = stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
         # The loop's time at which the next head has to be complete.
         self._deadline = 0.0
@@ -990,6 +1002,27 @@ class _ServerSession:
         if engine.stored and engine.peer is DONE and self.exchange is exchange and engine.waiting_bytes > engine.max_head_bytes:
             self._gate.hold(_AHEAD)
 
+    def eof_received(self) -> bool:
+        self._input_ended = True
+        self._end_of_input(_TURNS_TO_ANSWER)
+        return True
+
+    def _end_of_input(self, turns: int) -> None:
+        """The client sends no more, and may wait for answers even so: to all that it asked, but for the last only if one has begun.
+
+        For it may as well be gone, which looks the same, and then a handler that waits for something has to hear of it.
+        """
+        exchange, engine = self.exchange, self.engine
+        if self._delegate is None or (engine.waiting_bytes and (exchange is None or engine.peer is DONE)):
+            return  # the next request is served, or this one, and then we come back here
+        if exchange is not None and engine.peer is DONE:
+            if engine.own is not IDLE and engine.may_bypass(1):
+                return
+            if turns and engine.own is IDLE:
+                self._loop.call_soon(self._end_of_input, turns - 1, context=self._clean_context)
+                return
+        self.stream._close_when_written()
+
     def stream_closed(self) -> None:
         exchange = self.exchange
         if exchange is not None:
@@ -1015,6 +1048,8 @@ class _ServerSession:
                 # One request is served in each turn of the loop; a turn could bring more of them than that.
                 self._gate.hold(_AHEAD)
             self._loop.call_soon(self._next_waiting, context=self._clean_context)
+        elif self._input_ended:
+            self._end_of_input(0)
         elif self._gate.reasons:
             self._gate.release(_AHEAD)
 
@@ -1025,6 +1060,8 @@ class _ServerSession:
             self.data_received(b"")
         if engine.waiting_bytes <= engine.max_head_bytes:
             self._gate.release(_AHEAD)
+        if self._input_ended:
+            self._end_of_input(_TURNS_TO_ANSWER)
 
     def exchange_lost(self, connection: HTTP1Connection, error: Exception | None) -> None:
         # It stays in its place until the stream is closed, and drops what still comes in.

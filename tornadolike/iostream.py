@@ -45,6 +45,9 @@ _MAX_BUFFER = 100 << 20
 _READ_CHUNK = 64 << 10
 _MANY = 64 << 10  # from here on `read_bytes` does not read by way of the buffer
 _TURNS_TO_WRITE = 8  # until whoever was woken by the end of a write, through some coroutines, has written again
+# A client that is refused an upload mostly sends it to its end before it reads the answer.
+_LINGER_BYTES = 64 << 20
+_LINGER_SECONDS = 5.0
 _SMALL_WRITE = 16 << 10  # up to here a copy costs less than a send of its own
 
 _StreamBuffer = WriteBuffer
@@ -118,6 +121,27 @@ def _fail(future: "Future[Any]", error: BaseException) -> None:
         future.exception()
 
 
+class _Lingering:
+    """In a consumer's place while a stream closes gracefully: lets the other end say what it still says, up to a limit."""
+
+    def __init__(self, stream: "BaseIOStream", consumer: _Consumer | None, most_bytes: int, seconds: float) -> None:
+        self._stream = stream
+        self._consumer = consumer
+        self._bytes_left = most_bytes
+        loop = cast("BaseAsyncIOLoop", stream.io_loop).asyncio_loop
+        self._timer = loop.call_later(seconds, stream.close, context=stream._context.copy())
+
+    def data_received(self, data: bytes) -> None:
+        self._bytes_left -= len(data)
+        if self._bytes_left < 0:
+            self._stream.close()
+
+    def stream_closed(self) -> None:
+        self._timer.cancel()
+        if self._consumer is not None:
+            self._consumer.stream_closed()
+
+
 class BaseIOStream:
     """Reads from and writes to something that does not block; subclasses say what it is.
 
@@ -155,6 +179,7 @@ class BaseIOStream:
     _ssl_connect_future: "Future[Any] | None" = None
     _close_callback: Callable[[], None] | None = None
     _closes_when_written = False
+    _lingers = False  # nothing can be written any more
     _closed = False
 
     def __init__(
@@ -578,6 +603,8 @@ class BaseIOStream:
 
     def _write_through_queue(self, data: bytes | bytearray | memoryview) -> bool:
         self._check_closed()
+        if self._lingers:
+            raise self._closed_error()
         with memoryview(data) as given, given.cast("B") as view:
             self._check_write_limit(len(view))
             queue = self._write_queue
@@ -715,14 +742,16 @@ class BaseIOStream:
             if not self._write_queue_shared:
                 self._write_queue = None
             self._open_direct()
-            if self._closes_when_written:
+            if self._lingers:
+                self._send_end()
+            elif self._closes_when_written:
                 self._closes_when_written = False
                 self._close_when_written(_TURNS_TO_WRITE)
             elif self._close_callback is not None:
                 self._watch_for_close()
 
     def _open_direct(self) -> None:
-        if self._write_queue is not None or self._collected is not None or self.max_write_buffer_size is not None:
+        if self._write_queue is not None or self._collected is not None or self.max_write_buffer_size is not None or self._lingers:
             return
         if self._source is not None and not self._connecting:
             self._direct = self._source.write
@@ -773,6 +802,30 @@ class BaseIOStream:
                 self._signal_closed()
         else:
             self._signal_closed()
+
+    def _close_gracefully(self, linger_bytes: int = _LINGER_BYTES, linger_seconds: float = _LINGER_SECONDS) -> None:
+        """Send all that is written and our end, go on reading without looking at it, for a while, and close.
+
+        To close while the other end still sends makes the kernel answer with a reset, and that can take away from it what it has not
+        read yet, such as the refusal of its upload (RFC 9112 §9.6). Nothing can be written from now on; the consumer hears only of the
+        close. Where nobody can be expected to send more, this is `close`.
+        """
+        if self._closed or self._eof or self._read_future is not None or self._connecting:
+            self._close_when_written()
+            return
+        if isinstance(self._consumer, _Lingering):
+            return
+        lingering = _Lingering(self, self._consumer, linger_bytes, linger_seconds)
+        self._consumer, self._paused, self._listening = lingering, False, True
+        self._read_buffer = None
+        self._send_collected()
+        self._lingers, self._direct = True, None
+        if not self._unwritten():
+            self._send_end()
+        self._begin_feeding()
+
+    def _send_end(self) -> None:
+        """All is written: tell the other end that no more comes."""
 
     def _close_broken(self, error: BaseException) -> None:
         if self._is_connreset(error):
@@ -1104,6 +1157,14 @@ class IOStream(BaseIOStream):
             return False
         self._moving = True
         return True
+
+    def _send_end(self) -> None:
+        try:
+            if isinstance(self._source, tls.TLSSource):
+                self._source.say_goodbye()
+            self._socket.shutdown(socket.SHUT_WR)
+        except OSError:  # the other end is gone, and the source will say so
+            pass
 
     def _on_transport(self, source: TransportSource) -> None:
         if not self._moving:  # closed meanwhile, or talking TLS

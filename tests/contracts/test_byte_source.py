@@ -1080,6 +1080,55 @@ async def test_watching_for_the_close_does_not_cut_off_what_is_written(plain: Pa
     await soon(closed.wait())
 
 
+async def test_closing_gracefully(pair: Pair) -> None:
+    """The other end gets all and our end, though it goes on sending meanwhile; what it sends is not looked at."""
+    await pair.open()
+    consumer = Consumer()
+    pair.stream._attach_consumer(consumer)
+    pair.writer.write(b"ask")
+    await consumer.has(3)
+    pair.writer.transport.pause_reading()  # type: ignore[attr-defined]
+    pair.stream.write(b"x" * 10 * MEGABYTE)
+    pair.stream.write(b"no")
+    pair.stream._close_gracefully()
+    pair.stream._close_gracefully()
+    with pytest.raises(StreamClosedError):
+        await pair.stream.write(b"more")
+    for _ in range(20):
+        pair.writer.write(b"y" * 100_000)
+        await asyncio.sleep(0)
+    pair.writer.transport.resume_reading()  # type: ignore[attr-defined]
+    assert await soon(pair.reader.read()) == b"x" * 10 * MEGABYTE + b"no"
+    assert consumer.received == b"ask"
+    pair.writer.close()
+    await soon(consumer.closed.wait())
+    assert pair.stream.closed()
+
+
+@pytest.mark.parametrize("limits", [{"linger_bytes": MEGABYTE}, {"linger_seconds": 0.05}])
+async def test_closing_gracefully_has_an_end(plain: Pair, limits: Any) -> None:
+    await plain.open()
+    consumer = Consumer()
+    plain.stream._attach_consumer(consumer)
+    plain.stream._close_gracefully(**limits)
+    if "linger_bytes" in limits:
+        plain.writer.write(b"y" * 3 * MEGABYTE)
+    await soon(consumer.closed.wait())
+    assert plain.stream.closed()
+
+
+async def test_closing_gracefully_after_the_other_end_has(plain: Pair) -> None:
+    await plain.open()
+    consumer = Ending(own=True)
+    plain.stream._attach_consumer(consumer)
+    half_close(plain)
+    await until(lambda: consumer.ended == 1)
+    plain.stream.write(b"bye")
+    plain.stream._close_gracefully()
+    await soon(consumer.closed.wait())
+    assert await soon(plain.reader.read()) == b"bye"
+
+
 async def test_a_consumer_is_told_of_our_own_close_later(pair: Pair) -> None:
     await pair.open()
     consumer = Consumer()

@@ -55,6 +55,8 @@ class Session:
                 self.peer_closed = True
         except ssl.SSLWantReadError:
             pass
+        except ssl.SSLZeroReturnError:  # what a read finds where we had said goodbye first
+            self.peer_closed = True
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def encrypt(self, plaintext: bytes | memoryview) -> bytes:
@@ -162,9 +164,13 @@ class TLSSource:
             return
         self._owner = None
         self.write = None
+        self.say_goodbye()
+        self._raw.close()
+
+    def say_goodbye(self) -> None:
+        """Send the alert that says that we send no more, if it can go out now."""
         if self.session.established and not self._raw.blocked and (farewell := self.session.finish()):
             self._raw.write(farewell)
-        self._raw.close()
 
     def _send_outgoing(self) -> None:
         if data := self.session.outgoing():
