@@ -196,7 +196,7 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
 
     def _pack(self) -> None:
         """Take a third of the memory until somebody reads a field again. For headers off the wire that have been read, but must be kept."""
-        if self._pairs is not None and type(self) is HTTPHeaders:
+        if self._pairs and type(self) is HTTPHeaders:
             self._pairs = b"\n".join([part for pair in self._pairs for part in pair])  # type: ignore[assignment]  # until unpacked
             self._index = None
             self._joined = None  # type: ignore[assignment]
@@ -375,11 +375,12 @@ class _PackedHeaders(HTTPHeaders):
 
     def __getattribute__(self, name: str) -> typing.Any:
         packed: typing.Any = object.__getattribute__(self, "_pairs")
-        self.__class__ = HTTPHeaders  # type: ignore[assignment]
-        parts = iter(packed.split(b"\n"))
-        self._pairs = list(zip(parts, parts, strict=True))
-        self._joined = {}
-        return getattr(self, name)
+        if isinstance(packed, bytes):  # else another thread has been quicker
+            parts = iter(packed.split(b"\n"))
+            self._joined = {}
+            self._pairs = list(zip(parts, parts, strict=True))
+            self.__class__ = HTTPHeaders  # type: ignore[assignment]
+        return object.__getattribute__(self, name)
 
 
 def _host_name(host: str) -> str:
