@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -662,3 +662,60 @@ def test_one_cookie_is_what_it_is_among_all(header: str) -> None:
     expected = {name: morsel.value for name, morsel in other.cookies.items()}
     assert {name: request._cookie_value(name) for name in names} == {name: expected.get(name) for name in names}
     assert {name: other._cookie_value(name) for name in names} == {name: expected.get(name) for name in names}
+
+
+class TestPackedHeaders:
+    """Whoever looks at packed headers, in whichever way, sees what was there before."""
+
+    PAIRS: ClassVar = [(b"Host", b"a"), (b"X-List", b"1"), (b"x-list", b" 2 "), (b"Empty", b"")]
+
+    @pytest.mark.parametrize(
+        "look",
+        [
+            lambda headers: headers["host"],
+            lambda headers: headers.get("missing"),
+            lambda headers: "x-list" in headers,
+            len,
+            list,
+            str,
+            dict,
+            lambda headers: list(headers.get_all()),
+            lambda headers: headers.get_list("X-List"),
+            lambda headers: headers.copy()["X-List"],
+            lambda headers: copy.copy(headers)["X-List"],
+            lambda headers: copy.deepcopy(headers)["X-List"],
+            lambda headers: pickle.loads(pickle.dumps(headers))["X-List"],
+            lambda headers: headers._host_checked,
+            lambda headers: headers == HTTPHeaders(headers),
+            lambda headers: (headers.add("X-List", "3"), headers["X-List"]),
+            lambda headers: (headers.__setitem__("Host", "b"), sorted(headers.items())),
+            lambda headers: (headers.__delitem__("Host"), sorted(headers.items())),
+            lambda headers: headers.pop("Host"),
+            lambda headers: type(copy.copy(headers)),
+        ],
+    )
+    def test_looking(self, look: Any) -> None:
+        plain, packed = (HTTPHeaders._from_wire(list(self.PAIRS), bare=False) for _ in range(2))
+        assert packed["X-List"] == "1,2"
+        packed._pack()
+        assert isinstance(packed, HTTPHeaders)
+        assert look(packed) == look(plain)
+        assert type(packed) is HTTPHeaders
+
+    def test_those_that_were_changed_stay_as_they_are(self) -> None:
+        headers = HTTPHeaders._from_wire(list(self.PAIRS))
+        headers["Host"] = "b"
+        headers._pack()
+        assert type(headers) is HTTPHeaders
+        assert headers["Host"] == "b"
+
+    def test_subclasses_and_empty_ones(self) -> None:
+        class Own(HTTPHeaders):
+            pass
+
+        own = Own._from_wire(list(self.PAIRS))
+        own._pack()
+        assert type(own) is Own
+        empty = HTTPHeaders._from_wire([])
+        empty._pack()
+        assert list(empty.get_all()) == []

@@ -490,6 +490,9 @@ class _CallableAdapter(httputil.HTTPMessageDelegate):
         self._chunks.clear()
 
 
+_NOBODY: frozenset[str] = frozenset()
+
+
 class _HTTPRequestContext:
     """Who is at the other end of a connection, as far as the socket or a trusted proxy says."""
 
@@ -503,7 +506,7 @@ class _HTTPRequestContext:
         # A Unix socket's peer has no address worth the name.
         self.remote_ip = address[0] if self.address_family in _INTERNET and address is not None else "0.0.0.0"
         self.protocol = protocol or ("https" if isinstance(stream, iostream.SSLIOStream) else "http")
-        self.trusted_downstream = frozenset(trusted_downstream or ())
+        self.trusted_downstream = frozenset(trusted_downstream) if trusted_downstream else _NOBODY
         self._orig_remote_ip, self._orig_protocol = self.remote_ip, self.protocol
 
     def __str__(self) -> str:

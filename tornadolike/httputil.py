@@ -198,6 +198,14 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
         self._bare = False
         return lists
 
+    def _pack(self) -> None:
+        """Take a third of the memory until somebody reads a field again. For headers off the wire that have been read, but must be kept."""
+        if self._pairs and type(self) is HTTPHeaders:
+            self._pairs = b"\n".join([part for pair in self._pairs for part in pair])  # type: ignore[assignment]  # until unpacked
+            self._index = None
+            self._joined = None  # type: ignore[assignment]
+            self.__class__ = _PackedHeaders
+
     def _names(self) -> Mapping[str, object]:
         """Something that knows which fields there are, at the least cost that answers it."""
         if self._head is not None:
@@ -364,6 +372,19 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
         return "".join([f"{name}: {value}\n" for name, value in self.get_all()])
 
     __unicode__ = __str__
+
+
+class _PackedHeaders(HTTPHeaders):
+    """Headers after `HTTPHeaders._pack`. Whatever is wanted of them, they unpack themselves first: then they are what they were."""
+
+    def __getattribute__(self, name: str) -> typing.Any:
+        packed: typing.Any = object.__getattribute__(self, "_pairs")
+        if isinstance(packed, bytes):  # else another thread has been quicker
+            parts = iter(packed.split(b"\n"))
+            self._joined = {}
+            self._pairs = list(zip(parts, parts, strict=True))
+            self.__class__ = HTTPHeaders  # type: ignore[assignment]
+        return object.__getattribute__(self, name)
 
 
 def _host_name(host: str) -> str:

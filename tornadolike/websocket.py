@@ -361,6 +361,7 @@ class WebSocketHandler(web.RequestHandler):
         return self.detach()
 
 
+_NO_HEADERS = httputil.HTTPHeaders()
 _HTTP_METHODS = ("finish", "flush", "redirect", "set_cookie", "set_header", "set_status", "write")
 
 
@@ -372,7 +373,7 @@ def _leave_http(handler: WebSocketHandler) -> None:
     """What belongs to HTTP is over, and no longer to be called."""
     for name in _HTTP_METHODS:
         setattr(handler, name, _raise_not_supported_for_websockets)
-    handler._headers = httputil.HTTPHeaders()  # a kilobyte that nobody needs for as long as there are messages
+    handler._headers = _NO_HEADERS  # a kilobyte that nobody needs for as long as there are messages
 
 
 def _refuse(handler: WebSocketHandler, refusal: handshake.Refusal) -> None:
@@ -430,7 +431,9 @@ class WebSocketProtocol(abc.ABC):
             return
         handler._websocket_carrier = self
         try:
-            if await self._say_yes(handler, agreement) and await self._open(handler):
+            answered = await self._say_yes(handler, agreement)
+            del agreement  # this frame lives as long as the connection
+            if answered and await self._open(handler):
                 await self._receive_frame_loop()
         except asyncio.CancelledError:
             self._abort()
@@ -682,10 +685,17 @@ class _Standby:
     # What a task asks of a future.
 
     def __await__(self) -> Generator[Any, Any, None]:
-        if not self._ended:
-            self._asyncio_future_blocking = True
-            yield self
-        self.result()
+        return cast("Generator[Any, Any, None]", self)  # a generator would take two hundred bytes
+
+    def __iter__(self) -> "_Standby":
+        return self
+
+    def __next__(self) -> "_Standby":
+        if self._ended:
+            self.result()
+            raise StopIteration
+        self._asyncio_future_blocking = True
+        return self
 
     def get_loop(self) -> asyncio.AbstractEventLoop:
         return self._loop
@@ -893,6 +903,9 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     def _receive_frame_loop(self) -> Awaitable[None]:
         loop = asyncio.get_running_loop()
+        handler = self.handler
+        if isinstance(handler, WebSocketHandler) and isinstance(handler.request.headers, httputil.HTTPHeaders):
+            handler.request.headers._pack()
         standby = self._standby = _Standby(self, loop)
         # Not before the task waits: only then its Context is known.
         loop.call_soon(self._start_receiving)

@@ -12,7 +12,7 @@ MAX_CONTROL_BYTES = 125
 
 _MEDIUM = struct.Struct("!BBH")
 _LARGE = struct.Struct("!BBQ")
-_SHORT_HEADS = {first: [bytes((first, size)) for size in range(126)] for first in (FIN | TEXT, FIN | BINARY)}
+SHORT_HEADS = {first: [bytes((first, size)) for size in range(126)] for first in (FIN | TEXT, FIN | BINARY)}
 
 
 def extent(data: bytes | bytearray, start: int) -> tuple[int, int] | None:
@@ -57,8 +57,8 @@ def frame(first: int, payload: bytes, masked: bool = False) -> bytes:
     if masked:
         mask = os.urandom(4)
         return _head(first, size, MASKED) + mask + masking.apply(payload, mask)
-    if size < 126 and first in _SHORT_HEADS:
-        return _SHORT_HEADS[first][size] + payload
+    if size < 126 and first in SHORT_HEADS:
+        return SHORT_HEADS[first][size] + payload
     return _head(first, size, 0) + payload
 
 

@@ -25,8 +25,10 @@ class LatestFrame:
     def replace(self, message: str | bytes, binary: bool) -> Entry:
         """The entry of this message, to be found by others if it is not too large."""
         payload = message.encode() if isinstance(message, str) else message
-        entry = message, binary, len(payload), frames.frame(0x82 if binary else 0x81, payload)
-        if len(payload) <= MAX_KEPT_BYTES:
+        size, first = len(payload), 0x82 if binary else 0x81
+        frame = frames.SHORT_HEADS[first][size] + payload if size < 126 else frames.frame(first, payload)
+        entry = message, binary, size, frame
+        if size <= MAX_KEPT_BYTES:
             self.entry = entry
         return entry
 

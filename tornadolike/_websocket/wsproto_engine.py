@@ -140,6 +140,8 @@ class WsprotoEngine:
             before = position
             if self._protocol is None:
                 position = self._read_plain(data, position, events)
+                if position == size:
+                    return
             if position == before and not self._wanted:
                 position = self._read_through(data, position, events)
             if position == before:
