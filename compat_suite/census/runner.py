@@ -9,17 +9,15 @@ import json
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from compat_suite import environment
+from compat_suite import environment, surface
 from compat_suite.census import sources
 from compat_suite.census.resolver import Package
 
-REASONS = Path(__file__).parent.parent / "surface_differences.toml"
 _ENGINES = (f"tornado=={environment.TORNADO_VERSION}", "h11>=0.16,<0.17", "wsproto>=1.3,<2")
 _MODULES = """
 auth autoreload concurrent curl_httpclient escape gen http1connection httpclient httpserver httputil ioloop iostream locale locks log
@@ -85,7 +83,7 @@ def _judge(result: Result) -> None:
     theirs = ask("names", sorted(result.names), alias=False)
     ours = set(ask("names", theirs, alias=True))
     result.names = {name: result.names[name] for name in theirs}
-    known = {entry["name"]: entry["reason"] for entry in tomllib.loads(REASONS.read_text(encoding="utf-8")).get("difference", [])}
+    known = surface.listed()
     for name in theirs:
         if name in ours:
             continue
