@@ -1,4 +1,4 @@
-"""``python -m compat_suite [all|surface|upstream|differential|downstream]``."""
+"""``python -m compat_suite [all|surface|census|upstream|differential|downstream]``."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from compat_suite import downstream, environment, report, surface, upstream
+from compat_suite.census import runner as census
 from compat_suite.differential import runner as differential
 
 Part = Callable[[argparse.Namespace], int]
@@ -47,6 +48,7 @@ def run(part: Part, arguments: argparse.Namespace) -> tuple[int, Any]:
 
 PARTS: dict[str, Part] = {
     "surface": lambda arguments: surface.execute(arguments.json),
+    "census": census.execute,
     "upstream": upstream.execute,
     "differential": differential.execute,
     "downstream": downstream.execute,
@@ -56,20 +58,22 @@ PARTS: dict[str, Part] = {
 def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(prog="python -m compat_suite", description=sys.modules["compat_suite"].__doc__)
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    everything = commands.add_parser("all", help="surface, upstream, differential, downstream")
+    everything = commands.add_parser("all", help="surface, census, upstream, differential, downstream")
     upstream.add_options(everything)
     differential.add_own_options(everything)
     downstream.add_own_options(everything)
     parts = [
         commands.add_parser("surface", help="compare the public APIs, name by name"),
+        commands.add_parser("census", help="look up the names of Tornado that published packages use"),
         commands.add_parser("upstream", help="run Tornado's own tests against tornadolike"),
         commands.add_parser("differential", help="run scenarios of our own on Tornado and on tornadolike"),
         commands.add_parser("downstream", help="run packages from PyPI on Tornado and on tornadolike"),
     ]
     parts[0].add_argument("--json", metavar="FILE", help="write the result there as well")
-    upstream.add_options(parts[1])
-    differential.add_options(parts[2])
-    downstream.add_options(parts[3])
+    census.add_options(parts[1])
+    upstream.add_options(parts[2])
+    differential.add_options(parts[3])
+    downstream.add_options(parts[4])
     for one in (everything, *parts):
         one.add_argument("--html", metavar="FILE", help="write a report there that stands on its own")
     return whole

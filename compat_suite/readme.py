@@ -25,7 +25,10 @@ def figures(results: dict[str, Any]) -> str:
     packages = results["downstream"]
     same = [package["package"] for package in packages if not package["different"]]
     names = results["surface"]
+    census = results["census"]
+    in_use = f"{len(census['names'])} in {len(census['packages'])} packages, of which {len(census['missing'])} are missing"
     rows = [
+        ("names of Tornado in published packages", in_use),
         ("Tornado's public names that differ", len(names["unlisted"])),
         ("Tornado's own tests", f"{ours['passed']} passed (Tornado: {tornado['passed']}), {excluded} excluded"),
         ("differential scenarios", f"{len(scenarios)}, of which {declared} differ on purpose and {different} otherwise"),

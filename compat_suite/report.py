@@ -67,6 +67,14 @@ def _surface(result: dict[str, Any]) -> list[str]:
     return [table(("name", "what differs", ""), rows)] if rows else ["<p>Every name is the same.</p>"]
 
 
+def _census(result: dict[str, Any]) -> list[str]:
+    rows = [(name, "DIFFERS: only Tornado has it", ", ".join(packages)) for name, packages in result["missing"].items()]
+    rows += [(name, reason, ", ".join(result["names"][name])) for name, reason in result["reasons"].items()]
+    rows += [(f"import of {module}", f"DIFFERS: {why}", one) for one, found in result["imports"].items() for module, why in found.items()]
+    figures = f"<p>{len(result['packages'])} packages use {len(result['names'])} names of Tornado.</p>"
+    return [figures, table(("name", "what differs", "used by"), rows) if rows else "<p>Every one of them is there.</p>"]
+
+
 def _upstream(result: list[dict[str, Any]]) -> list[str]:
     rows = []
     for one in result:
@@ -126,4 +134,4 @@ def _downstream(result: list[dict[str, Any]]) -> list[str]:
     return [table(("package", "what is run", "result", ""), rows), *([advice] if any(one["different"] for one in result) else [])]
 
 
-_SECTIONS = {"surface": _surface, "upstream": _upstream, "differential": _differential, "downstream": _downstream}
+_SECTIONS = {"surface": _surface, "census": _census, "upstream": _upstream, "differential": _differential, "downstream": _downstream}

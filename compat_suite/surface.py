@@ -1,13 +1,15 @@
 """``python -m compat_suite surface``: the public API of Tornado and ours, name by name.
 
 Compared are modules, classes with their bases, functions and methods with their signatures and defaults, properties, attributes
-and constants with their values. Deliberate differences stand in ``surface_differences.toml``, each with its reason.
+and constants with their values; then all globals of all modules, private ones too, and whether those that Tornado's module only imports
+are the same objects. Deliberate differences stand in ``surface_differences.toml``, each with its reason.
 """
 
 import json
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,9 @@ Surface = dict[str, Any]
 
 def execute(json_path: str | None) -> int:
     """Introspect both, compare, print the figures. 0: nothing differs but what is listed."""
-    tornado, ours = introspect(alias=False), introspect(alias=True)
-    deliberate = {entry["name"]: entry["reason"] for entry in tomllib.loads(DELIBERATE.read_text(encoding="utf-8")).get("difference", [])}
+    tornado = introspect(alias=False)
+    ours = introspect(alias=True, asked=tornado["globals"])
+    deliberate = listed()
     found = differences(tornado, ours)
     unlisted = {name: text for name, text in found.items() if name not in deliberate}
     report(tornado, ours, found, deliberate)
@@ -30,9 +33,26 @@ def execute(json_path: str | None) -> int:
     return 1 if unlisted else 0
 
 
-def introspect(*, alias: bool) -> Surface:
-    command = [sys.executable, "-m", "compat_suite.surface_child", *(["--alias"] if alias else [])]
-    answer = subprocess.run(command, env=environment.child(alias=alias), capture_output=True, text=True, check=False)
+def listed() -> dict[str, str]:
+    """The deliberate differences: a reason for each name. Raises `ValueError` for a name that stands there twice."""
+    found: dict[str, str] = {}
+    for entry in tomllib.loads(DELIBERATE.read_text(encoding="utf-8")).get("difference", []):
+        for name in entry.get("names", "").split() or [entry["name"]]:
+            if name in found:
+                raise ValueError(f"{DELIBERATE.name}: listed twice: {name}")
+            found[name] = entry["reason"]
+    return found
+
+
+def introspect(*, alias: bool, asked: Iterable[str] = ()) -> Surface:
+    """The surface of one side; of the globals those that the other side has (some are there only when they are asked for)."""
+    modules: dict[str, list[str]] = {}
+    for name in asked:
+        modules.setdefault(name.rpartition(".")[0], []).append(name.rpartition(".")[2])
+    command = [sys.executable, "-m", "compat_suite.surface_child", *(["--alias"] if alias else []), *(["--globals"] if modules else [])]
+    answer = subprocess.run(
+        command, env=environment.child(alias=alias), input=json.dumps(modules), capture_output=True, text=True, check=False
+    )
     if answer.returncode:
         raise SystemExit(f"compat_suite surface: a child process failed\n{answer.stderr}")
     surface: Surface = json.loads(answer.stdout)
@@ -53,7 +73,26 @@ def differences(tornado: Surface, ours: Surface) -> dict[str, str]:
             found[name] = f"not in Tornado: {mine['description']}"
         elif facet := different_facet(theirs, mine):
             found[name] = f"{facet}: Tornado has {theirs.get(facet)}, tornadolike has {mine.get(facet)}"
+    return different_globals(tornado.get("globals", {}), ours.get("globals", {}), absent) | found
+
+
+def different_globals(theirs: dict[str, str], ours: dict[str, str], absent: tuple[str, ...]) -> dict[str, str]:
+    """Globals that are not there, and those imported from elsewhere that are another object than Tornado's."""
+    found = {}
+    for name, identity in theirs.items():
+        module = name.rpartition(".")[0]
+        if name.startswith(absent) and absent:
+            continue
+        if name not in ours:
+            found[name] = f"missing: global of {module}"
+        elif ours[name] != identity and not identity.startswith(f"{module}.") and not name.startswith(f"{module}._") and _public(identity):
+            found[name] = f"another object: Tornado has {identity}, tornadolike has {ours[name]}"
     return found
+
+
+def _public(identity: str) -> bool:
+    """What a private module of Tornado or its C extension gives has no counterpart of that name."""
+    return bool(identity) and "tornado._" not in identity and "tornado.speedups" not in identity
 
 
 def different_facet(theirs: dict[str, Any], mine: dict[str, Any]) -> str:
@@ -69,6 +108,8 @@ def report(tornado: Surface, ours: Surface, found: dict[str, str], deliberate: d
     modules = len(set(tornado["modules"]) & set(ours["modules"]))
     print(f"surface of Tornado {environment.TORNADO_VERSION}: modules {modules} of {len(tornado['modules'])}")
     print(f"entries with the same kind, bases and signature: {present} of {len(entries)}; with defaults and values as well: {same}")
+    globals_there = len(tornado["globals"].keys() & ours["globals"].keys())
+    print(f"globals of all modules: {globals_there} of {len(tornado['globals'])}")
     for name, text in found.items():
         print(f"deliberate: {name}: {deliberate[name]}" if name in deliberate else f"DIFFERS  {name}: {text}")
     for name in deliberate:

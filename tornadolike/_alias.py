@@ -93,7 +93,8 @@ class _AdoptingLoader(_CanonicalLoader):
         module.__loader__ = (SourceFileLoader if self.name == _OTHER else _CanonicalLoader)(self.name, self.path)
         if module.__spec__ is not None:
             module.__spec__.loader = module.__loader__
-        _rename(module, _ours(self.name), self.name)
+        if self.name != _OTHER:  # the package itself has nothing that is Tornado's
+            _rename(module, _ours(self.name), self.name)
 
 
 class _OtherNameLoader:
@@ -191,8 +192,8 @@ def install() -> None:
         )
     # Before Python's own search, which may find the other Tornado; behind the hooks of agents, which are to be asked first.
     sys.meta_path.insert(sys.meta_path.index(PathFinder) if PathFinder in sys.meta_path else 0, _finder)
-    # A plain rename: hooks on "tornado" are to see its import, which is still to come.
-    _rename(sys.modules[_OURS], _OURS, _OTHER)
+    # Its name alone: hooks on "tornado" are to see its import, which is still to come.
+    sys.modules[_OURS].__name__ = sys.modules[_OURS].__package__ = _OTHER
     for name in [name for name in sys.modules if name.startswith(f"{_OURS}.") and _public(name)]:
         importlib.import_module(_other(name))
 

@@ -20,7 +20,7 @@ _NAMES = {
     " .concurrent:chain_future .concurrent:future_add_done_callback .concurrent:future_set_exc_info",
     "http1connection": "logging types zlib typing:Optional typing:Type .concurrent:future_add_done_callback .escape:native_str .escape:utf8"
     " .util:GzipDecompressor",
-    "httpclient": "typing:Optional typing:Type typing:Union .gen",
+    "httpclient": "datetime typing:Optional typing:Type typing:Union .gen",
     "httpserver": "typing",
     "httputil": "http.client:responses calendar copy datetime email http re urllib.parse:parse_qsl urllib.parse:urlencode"
     " urllib.parse:urlparse urllib.parse:urlunparse .util:unicode_type typing:AnyStr",
@@ -42,6 +42,7 @@ _NAMES = {
     "tcpserver": ".util:errno_from_exception",
     "template": "datetime re typing collections.abc:Iterable io:StringIO typing:ContextManager typing:Optional typing:TextIO"
     " .util:ObjectDict .util:exec_in .util:unicode_type",
+    "testing": "typing typing:Optional typing:Type typing:Union .netutil .util:basestring_type",
     "util": "array asyncio os typing inspect:getfullargspec re:Match",
     "web": "base64 binascii datetime email gzip http string inspect:isclass io:BytesIO urllib.parse:urlencode .=tornado .locale"
     " .util:_websocket_mask .util:unicode_type types:TracebackType typing:Optional typing:Type typing:Union",

@@ -9,13 +9,13 @@ Run as a program (``python -m tornado.httpclient URL...``), the module fetches U
 """
 
 import copyreg
+import datetime as dt
 import functools
 import os
 import ssl
 import time
 import weakref
 from collections.abc import Awaitable, Callable, MutableMapping
-from datetime import datetime
 from io import BytesIO
 from typing import Any, cast
 
@@ -314,7 +314,7 @@ class HTTPRequest:
         auth_mode: str | None = None,
         connect_timeout: float | None = None,
         request_timeout: float | None = None,
-        if_modified_since: float | datetime | None = None,
+        if_modified_since: float | dt.datetime | None = None,
         follow_redirects: bool | None = None,
         max_redirects: int | None = None,
         user_agent: str | None = None,

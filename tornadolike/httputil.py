@@ -357,12 +357,14 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     # copy.copy() would share the inside.
     __copy__ = copy
 
+    @_beyond_tornado
     def __getstate__(self) -> dict[str, typing.Any]:
         # The form in which Tornado pickles them, so that a process on either can read what the other wrote.
         lists = {name: list(values) for name, values in self._lists.items()}
         others = {name: value for name, value in vars(self).items() if not name.startswith("_")}
         return {"_as_list": lists, "_combined_cache": {name: values[0] for name, values in lists.items() if len(values) == 1}, **others}
 
+    @_beyond_tornado
     def __setstate__(self, state: dict[str, typing.Any]) -> None:
         self._lists = state["_as_list"]
         self._joined = {}

@@ -16,6 +16,7 @@ def results(**changes: Any) -> dict[str, Any]:
     scenario = {"name": "x", "different": "", "deliberate": ""}
     whole = {
         "surface": {"differences": {}, "unlisted": []},
+        "census": {"names": {"tornado.web": ["p"]}, "packages": ["p"], "missing": {}},
         "upstream": [module, module],
         "differential": [scenario, {**scenario, "deliberate": "because"}],
         "downstream": [{"package": "p", "different": {}}],
@@ -25,6 +26,7 @@ def results(**changes: Any) -> dict[str, Any]:
 
 def test_figures() -> None:
     table = readme.figures(results())
+    assert "| names of Tornado in published packages | 1 in 1 packages, of which 0 are missing |" in table
     assert "| Tornado's own tests | 2 passed (Tornado: 2), 2 excluded |" in table
     assert "| 2, of which 1 differ on purpose and 0 otherwise |" in table
     assert "| 1 of 1 as on Tornado: p |" in table
