@@ -107,16 +107,17 @@ def chain_future(a: "_AnyFuture[_T]", b: "_AnyFuture[_T]") -> None:
     The two may be of different kinds. An asyncio future ``a`` that is already done is copied before the call returns;
     where ``a`` is a `concurrent.futures.Future`, the copy is made on the current `.IOLoop`, never in a worker's thread.
     """
-    copy = functools.partial(_copy_outcome, target=b)
-    if isinstance(a, Future):
-        future_add_done_callback(a, copy)
-    else:
+    if not isinstance(a, Future):
         from tornadolike.ioloop import IOLoop
 
-        IOLoop.current().add_future(a, copy)
+        IOLoop.current().add_future(a, functools.partial(_copy_outcome, b))
+    elif a.done():
+        _copy_outcome(b, a)
+    else:
+        a.add_done_callback(functools.partial(_copy_outcome, b))
 
 
-def _copy_outcome(source: "_AnyFuture[_T]", target: "_AnyFuture[_T]") -> None:
+def _copy_outcome(target: "_AnyFuture[_T]", source: "_AnyFuture[_T]") -> None:
     if target.done():
         return
     if source.cancelled():

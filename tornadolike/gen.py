@@ -238,7 +238,7 @@ class WaitIterator:
             if isinstance(done, Future):
                 return done
             wanted = _create_future()
-            _copy_outcome(done, wanted)
+            _copy_outcome(wanted, done)
         else:
             self._running_future = wanted = _create_future()
         return wanted
@@ -250,7 +250,7 @@ class WaitIterator:
             return
         self._running_future = None
         self._hand_out(done)
-        _copy_outcome(done, wanted)
+        _copy_outcome(wanted, done)
 
     def _hand_out(self, done: "Future[Any]") -> None:
         self.current_future = done
@@ -378,14 +378,14 @@ def with_timeout(
         answer.set_result(None)
         return answer
     if waited.done():
-        _copy_outcome(waited, answer)
+        _copy_outcome(answer, waited)
         return answer
     io_loop = IOLoop.current()
     timer = io_loop.add_timeout(timeout, _expire, waited, answer, quiet_exceptions, message)
 
     def settle(done: "Future[Any]") -> None:
         io_loop.remove_timeout(timer)
-        _copy_outcome(done, answer)
+        _copy_outcome(answer, done)
 
     _when_done(waited, settle)
     return answer

@@ -1139,7 +1139,11 @@ def _encode_header(key: str, pdict: dict[str, typing.Any]) -> str:
 
 def encode_username_password(username: str | bytes, password: str | bytes) -> bytes:
     """``username:password`` as HTTP's Basic scheme sends it: text in normal form C and UTF-8 (RFC 7617 §2.1)."""
-    return b":".join([utf8(unicodedata.normalize("NFC", part) if isinstance(part, str) else part) for part in (username, password)])
+    if isinstance(username, str):
+        username = unicodedata.normalize("NFC", username)
+    if isinstance(password, str):
+        password = unicodedata.normalize("NFC", password)
+    return utf8(username) + b":" + utf8(password)
 
 
 def doctests() -> unittest.TestSuite:

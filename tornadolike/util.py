@@ -44,9 +44,10 @@ class ObjectDict(dict[str, Any]):
     """
 
     def __getattr__(self, name: str) -> Any:
-        if name in self:
+        try:
             return self[name]
-        raise AttributeError(name)
+        except KeyError:
+            raise AttributeError(name) from None
 
     def __setattr__(self, name: str, value: Any) -> None:
         self[name] = value
@@ -81,30 +82,31 @@ class GzipDecompressor:
         """
         if not max_length:
             warnings.warn("GzipDecompressor.decompress without max_length is deprecated", DeprecationWarning, stacklevel=2)
-        produced = bytearray()
-        position = 0
-        with memoryview(value) as data:
-            while position < len(data):
-                window = data[position : position + _GZIP_WINDOW]
-                position += len(window) - self._inflate(window, max_length and max_length - len(produced), produced)
-                if max_length and len(produced) >= max_length:
-                    break
-            self._tail = bytes(data[position:])
-        return bytes(produced)
+        pieces, position, limit = list[bytes](), 0, max_length
+        while position < len(value):
+            window = value[position : position + _GZIP_WINDOW]
+            piece, unused = self._inflate(window, limit)
+            pieces.append(piece)
+            position += len(window) - unused
+            limit -= len(piece)
+            if max_length and limit <= 0:
+                break
+        self._tail = bytes(value[position:])
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
-    def _inflate(self, window: memoryview, limit: int, produced: bytearray) -> int:
-        """Append the output for ``window`` to ``produced``; the number of its bytes that were not used."""
+    def _inflate(self, window: bytes, limit: int) -> tuple[bytes, int]:
+        """The output for ``window``, at most ``limit`` bytes of it (0 or less: all), and how many of its bytes were not used."""
         member = self._member
         if member is None:
             # A member may start with its last byte in sight only; zlib itself then checks the next one.
             if not b"\x1f\x8b".startswith(window[:2]):
                 raise zlib.error(f"not a gzip member, it starts with {bytes(window[:2])!r}")
             member = self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        produced += member.decompress(window, limit)
+        piece = member.decompress(window, max(limit, 0))
         if not member.eof:
-            return len(member.unconsumed_tail)
+            return piece, len(member.unconsumed_tail)
         self._member = None
-        return len(member.unused_data)
+        return piece, len(member.unused_data)
 
     @property
     def unconsumed_tail(self) -> bytes:

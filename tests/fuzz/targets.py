@@ -20,7 +20,7 @@ from tornadolike._http1 import select
 from tornadolike._http1.body import ChunkedReader
 from tornadolike._http1.engine import DONE, ClientEngine, ServerEngine
 from tornadolike._http1.errors import PeerError
-from tornadolike._http1.events import BodyChunk, MessageEnd, RequestHead
+from tornadolike._http1.events import BodyChunk, BodyStart, MessageEnd, RequestHead
 from tornadolike._web import signing
 from tornadolike._websocket import errors as websocket_errors
 from tornadolike._websocket import handshake
@@ -52,7 +52,7 @@ def _served(name: str, wire: bytes, step: int) -> tuple[list[Any], str]:
                     engine.send_end()
                     if not engine.next_exchange():
                         return seen, "closed"
-                elif not engine.has_more and not (events and isinstance(events[-1], RequestHead)):
+                elif not engine.has_more and not (events and isinstance(events[-1], RequestHead | BodyStart)):
                     break
                 events = engine.feed()
         engine.feed_eof()
@@ -64,11 +64,11 @@ def _served(name: str, wire: bytes, step: int) -> tuple[list[Any], str]:
 def _note(event: Any, seen: list[Any]) -> None:
     if isinstance(event, RequestHead):
         fields = [(name, value.strip(b" \t")) for name, value in event.headers]
-        seen.append([event.method, event.target, event.version, event.keep_alive, event.expects_continue, fields, b""])
+        seen.append([*event.start_line, event.keep_alive, event.expects_continue, fields, b""])
     elif isinstance(event, BodyChunk):
         assert 0 < len(event.data) <= 1000
         seen[-1][-1] += event.data
-    else:
+    elif not isinstance(event, BodyStart):
         assert isinstance(event, MessageEnd)
         seen[-1].append("end")
 

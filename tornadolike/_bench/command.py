@@ -1,13 +1,15 @@
 """What ``tornadolike bench`` does with its arguments."""
 
 import argparse
+import importlib.util
 import json
 import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
-from tornadolike._bench import candidates, comparing, growth, own_application, page, record, scenarios, table, targets, wrk
+from tornadolike._bench import candidates, comparing, growth, own_application, page, record, scenarios, sweep, table, targets, wrk
+from tornadolike._bench.errors import BenchError
 from tornadolike._bench.exchanges import Request
 
 USAGE_ERROR = 2
@@ -17,6 +19,8 @@ _QUICK_ROUNDS, _QUICK_MANY, _QUICK_UPLOAD_MIB = 2, 1000, 20
 
 def execute(arguments: argparse.Namespace, loops: list[str], engines: list[str]) -> int:
     """Measure, print a table, write the files; the exit status. ``loops`` and ``engines`` are what tornadolike can use here."""
+    if arguments.sweep:
+        return _sweep(arguments, loops, engines)
     try:
         chosen = _scenarios(arguments)
         taking_part = _candidates(arguments, loops, engines)
@@ -42,6 +46,31 @@ def execute(arguments: argparse.Namespace, loops: list[str], engines: list[str])
         show.end()
     _report(measured, plan, arguments)
     return MEASURING_ERROR if measured.failed() else 0
+
+
+def _sweep(arguments: argparse.Namespace, loops: list[str], engines: list[str]) -> int:
+    if importlib.util.find_spec("tornado") is None:
+        print("tornadolike bench --sweep: real Tornado is not installed here", file=sys.stderr)  # noqa: T201 - a command's own message
+        return USAGE_ERROR
+    show = _Progress()
+    try:
+        rows = sweep.measure(arguments.rounds or 9, show, chosen=arguments.scenario, loops=[one for one in sweep.LOOPS if one in loops])
+        names = [one for one in sweep.SCENARIOS if not arguments.scenario or any(text in one for text in arguments.scenario)]
+        taking_part = [one for one in candidates.find(loops, engines) if not one.without]
+        plan = comparing.Plan(rounds=arguments.rounds or 5, seconds=min(arguments.seconds, 0.5), settings=scenarios.Settings(use_wrk=False))
+        compared = [comparing.compare(one, taking_part, plan, show) for one in (scenarios.named(names) if names else [])]
+    except BenchError as error:
+        print(f"tornadolike bench --sweep: {error}", file=sys.stderr)  # noqa: T201 - a command's own message
+        return MEASURING_ERROR
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    finally:
+        show.end()
+    rows += map(sweep.row_of, compared)
+    print(sweep.render(rows))  # noqa: T201 - what the command is for
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps([sweep.as_data(row) for row in rows], indent=2) + "\n", encoding="utf-8")
+    return 0 if rows and all(row.holds for row in rows) else MEASURING_ERROR
 
 
 def _measured(

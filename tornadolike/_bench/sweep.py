@@ -1,6 +1,7 @@
 """``tornadolike bench --sweep``: work of every module beside Tornado's, and whether it is nowhere dearer than it may be."""
 
 import contextlib
+import functools
 import json
 import os
 import subprocess
@@ -9,14 +10,31 @@ import tomllib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from tornadolike._bench.errors import BenchError
+from tornadolike._bench.figures import Comparison
 from tornadolike._bench.table import aligned
 
 _PROGRAM = Path(__file__).with_name("works.py")
 FLOORS = Path(__file__).with_name("floors.toml")
 TORNADO, OURS = "tornado", "tornadolike"
-_LOOPS = ("asyncio", "uvloop")
+LOOPS = ("asyncio", "uvloop")
+SCENARIOS = (
+    "hello",
+    "json",
+    "args",
+    "form",
+    "cookie",
+    "template",
+    "static-1k",
+    "static-100k",
+    "flushes",
+    "connect",
+    "upload",
+    "fetch",
+    "ws-64",
+)
 # Long beside a turn of the clock and the interpreter's own occasional work, short beside the machine's moods.
 _SECONDS_EACH = 0.01
 _FIRST_COUNT, _MOST = 8, 1 << 20
@@ -55,6 +73,7 @@ class Row:
 
     @property
     def holds(self) -> bool:
+        """Whether the ratio is what it has to be, but for noise."""
         return not self.error and self.ratio >= self.floor * (1 - TOLERANCE)
 
 
@@ -97,13 +116,14 @@ class _Child:
         self._process.communicate()
 
 
+@functools.cache
 def floors() -> dict[str, float]:
     """The least ratios that are accepted, by the names of works and of scenarios; 1 for others."""
     known: dict[str, float] = tomllib.loads(FLOORS.read_text(encoding="utf-8"))["floors"]
     return known
 
 
-def measure(rounds: int, progress: Progress, *, chosen: Sequence[str] = (), loops: Iterable[str] = _LOOPS) -> list[Row]:
+def measure(rounds: int, progress: Progress, *, chosen: Sequence[str] = (), loops: Iterable[str] = LOOPS) -> list[Row]:
     """Every work whose name contains one of ``chosen``, all for none. The children take turns, so that all see the same machine."""
     rows = []
     with contextlib.ExitStack() as stack:
@@ -116,10 +136,26 @@ def measure(rounds: int, progress: Progress, *, chosen: Sequence[str] = (), loop
             if not chosen or any(text in name for text in chosen):
                 progress(f"sweep: {name}")
                 rows.append(_imports(rounds) if name == _IMPORTS else _measured(name, children, rounds))
-    least = floors()
     for row in rows:
-        row.floor = least.get(row.name, 1.0)
+        row.floor = floors().get(row.name, 1.0)
     return rows
+
+
+def row_of(compared: Comparison) -> Row:
+    """A scenario over HTTP as a row: the server's CPU seconds for each request."""
+    row = Row(f"HTTP: {compared.name}", floor=floors().get(f"HTTP: {compared.name}", 1.0))
+    for result in compared.results:
+        package, _, way = result.candidate.partition(" ")
+        if result.error is not None:
+            row.error = f"{result.candidate}: {result.error}"
+        row.seconds[package, way] = [one.cpu_seconds / one.load.work for one in result.rounds]
+    return row
+
+
+def as_data(row: Row) -> dict[str, Any]:
+    """A row for a file."""
+    seconds = {" ".join(who): min(rounds) for who, rounds in row.seconds.items() if rounds}
+    return {"name": row.name, "ratio": row.ratio, "floor": row.floor, "holds": row.holds, "error": row.error, "least_cpu_seconds": seconds}
 
 
 def _measured(name: str, children: Sequence[_Child], rounds: int) -> Row:

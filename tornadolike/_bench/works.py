@@ -231,7 +231,7 @@ def _gzip(util: Any) -> Run:
     import gzip
 
     data = gzip.compress(_TEXT.encode() * 10)
-    return lambda n: [util.GzipDecompressor().decompress(data) for _ in range(n)]
+    return lambda n: [util.GzipDecompressor().decompress(data, 1 << 16) for _ in range(n)]
 
 
 @work("routing: find and reverse")

@@ -42,6 +42,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--growth", action="store_true", help="how cost grows with headers, body, pipelined requests, connections (with --targets: too)"
     )
+    parser.add_argument(
+        "--sweep",
+        action="store_true",
+        help="work of every module beside Tornado's, in one process and over HTTP (--scenario TEXT: only what has it in its name); "
+        "fails where a ratio lies below its floor",
+    )
     parser.add_argument("--rounds", type=int, help="rounds per candidate (default 5)")
     parser.add_argument(
         "--seconds",
@@ -59,7 +65,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    """Measure; 1: a candidate could not be measured or answered wrongly, 2: wrong usage."""
+    """Measure; 1: a candidate could not be measured or answered wrongly, or a floor does not hold, 2: wrong usage."""
     # Here, not above: none of it belongs into the processes of other commands, least of all into those that are measured.
     from tornadolike._bench import command
     from tornadolike._http1 import select

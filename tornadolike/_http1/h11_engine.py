@@ -36,7 +36,7 @@ class H11HeadParser:
 
     def plain_response(self, head: bytes) -> tuple[str, int, str, Pairs] | None:
         first, pairs = _plain(head)
-        return None if pairs is None or b"\n" in first else (*framing.status_line(head), pairs)
+        return None if pairs is None or b"\n" in first or b"\r" in first else (*framing.status_line(head), pairs)
 
     def request(self, head: bytes) -> tuple[str, str, str, Pairs]:
         try:
