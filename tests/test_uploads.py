@@ -203,6 +203,7 @@ def test_the_parser_refuses() -> None:
 async def test_a_large_upload_takes_no_memory(serve: Any, tmp_path: Path) -> None:
     class Large(uploads.UploadHandler):
         upload_dir = str(tmp_path)
+        max_file_size = 4 * 1024**3
 
         def post(self) -> None:
             self.write(str(self.uploads[0].size))

@@ -109,7 +109,7 @@ class FormScanner:
         """The same for more than is looked through at once. The first windows are small: too many parts are refused soon."""
         yield from found
         overlap = len(self._delimiter) - 1
-        begin, window = 0, _LEAST_WINDOW
+        begin, window = 0, _WINDOW if self._state == _BODY else _LEAST_WINDOW
         while begin < len(data):
             yield from self._in_window(data, begin, begin + window + overlap)
             begin += window
