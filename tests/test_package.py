@@ -12,7 +12,7 @@ import pytest
 import tornadolike
 
 # Modules that Tornado has not; some need packages of their extra.
-BEYOND_TORNADO = {"access_log", "asgi", "gunicorn", "hub", "metrics", "sessions", "sse"}
+BEYOND_TORNADO = {"access_log", "asgi", "gunicorn", "hub", "limits", "metrics", "sessions", "sse", "uploads"}
 
 
 def test_versions() -> None:

@@ -1009,19 +1009,126 @@ def parse_multipart_form_data(
         boundary = boundary[1:-1]
     try:
         for head, content in _http.multipart.split_parts(boundary, data, config.max_parts, config.max_part_header_size):
-            _add_part(HTTPHeaders.parse(head.decode("utf-8"), _chars_are_bytes=False), content, arguments, files)
+            _add_part(_part_headers(head), content, arguments, files)
     except _http.multipart.MultipartError as error:
         raise HTTPInputError(str(error)) from error
 
 
-def _add_part(headers: HTTPHeaders, content: bytes, arguments: dict[str, list[bytes]], files: dict[str, list[HTTPFile]]) -> None:
+def _part_headers(head: bytes) -> HTTPHeaders:
+    return HTTPHeaders.parse(head.decode("utf-8"), _chars_are_bytes=False)
+
+
+def _part_names(headers: HTTPHeaders) -> tuple[str, str | None]:
+    """The name of a field, and of a file, if it is one."""
     disposition, parameters = _http.header_values.parse_parameters(headers.get("Content-Disposition", ""))
     if disposition.lower() != "form-data":
         raise HTTPInputError("Invalid multipart/form-data")
     name = parameters.get("name")
     if not name:
         raise HTTPInputError("multipart/form-data missing name")
-    filename = parameters.get("filename")
+    return name, parameters.get("filename")
+
+
+class MultipartDelegate:
+    """What `StreamingMultipartFormDataParser` tells of a form; a base class whose methods do nothing. Not in Tornado.
+
+    Each method may return an awaitable; nothing more is told until it is done. What a method raises comes out of the parser.
+    """
+
+    def part_started(self, name: str, filename: str | None, headers: HTTPHeaders) -> Awaitable[None] | None:
+        """A field begins; it is a file where it has a ``filename``, which is the client's word: never use it as a path."""
+        return None
+
+    def part_data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """A piece of its content, not empty."""
+        return None
+
+    def part_finished(self) -> Awaitable[None] | None:
+        """The field is complete."""
+        return None
+
+
+class StreamingMultipartFormDataParser:
+    """Reads a ``multipart/form-data`` body of any size while it comes, and keeps none of it. Not in Tornado.
+
+    ::
+
+        @stream_request_body
+        class Upload(RequestHandler):
+            def prepare(self):
+                self.parser = StreamingMultipartFormDataParser.from_content_type(self.request.headers["Content-Type"], MyDelegate())
+
+            def data_received(self, chunk):
+                return self.parser.data_received(chunk)
+
+            def post(self):
+                self.parser.finish()
+
+    :arg boundary: as in the Content-Type, with or without its quotes.
+    :arg delegate: a `MultipartDelegate`, or something with its methods.
+    :arg config: limits; by default those of `set_parse_body_config`. There is none on the size of a part: the delegate sees its bytes.
+
+    Gives the same verdict as `parse_multipart_form_data`, however the body is cut into pieces. Raises `HTTPInputError` where the body is
+    malformed or beyond a limit; the delegate may have been told of parts before. See `.UploadHandler` for files.
+    """
+
+    def __init__(self, boundary: bytes | str, delegate: MultipartDelegate, *, config: ParseMultipartConfig | None = None) -> None:
+        config = config or _DEFAULT_PARSE_BODY_CONFIG.multipart
+        if not config.enabled:
+            raise HTTPInputError("multipart/form-data parsing is disabled")
+        text = utf8(boundary)
+        if text.startswith(b'"') and text.endswith(b'"'):
+            text = text[1:-1]
+        self._stream = _http.multipart_stream.FormStream(text, config.max_parts, config.max_part_header_size)
+        self._delegate = delegate
+
+    @classmethod
+    def from_content_type(
+        cls, content_type: str, delegate: MultipartDelegate, *, config: ParseMultipartConfig | None = None
+    ) -> StreamingMultipartFormDataParser:
+        """Make one by the value of a Content-Type. Raises `HTTPInputError` where it is another type, or has no boundary."""
+        return cls(_boundary(content_type), delegate, config=config)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """Take the next piece of the body. Returns what has to be awaited before the next one, if the delegate needs time."""
+        events = self._stream.feed(chunk)
+        wanted = self._tell(events)
+        return None if wanted is None else self._go_on(wanted, events)
+
+    def _tell(self, events: Iterator[tuple[int, bytes]]) -> Awaitable[None] | None:
+        """Tell the delegate, as far as it needs no time."""
+        delegate, kinds = self._delegate, _http.multipart_stream
+        try:
+            for kind, data in events:
+                wanted = None
+                if kind == kinds.PART_DATA:
+                    wanted = delegate.part_data_received(data)
+                elif kind == kinds.PART_BEGIN:
+                    headers = _part_headers(data)
+                    wanted = delegate.part_started(*_part_names(headers), headers)
+                elif kind == kinds.PART_END:
+                    wanted = delegate.part_finished()
+                if wanted is not None:
+                    return wanted
+        except (kinds.MultipartError, UnicodeDecodeError) as error:
+            raise HTTPInputError(f"Invalid multipart/form-data: {error}") from error
+        return None
+
+    async def _go_on(self, wanted: Awaitable[None] | None, events: Iterator[tuple[int, bytes]]) -> None:
+        while wanted is not None:
+            await wanted
+            wanted = self._tell(events)
+
+    def finish(self) -> None:
+        """The body is complete. Raises `HTTPInputError` where the form is not."""
+        try:
+            self._stream.feed_eof()
+        except _http.multipart_stream.MultipartError as error:
+            raise HTTPInputError(str(error)) from error
+
+
+def _add_part(headers: HTTPHeaders, content: bytes, arguments: dict[str, list[bytes]], files: dict[str, list[HTTPFile]]) -> None:
+    name, filename = _part_names(headers)
     if filename:
         content_type = headers.get("Content-Type", "application/unknown")
         files.setdefault(name, []).append(HTTPFile(filename=filename, body=content, content_type=content_type))

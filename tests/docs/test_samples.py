@@ -1,6 +1,5 @@
 """Every code sample of the documentation runs, and does what the page says."""
 
-import argparse
 import asyncio
 import configparser
 import doctest
@@ -11,6 +10,7 @@ import logging
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,7 +26,7 @@ import pytest
 import tornadolike
 from tornadolike import __main__ as command_line
 from tornadolike import gen, locks
-from tornadolike._cli import bench, check, run
+from tornadolike.httpserver import HTTPServer
 
 DOCS = Path(tornadolike.__file__).parent.parent / "docs"
 Samples = Callable[[str], SimpleNamespace]
@@ -83,6 +83,58 @@ async def test_asgi(samples: Samples, serve: Any) -> None:
     async with serve(page.moving) as fetch:
         assert json.loads((await fetch("/films/7")).body) == {"film": 7, "by": "FastAPI"}
         assert json.loads((await fetch("/books/7")).body) == {"book": "7", "by": "a handler"}
+
+
+async def test_running(samples: Samples, serve: Any) -> None:
+    page = samples("running.md")
+    server = HTTPServer(page.app)
+    server.listen(0, "127.0.0.1")
+    port = next(iter(server._sockets.values())).getsockname()[1]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET /ticker HTTP/1.1\r\nHost: a\r\n\r\n")
+    await reader.readuntil(b"0\n")
+    assert await asyncio.wait_for(server.drain(20), 10) is True  # the ticker was told
+    writer.close()
+
+
+async def test_observing(samples: Samples, serve: Any, capsys: Any) -> None:
+    pytest.importorskip("prometheus_client", reason="the extra `metrics` is not installed")
+    page = samples("observing.md")
+    async with serve(page.app) as fetch:
+        answer = await fetch("/", headers={"X-Request-ID": "one"})
+        assert (answer.body, answer.headers["X-Request-ID"]) == (b"Hello, one", "one")
+    assert json.loads(capsys.readouterr().out)["request_id"] == "one"
+    async with serve(page.measured) as fetch:
+        await fetch("/hello")
+        metrics = (await fetch("/metrics")).body.decode()
+    assert (
+        'http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/hello"} 1.0'
+        in metrics
+    )
+    text = (DOCS / "observing.md").read_text(encoding="utf-8")
+    for name in re.findall(r"^\| `(\w+)`(?:, `(\w+)`)? \|", text, re.MULTILINE):
+        assert all(one in metrics for one in name)
+
+
+async def test_uploads_deadlines_and_rates(samples: Samples, serve: Any, logs: Any) -> None:
+    pytest.importorskip("limits", reason="the extra `limits` is not installed")
+    page = samples("guide/uploads.md")
+    part = '--B\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\n{}\r\n'
+    body = part.format("title", "", "Two") + part.format("f", '; filename="a"', "abc") + part.format("f", '; filename="b"', "") + "--B--"
+    form: dict[str, Any] = {"method": "POST", "body": body, "headers": {"Content-Type": "multipart/form-data; boundary=B"}}
+    async with serve(page.app) as fetch:
+        assert json.loads((await fetch("/upload", **form)).body) == {"title": "Two", "bytes": [3, 0]}
+    assert sorted(os.listdir(page.incoming)) == ["file-0", "file-1"]
+    shutil.rmtree(page.incoming)
+    async with serve(page.sums) as fetch:
+        assert json.loads((await fetch("/", **form)).body)["title"] == hashlib.sha256(b"Two").hexdigest()
+    async with serve(page.slow) as fetch:
+        assert (await fetch("/")).code == 503
+        logs.take("tornado.general", "no answer within 0.1 seconds")
+        logs.take("tornado.access", "503")
+    async with serve(page.login) as fetch:
+        assert [(await fetch("/", method="POST", body="")).code for _ in range(4)] == [200, 200, 200, 429]
+        logs.take("tornado.access", "429")
 
 
 async def test_streaming(samples: Samples, serve: Any) -> None:
@@ -263,16 +315,14 @@ def command_lines(all_samples: Any) -> list[list[str]]:
 
 def test_commands_exist(all_samples: Any) -> None:
     """Commands of ours have the options that the pages say."""
-    parser = argparse.ArgumentParser(exit_on_error=False)
-    commands = parser.add_subparsers()
-    for command in (run, bench, check):
-        command.register(commands)
+    parser, commands = command_line.build()
     seen = 0
     for words in command_lines(all_samples):
         at = next((index for index, word in enumerate(words) if word.rpartition("/")[2] == "tornadolike"), None)
-        if at is not None and words[at + 1 : at + 2] != ["--version"]:
-            own, _ = command_line._split(words[at + 1 :])
-            parser.parse_args(own)
+        if at is not None and words[at + 1] not in ("--version", "--print-completion") and "--help" not in words:
+            own, _ = command_line._split(words[at + 1 :], commands)
+            _, unknown = parser.parse_known_args(own)
+            assert not unknown, words
             seen += 1
     assert seen >= 8
 

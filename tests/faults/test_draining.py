@@ -168,6 +168,10 @@ async def test_handlers_are_told(serve: Any, logs: Any, kind: str) -> None:
         logs.take("tornado.application", r"Exception in Stream\.on_drain")
 
 
+def test_every_handler_has_the_hook() -> None:
+    assert web.RequestHandler.on_drain(Quick.__new__(Quick)) is None  # so that subclasses can call super()'s
+
+
 async def test_a_handler_that_begins_while_draining_is_told_too(serve: Any) -> None:
     Waiting.inside = 0
     site = serve([*ROUTES, ("/stream", Stream)])

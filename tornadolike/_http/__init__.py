@@ -28,12 +28,13 @@ def import_all(package: str, names: Collection[str]) -> None:
     vars(sys.modules[package]).pop("__getattr__", None)
 
 
-_LATE = ("cookies", "header_values", "multipart", "ranges")
+_LATE = ("cookies", "header_values", "multipart", "multipart_stream", "ranges")
 
 if TYPE_CHECKING:
     from tornadolike._http import cookies as cookies
     from tornadolike._http import header_values as header_values
     from tornadolike._http import multipart as multipart
+    from tornadolike._http import multipart_stream as multipart_stream
     from tornadolike._http import ranges as ranges
 else:
     __getattr__ = late(__name__, _LATE)
