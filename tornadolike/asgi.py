@@ -337,6 +337,7 @@ class _HTTPExchange(_Carrier):
         if self._delegate_open:
             # It was answered before it was there; who reads it shall not wait for the rest.
             self._tell_of_close()
+        self._delegate = None  # which leads back to us
 
     def _begin(self, adapter: "ASGIAdapter", pairs: requests.Pairs) -> Awaitable[None] | None:
         """Give the head to the application; returns what the body has to wait for."""
@@ -612,6 +613,7 @@ class _SocketExchange(_Carrier):
         except Exception as error:
             self._failed(error)
         await self._carry()
+        self._delegate = None  # which leads back to us
 
     def _begin(self, adapter: "ASGIAdapter") -> None:
         target = requests.target(self.scope, adapter._strips_root_path)
