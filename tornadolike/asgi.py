@@ -345,7 +345,7 @@ class _HTTPExchange(_Carrier):
         self._delegate = None  # which leads back to us
 
     async def _is_answered_at_once(self) -> bool:
-        """Give the handler one turn of the loop: one that needs no more is answered before anybody has to look whether its client is there."""
+        """Give the handler one turn of the loop: most need no more, and nobody has to look whether their clients are still there."""
         if not self._over:
             try:
                 await _one_turn()
