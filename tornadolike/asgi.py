@@ -22,8 +22,9 @@ import os
 import re
 import stat
 import time
+import types
 from collections import deque
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Generator, MutableMapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, cast
 from weakref import WeakSet, ref
@@ -294,6 +295,12 @@ class _Carrier(httputil.HTTPConnection):
             await asyncio.wait([reader])
 
 
+@types.coroutine
+def _one_turn() -> Generator[None, None, None]:
+    """Let those who are ready have their turn."""
+    yield
+
+
 def _guarded(function: Callable[[], object]) -> None:
     try:
         function()
@@ -323,23 +330,40 @@ class _HTTPExchange(_Carrier):
 
     async def run(self, adapter: "ASGIAdapter") -> None:
         """Have ``adapter``'s application answer; returns when it has, or the client is gone."""
-        pairs = requests.fields(self.scope["headers"])
         try:
-            wanted = self._request_context.run(self._begin, adapter, pairs)
+            wanted = self._request_context.run(self._begin, adapter)
             if wanted is not None or not self._read_all:
                 self._reader = asyncio.create_task(self._read(wanted))
-            elif not self._over:
-                # A handler that answers at once is through before anybody has to look whether its client is still there.
-                asyncio.get_running_loop().call_soon(self._watch)
         except Exception as error:
             self._failed(error)
+        if self._reader is None and await self._is_answered_at_once():
+            return
         await self._carry()
         if self._delegate_open:
             # It was answered before it was there; who reads it shall not wait for the rest.
             self._tell_of_close()
+        self._delegate = None  # which leads back to us
 
-    def _begin(self, adapter: "ASGIAdapter", pairs: requests.Pairs) -> Awaitable[None] | None:
+    async def _is_answered_at_once(self) -> bool:
+        """Give the handler one turn of the loop: most need no more, and nobody has to look whether their clients are still there."""
+        if not self._over:
+            try:
+                await _one_turn()
+            except asyncio.CancelledError:
+                self._lose()
+                raise
+        if not self._over:
+            self._reader = asyncio.create_task(self._until_disconnect())
+            return False
+        if len(self._outbox) != 1 or self._incomplete:
+            return False
+        self._delegate = None  # which leads back to us
+        await self._send_next()
+        return True
+
+    def _begin(self, adapter: "ASGIAdapter") -> Awaitable[None] | None:
         """Give the head to the application; returns what the body has to wait for."""
+        pairs = requests.fields(self.scope["headers"])
         target = requests.target(self.scope, adapter._strips_root_path)
         self._root_path = target.root_path
         self._read_all = not requests.may_have_body(self._method, self._version, pairs)
@@ -408,10 +432,6 @@ class _HTTPExchange(_Carrier):
         except Exception:
             self._delegate_open = True
             raise
-
-    def _watch(self) -> None:
-        if not self._over and self._reader is None:
-            self._reader = asyncio.create_task(self._until_disconnect())
 
     async def _until_disconnect(self) -> None:
         # One reader, since ``receive`` is not for two. What a body without content still has to say is passed over.
@@ -612,6 +632,7 @@ class _SocketExchange(_Carrier):
         except Exception as error:
             self._failed(error)
         await self._carry()
+        self._delegate = None  # which leads back to us
 
     def _begin(self, adapter: "ASGIAdapter") -> None:
         target = requests.target(self.scope, adapter._strips_root_path)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import gzip
 import json
 from pathlib import Path
@@ -713,3 +714,22 @@ async def test_async_asgi_testclient_drives_it() -> None:
         posted = await client.post("/echo", form={"a": "2"})
         assert posted.json()["a"] == "2"
     assert started == ["up", "down"]
+
+
+async def test_an_exchange_leaves_no_cycle_behind(host: Host) -> None:
+    host.app = adapter()
+    await host.fetch("GET", "/echo")
+    await host.fetch("POST", "/echo", b"a=1")
+    await asyncio.sleep(0)
+    gc.collect()
+    gc.disable()
+    try:
+        for method, body in (("GET", b""), ("POST", b"a=1")):
+            await host.fetch(method, "/echo", body)
+            await asyncio.sleep(0)
+        host.calls.clear()
+        await asyncio.sleep(0)
+        left = [one for one in gc.get_objects() if type(one) is asgi._HTTPExchange]
+    finally:
+        gc.enable()
+    assert left == []

@@ -72,7 +72,7 @@ async def test_fastapi_with_dependencies_background_tasks_uploads_and_websockets
     site = serve([("/", Home), asgi.Mount("/api", api)])
     assert json.loads((await fetch(site, "/api/items/7")).body) == {"number": 7, "database": "open"}
     await site.until(lambda: "background" in done)
-    assert "closed" in done
+    await site.until(lambda: "closed" in done)
     body = b'--q\r\nContent-Disposition: form-data; name="file"; filename="n"\r\n\r\n' + b"x" * 2_000_000 + b"\r\n--q--\r\n"
     uploaded = await fetch(site, "/api/upload", method="POST", body=body, headers={"Content-Type": "multipart/form-data; boundary=q"})
     assert json.loads(uploaded.body) == {"name": "n", "size": 2_000_000}
