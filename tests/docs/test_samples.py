@@ -25,8 +25,10 @@ import pytest
 
 import tornadolike
 from tornadolike import __main__ as command_line
-from tornadolike import gen, locks
+from tornadolike import gen, locks, sse
 from tornadolike.httpserver import HTTPServer
+from tornadolike.hub import RedisBroker
+from tornadolike.netutil import bind_sockets
 
 DOCS = Path(tornadolike.__file__).parent.parent / "docs"
 Samples = Callable[[str], SimpleNamespace]
@@ -267,6 +269,20 @@ async def test_security(samples: Samples, serve: Any, logs: Any) -> None:
             assert (await fetch("/order", method="POST", body="", headers=headers)).code == expected
         logs.take("tornado.general", "403 POST /order")
         logs.take("tornado.access", "403 POST")
+
+
+async def test_live(samples: Samples) -> None:
+    page = samples("live.md")
+    assert isinstance(page.hub.broker, RedisBroker)
+    server = HTTPServer(page.clock)
+    server.add_sockets(bind_sockets(0, "127.0.0.1"))
+    try:
+        stream = sse.listen(f"http://127.0.0.1:{next(iter(server._sockets.values())).getsockname()[1]}/clock")
+        assert re.fullmatch(r"\w+ \w+ +\d+ [0-9:]{8} \d{4}", (await anext(stream)).data or "")
+        await stream.aclose()  # type: ignore[attr-defined]
+    finally:
+        server.stop()
+        await server.close_all_connections()
 
 
 def test_testing(samples: Samples, logs: Any) -> None:
