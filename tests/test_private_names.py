@@ -1,7 +1,6 @@
 """Private names which programs in the wild use; each test says whose.
 
-Versions are those whose source was read. What HTTP/1 connections do inside (``HTTP1ServerConnection._server_request_loop``,
-``HTTP1Connection._read_body`` ...), which OctoPrint overrides, is not among them: parsing is the engine's business here.
+Versions are those whose source was read. What OctoPrint overrides of HTTP/1 connections is in ``test_octoprint.py``.
 """
 
 import asyncio

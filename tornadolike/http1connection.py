@@ -123,6 +123,10 @@ class HTTP1ConnectionParameters:
         self.decompress = decompress
 
 
+class _QuietException(Exception):
+    """Raised by Tornado for what it has logged already; here for those who catch it."""
+
+
 class _Owner(Protocol):
     """Who is told what became of an exchange."""
 
@@ -134,6 +138,9 @@ class _Owner(Protocol):
 
     def exchange_detached(self, connection: "HTTP1Connection") -> None:
         """Somebody else took the stream."""
+
+
+_BODY_READERS = frozenset(("_read_body", "_read_fixed_body", "_read_chunked_body", "_read_body_until_close"))
 
 
 class HTTP1Connection(httputil.HTTPConnection):
@@ -161,6 +168,9 @@ class HTTP1Connection(httputil.HTTPConnection):
     _expects_continue = False
     _stream_lost = False
     _interim_responses = 0
+    _reads_bodies = False  # a subclass has a way of its own to do so
+    _request_start_line: httputil.RequestStartLine
+    _request_headers: httputil.HTTPHeaders
     _burst_bytes = 0
     _sent_at = 0.0
 
@@ -188,6 +198,11 @@ class HTTP1Connection(httputil.HTTPConnection):
         """An engine of its own. The exchanges of a server connection share theirs: it gives it to them before they look."""
         return _new_engine(self.is_client, self.params)
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not _BODY_READERS.isdisjoint(vars(cls)):
+            cls._reads_bodies = True
+
     # -- the peer's message
 
     def read_response(self, delegate: httputil.HTTPMessageDelegate) -> Awaitable[bool]:
@@ -200,11 +215,94 @@ class HTTP1Connection(httputil.HTTPConnection):
         owner = _SingleExchange(self)
         self._owner = owner
         self._begin(delegate)
+        if self._reads_bodies:
+            return self._read_in_its_own_way(owner)
         self.stream._attach_consumer(owner)
         if self.stream is not None and not self._over and self._engine.waiting_bytes:
             self._input(b"")
         owner.watch_header_timeout()
         return owner.result
+
+    async def _read_in_its_own_way(self, owner: "_SingleExchange") -> bool:
+        """`read_response` for classes with a way of their own to read bodies: they are asked where Tornado asks them.
+
+        Everything is read from the stream by whoever wants it, so that they can do the same. For requests only.
+        """
+        if self.is_client:
+            raise TypeError(f"{type(self).__name__} overrides how bodies are read, which is not supported for responses")
+        stream = self.stream
+        stream.set_close_callback(self._on_stream_closed)
+        owner.watch_header_timeout()
+        try:
+            head = await stream.read_until_regex(b"\r?\n\r?\n", max_bytes=self.params.max_header_size)
+            first, following = self._engine.feed(head)
+            await self._read_request_in_its_own_way(cast(RequestHead, first), type(following) is BodyStart)
+        except iostream.StreamClosedError:
+            self._on_stream_closed()
+        except (Exception, asyncio.CancelledError) as error:
+            self._failed(error)
+        return await owner.result
+
+    async def _read_request_in_its_own_way(self, head: RequestHead, has_body: bool) -> None:
+        wanted = self._on_request(head)
+        if wanted is not None:
+            await wanted
+        if self._over:
+            return
+        if has_body:
+            if head.expects_continue and self._engine.own is IDLE:
+                await self.stream.write(_CONTINUE)
+            body = self._read_body(0, self._request_headers, cast(httputil.HTTPMessageDelegate, self._delegate))
+            timeout = self._body_timeout if self._body_timeout is not None else self.params.body_timeout
+            if timeout is not None:
+                self._body_timer = asyncio.get_running_loop().call_later(timeout, self._on_body_timeout)
+            if body is not None:
+                await body
+            self._engine.peer = DONE
+        if not self._over:
+            self._on_end()
+
+    def _read_body(self, code: int, headers: httputil.HTTPHeaders, delegate: httputil.HTTPMessageDelegate) -> Awaitable[None] | None:
+        """Read the body of a request; for classes that override it, or one of the next three. Others are given what the engine reads."""
+        field = headers.get("Content-Length")
+        if is_transfer_encoding_chunked(headers):
+            return self._read_chunked_body(delegate)
+        length = 0 if field is None else parse_int(field)
+        if length > self._body_limit():
+            raise httputil.HTTPInputError("Content-Length too long")
+        return self._read_fixed_body(length, delegate)
+
+    async def _deliver_body(self, delegate: httputil.HTTPMessageDelegate, data: bytes) -> None:
+        if self._engine.own is not DONE:
+            wanted = delegate.data_received(data)
+            if wanted is not None:
+                await wanted
+
+    async def _read_fixed_body(self, content_length: int, delegate: httputil.HTTPMessageDelegate) -> None:
+        while content_length > 0:
+            data = await self.stream.read_bytes(min(self.params.chunk_size, content_length), partial=True)
+            content_length -= len(data)
+            await self._deliver_body(delegate, data)
+
+    async def _read_chunked_body(self, delegate: httputil.HTTPMessageDelegate) -> None:
+        total, limit = 0, self._body_limit()
+        while True:
+            line = await self.stream.read_until(b"\r\n", max_bytes=64)
+            try:
+                size = parse_hex_int(line[:-2].decode("latin-1"))
+            except ValueError:
+                raise httputil.HTTPInputError("invalid chunk size") from None
+            total += size
+            if total > limit:
+                raise httputil.HTTPInputError("chunked body too large")
+            await self._read_fixed_body(size, delegate)
+            if await self.stream.read_bytes(2) != b"\r\n":
+                raise httputil.HTTPInputError("improperly terminated chunk")
+            if not size:
+                return
+
+    async def _read_body_until_close(self, delegate: httputil.HTTPMessageDelegate) -> None:
+        raise httputil.HTTPInputError("a request does not end with its connection")
 
     def _begin(self, delegate: httputil.HTTPMessageDelegate) -> None:
         if self.params.decompress:
@@ -281,6 +379,8 @@ class HTTP1Connection(httputil.HTTPConnection):
             delegate = self._delegate
         self._delegate_open = True
         headers = httputil.HTTPHeaders._from_wire(head.headers, head.bare)
+        if self._reads_bodies:
+            self._request_start_line, self._request_headers = httputil._request_start_line(head.start_line), headers
         return delegate.headers_received(httputil._request_start_line(head.start_line), headers)  # type: ignore[union-attr]
 
     def _on_response(self, head: ResponseHead) -> Awaitable[None] | None:
@@ -938,6 +1038,7 @@ class _ServerSession:
         "_idle_timer",
         "_input_ended",
         "_latest",
+        "_lent",
         "_loop",
         "_served",
         "_server",
@@ -959,6 +1060,7 @@ class _ServerSession:
         self._latest = 0  # the id of the exchange that began last
         self._served = False  # one is over
         self._winding_down = False
+        self._lent = False  # a handler reads the stream itself
         self._input_ended = False  # the client sends no more
         self._loop: asyncio.AbstractEventLoop = stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
         # The loop's time at which the next head has to be complete.
@@ -1002,6 +1104,15 @@ class _ServerSession:
         if engine.stored and engine.peer is DONE and self.exchange is exchange and engine.waiting_bytes > engine.max_head_bytes:
             self._gate.hold(_AHEAD)
 
+    def lend(self) -> bytes | None:
+        """The bytes that wait, for somebody who reads the stream by himself: a handler may, as soon as its request is read."""
+        exchange = self.exchange
+        if exchange is None or exchange._over or not exchange._read_done:
+            return None
+        self._lent = True
+        self._gate.reasons = 0  # whoever reads decides
+        return self.engine.take_waiting()
+
     def eof_received(self) -> bool:
         self._input_ended = True
         self._end_of_input(_TURNS_TO_ANSWER)
@@ -1041,6 +1152,12 @@ class _ServerSession:
         if not engine.next_exchange():
             self.stream.close()
             return
+        if self._lent:
+            self._lent = False
+            if self.stream.reading():
+                self.stream.close()  # it has become something else
+                return
+            self.stream._take_back(self)
         if self._idle_timer is not None:
             self._deadline = self._loop.time() + self._head_seconds
         if engine.stored:
@@ -1120,6 +1237,13 @@ class HTTP1ServerConnection:
 
     _session: _ServerSession | None = None
     _ended: "Future[None] | None" = None
+    _has_own_loop = False
+    _serving_future: "Future[None] | None" = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "_server_request_loop" in vars(cls):
+            cls._has_own_loop = True
 
     def __init__(
         self,
@@ -1139,7 +1263,9 @@ class HTTP1ServerConnection:
     async def close(self) -> None:
         """Close the connection; returns when its delegate has been told by ``on_close``."""
         self.stream.close()
-        if self._session is not None:
+        if self._serving_future is not None:
+            await asyncio.wait([self._serving_future])
+        elif self._session is not None:
             if self._ended is None:
                 self._ended = Future()
             await self._ended
@@ -1147,8 +1273,23 @@ class HTTP1ServerConnection:
     def start_serving(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
         """Begin to serve: ``delegate.start_request`` for each request, ``delegate.on_close`` at the end."""
         assert isinstance(delegate, httputil.HTTPServerConnectionDelegate)
+        if self._has_own_loop:
+            self._serving_future = gen.convert_yielded(self._server_request_loop(delegate))
+            self.stream.io_loop.add_future(self._serving_future, lambda future: future.result())
+        else:
+            self._serve(delegate)
+
+    def _serve(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
+        if HTTP1Connection._reads_bodies:
+            raise TypeError(f"{HTTP1Connection.__name__} overrides how bodies are read: HTTP1ServerConnection needs a loop that calls it")
         session = self._session = _ServerSession(self, delegate)
         self.stream._attach_consumer(session)
+
+    async def _server_request_loop(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
+        """Serve until the connection ends: for classes that override it, and are then asked to serve, as Tornado asks them."""
+        self._serve(delegate)
+        ended = self._ended = Future()
+        await ended
 
     def _session_ended(self) -> None:
         self._session = None

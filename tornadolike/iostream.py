@@ -160,6 +160,7 @@ class BaseIOStream:
     _failing: Callable[[], bool] | None = None
     _consumer: _Consumer | None = None
     _told_consumer = False  # of the end
+    _lender: _Consumer | None = None  # a consumer that has stepped aside
     _paused = False  # the consumer wants nothing at present
     _request: read_buffer.ReadRequest | None = None
     _read_future: "Future[Any] | None" = None
@@ -277,7 +278,7 @@ class BaseIOStream:
             self._check_closed()
             raise AssertionError("Already reading")
         if self._consumer is not None:
-            raise AssertionError("Already reading")
+            self._borrow(self._consumer)
         future: Future[Any] = Future()
         self._read_future = future
         self._request = request
@@ -503,11 +504,25 @@ class BaseIOStream:
         self._paused = False
         self._begin_feeding()
 
+    def _borrow(self, consumer: _Consumer) -> None:
+        """Somebody reads the stream itself, as a tunnel does: the consumer may step aside, and hears of the end only."""
+        lend: Callable[[], bytes | None] | None = getattr(consumer, "lend", None)
+        unread = None if lend is None else lend()
+        if unread is None:
+            raise AssertionError("Already reading")
+        self._detach_consumer(unread)
+        self._lender = consumer
+
+    def _take_back(self, consumer: _Consumer) -> None:
+        """Bytes are the consumer's again. AssertionError while somebody reads."""
+        self._lender = None
+        self._attach_consumer(consumer)
+
     def _release_consumer(self) -> None:
         if self._read_buffer and getattr(self._consumer, "takes_rest", False):
             self._call_soon(self._feed_consumer)  # and then it comes back here
             return
-        consumer, self._consumer = self._consumer, None
+        consumer, self._consumer, self._lender = self._consumer or self._lender, None, None
         if consumer is not None:
             self._told_consumer = True
             self._context.copy().run(self.io_loop.add_callback, consumer.stream_closed)

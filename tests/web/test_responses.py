@@ -239,7 +239,7 @@ async def test_header_names_are_tokens(ask, name):
 
 
 def test_made_up_header_names_do_not_fill_the_memory(monkeypatch):
-    monkeypatch.setattr(web, "_checked_names", set())
+    monkeypatch.setattr(web, "_checked_names", {})
     for number in range(1500):
         web._check_header_name(f"X-{number}")
     assert len(web._checked_names) == 1000
