@@ -1,6 +1,8 @@
 """Streams of bytes: reading and writing without blocking, on sockets, TLS connections and pipes."""
 
+import contextlib
 import contextvars
+import enum
 import errno
 import io
 import os
@@ -71,6 +73,17 @@ class UnsatisfiableReadError(Exception):
 
 class StreamBufferFullError(Exception):
     """More bytes are to be buffered than ``max_buffer_size`` or ``max_write_buffer_size`` allows."""
+
+
+class _Writing(enum.Enum):
+    """What a write meets with. Each state has its reason on the stream, and ends with it; see docs/design/stream.md."""
+
+    DIRECT = "goes to the kernel at once"
+    COLLECTING = "goes out together with small pieces, which wait for it or for the end of the loop's turn"
+    QUEUED = "waits behind other bytes, or for the connection"
+    FILE = "waits behind a part of a file"
+    ENDED = "nothing can be written any more, since our end was sent, or is about to be"
+    CLOSED = "the stream is closed"
 
 
 class _UnsendableFileError(Exception):
@@ -609,8 +622,8 @@ class BaseIOStream:
 
     def _write_behind_collected(self, pieces: list[bytes], data: bytes | memoryview) -> bool:
         self._collected = None
-        if not self._connected_source().blocked:
-            self._open_direct()
+        self._connected_source()
+        self._settle_writing()
         if len(data) > _SMALL_WRITE:
             self._write_now(b"".join(pieces))
             return self._write_now(data)
@@ -672,7 +685,7 @@ class BaseIOStream:
             part.future.set_result(None)
             return part.future
         self._file_part = part
-        self._direct = None
+        self._settle_writing()
         self._flush()
         if self._file_part is part:
             self._keep_file(part)
@@ -756,7 +769,7 @@ class BaseIOStream:
         if not self._write_queue and not source.blocked:
             if not self._write_queue_shared:
                 self._write_queue = None
-            self._open_direct()
+            self._settle_writing()
             if self._lingers:
                 self._send_end()
             elif self._closes_when_written:
@@ -765,11 +778,24 @@ class BaseIOStream:
             elif self._close_callback is not None:
                 self._watch_for_close()
 
-    def _open_direct(self) -> None:
-        if self._write_queue is not None or self._collected is not None or self.max_write_buffer_size is not None or self._lingers:
-            return
-        if self._source is not None and not self._connecting:
-            self._direct = self._source.write
+    def _writing_state(self) -> _Writing:
+        """The state, from the reasons for it; the first one counts."""
+        source = self._source
+        if self._closed:
+            return _Writing.CLOSED
+        if self._lingers:
+            return _Writing.ENDED
+        if self._file_part is not None:
+            return _Writing.FILE
+        if self._collected is not None:
+            return _Writing.COLLECTING
+        if self._write_queue is not None or source is None or source.blocked or self._connecting or self.max_write_buffer_size is not None:
+            return _Writing.QUEUED
+        return _Writing.DIRECT
+
+    def _settle_writing(self) -> None:
+        """A reason has gone or come: the direct way is open in one state only."""
+        self._direct = self._source.write if self._source is not None and self._writing_state() is _Writing.DIRECT else None
 
     @property
     def _write_buffer(self) -> WriteBuffer | None:
@@ -834,7 +860,8 @@ class BaseIOStream:
         self._consumer, self._paused, self._listening = lingering, False, True
         self._read_buffer = None
         self._send_collected()
-        self._lingers, self._direct = True, None
+        self._lingers = True
+        self._settle_writing()
         if not self._unwritten():
             self._send_end()
         self._begin_feeding()
@@ -928,7 +955,7 @@ class BaseIOStream:
         if self._source is None:
             io_loop = cast("BaseAsyncIOLoop", self.io_loop)
             self._source = FdSource(io_loop.selector_loop, io_loop.handlers, self, self._plain_socket(), self._expects_bytes)
-            self._open_direct()
+            self._settle_writing()
         return self._source
 
     def _plain_socket(self) -> socket.socket | None:
@@ -1099,7 +1126,7 @@ class IOStream(BaseIOStream):
         BaseIOStream.__init__(stream, max_buffer_size, read_chunk_size, max_write_buffer_size)
         stream._source = source
         stream._failing = source.transport.is_closing
-        stream._open_direct()
+        stream._settle_writing()
         source.adopt(stream)
         return stream
 
@@ -1175,11 +1202,17 @@ class IOStream(BaseIOStream):
 
     def _send_end(self) -> None:
         try:
-            if isinstance(self._source, tls.TLSSource):
-                self._source.say_goodbye()
-            self._socket.shutdown(socket.SHUT_WR)
+            self._say_goodbye()
+            # Not the method of an SSLSocket, which would forget its keys, while there is more to be read.
+            if isinstance(self._socket, _Socket):
+                _Socket.shutdown(self._socket, socket.SHUT_WR)
+            else:
+                self._socket.shutdown(socket.SHUT_WR)
         except OSError:  # the other end is gone, and the source will say so
             pass
+
+    def _say_goodbye(self) -> None:
+        """Before our end: what the protocol above TCP wants sent."""
 
     def _on_transport(self, source: TransportSource) -> None:
         if not self._moving:  # closed meanwhile, or talking TLS
@@ -1194,7 +1227,7 @@ class IOStream(BaseIOStream):
         if former.blocked:
             self._flush()
         else:
-            self._open_direct()
+            self._settle_writing()
 
     def connect(self: _StreamT, address: Any, server_hostname: str | None = None) -> "Future[_StreamT]":
         """Connect to ``address``, which is what ``socket.connect`` takes; the result is this stream.
@@ -1392,6 +1425,13 @@ class SSLIOStream(IOStream):
         if not session.object.server_side:
             self._call_soon(source.start)
 
+    def _say_goodbye(self) -> None:
+        if isinstance(self._source, tls.TLSSource):
+            self._source.say_goodbye()
+        else:
+            with contextlib.suppress(ssl.SSLError):  # having sent its alert, it would wait for the other end's
+                self._socket.unwrap()
+
     def _receive_beginning(self, data: bytes) -> None:
         """What came of the handshake before it was known to be one."""
         if data:
@@ -1515,6 +1555,8 @@ class SSLIOStream(IOStream):
             return self._socket.recv_into(buf, min(len(buf), _MAX_SEND))
         except (ssl.SSLWantReadError, BlockingIOError):
             return None
+        except ssl.SSLZeroReturnError:  # the end, where we had sent ours first
+            return 0
 
     def write_to_fd(self, data: memoryview) -> int:
         if self._ssl_accepting:

@@ -648,6 +648,77 @@ async def test_shutting_the_socket_down(pair: Pair, consumed: bool) -> None:
     assert pair.stream.closed()
 
 
+def check_state(stream: IOStream) -> iostream._Writing:
+    """The direct way is open in its state only, and where the source has one."""
+    state = stream._writing_state()
+    if state is iostream._Writing.DIRECT:
+        assert stream._source is not None
+        assert stream._direct == stream._source.write
+    else:
+        assert stream._direct is None
+    assert stream.writing() is (state not in (iostream._Writing.DIRECT, iostream._Writing.CLOSED) and stream._unwritten() > 0)
+    return state
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_a_walk_through_the_states_of_writing(pair: Pair, seed: int) -> None:
+    """Whatever is done in whatever order: all arrives, once and in order, and each future ends."""
+    await pair.open()
+    stream, choose = pair.stream, random.Random(seed)
+    reader: Any = pair.writer.transport
+    expected, futures, seen = bytearray(), list[Any](), set[iostream._Writing]()
+    content = choose.randbytes(3 * MEGABYTE)
+    fd = temporary_file(content)
+
+    def write(size: int) -> None:
+        start = choose.randrange(len(content) - size)
+        piece = content[start : start + size]
+        expected.extend(piece)
+        futures.append(stream.write(choose.choice([bytes, memoryview])(piece)))
+
+    def collect() -> None:
+        pieces = stream._collected or stream._collect()
+        if pieces is not None:
+            pieces.append(b"collected")
+            expected.extend(b"collected")
+
+    def send_file() -> None:
+        if stream._takes_files() and not stream.writing():
+            futures.append(stream._write_file(fd, 7, 2 * MEGABYTE))
+            expected.extend(content[7 : 7 + 2 * MEGABYTE])
+
+    def append() -> None:
+        queue = stream._write_buffer
+        assert queue is not None
+        queue.append(b"appended" * 100)
+        stream._total_write_index += 800
+        futures.append(stream.write(b""))
+        expected.extend(b"appended" * 100)
+
+    steps: list[Callable[[], Any]] = [
+        lambda: write(10),
+        lambda: write(5000),
+        lambda: write(choose.randrange(1, 2 * MEGABYTE)),
+        lambda: futures.append(stream.write(b"")),
+        collect,
+        send_file,
+        reader.pause_reading,
+        reader.resume_reading,
+    ]
+    for step in range(100):
+        choose.choice([*steps, append] if step > 80 else steps)()
+        seen.add(check_state(stream))
+        await turns(choose.choice([0, 0, 1, 3]))
+        seen.add(check_state(stream))
+    reader.resume_reading()
+    stream._close_gracefully()
+    assert check_state(stream) is iostream._Writing.ENDED
+    assert await soon(pair.reader.read()) == expected
+    await soon(asyncio.gather(*futures))
+    os.close(fd)
+    assert iostream._Writing.QUEUED in seen
+
+
 # Files, which the kernel sends by itself: on plain TCP only.
 
 

@@ -131,7 +131,8 @@ class TransportSource(asyncio.BaseProtocol):
 
     def _on_writable(self) -> None:
         self.resume_writing()
-        if not self.blocked:
+        if not self.blocked or self.transport.get_write_buffer_size():
+            # No file waits any more. What the transport holds is its own affair: before that is sent, no file may go past it.
             self._unwatch_writing()
 
     def _unwatch_writing(self) -> None:
