@@ -384,7 +384,8 @@ def _refuse(handler: WebSocketHandler, refusal: handshake.Refusal) -> None:
 
 
 def _log_refusal(handler: WebSocketHandler, status: int, reason: str) -> None:
-    gen_log.info("WebSocket refused with %d: %s: %s", status, handler._request_summary(), reason)
+    # Beside the line of the request, which has the status only.
+    access_log.info("WebSocket refused with %d: %s: %s", status, handler._request_summary(), reason)
 
 
 async def _say_farewell(handler: WebSocketHandler, farewell: Awaitable[None]) -> None:
@@ -959,7 +960,7 @@ class WebSocketProtocol13(WebSocketProtocol):
                 break
             else:
                 control = cast(Ping | Pong, event)
-                result = self._handle_control(control.opcode, control.data)
+                result = self._handle_message(control.opcode, control.data)
             if result is not None and self._is_busy_with(result):
                 self._held = events
                 if length_hint(events):
@@ -967,7 +968,7 @@ class WebSocketProtocol13(WebSocketProtocol):
                 return False
         return True
 
-    def _handle_control(self, opcode: int, data: bytes) -> Awaitable[None] | None:
+    def _handle_message(self, opcode: int, data: bytes) -> Awaitable[None] | None:
         """A ping or a pong."""
         try:
             if opcode == PING:
