@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from compat_suite import downstream, environment, report, surface, upstream
+from compat_suite import downstream, environment, loops, report, surface, upstream
 from compat_suite.census import runner as census
 from compat_suite.differential import runner as differential
 
@@ -17,6 +17,8 @@ Part = Callable[[argparse.Namespace], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv or ["all"])
+    if arguments.command == "loops":  # which needs no Tornado beside us, and is about the Python that runs it
+        return loops.execute(arguments)
     try:
         environment.check()
     except environment.Unsuitable as error:
@@ -74,6 +76,7 @@ def parser() -> argparse.ArgumentParser:
     upstream.add_options(parts[2])
     differential.add_options(parts[3])
     downstream.add_options(parts[4])
+    loops.add_options(commands.add_parser("loops", help="what works on which event loop, on this Python"))
     for one in (everything, *parts):
         one.add_argument("--html", metavar="FILE", help="write a report there that stands on its own")
     return whole

@@ -165,8 +165,9 @@ class Condition(_TimeoutGarbageCollector):
             notice = _TimedNotice()
             notice.owner = self
             notice.limit(timeout)
-        self._waiters.append(notice)
-        if len(self._waiters) > self._sweep_above:
+        waiters = self._waiters
+        waiters.append(notice)
+        if len(waiters) > self._sweep_above:
             self._sweep()
         return notice
 

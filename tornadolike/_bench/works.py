@@ -34,7 +34,7 @@ _FIELDS = (
     "Accept-Encoding: gzip, deflate, br\r\nCookie: a=1; b=2; session=0123456789abcdef\r\nConnection: keep-alive\r\n"
     "Cache-Control: no-cache\r\nX-Request-Id: 1234\r\n"
 )
-_COOKIES = 'session=0123456789abcdef0123456789abcdef; theme=dark; _xsrf=2|aaaa|bbbb|1700000000; lang="en"; _ga=GA1.2.3.4'
+_COOKIES = "session=0123456789abcdef0123456789abcdef; theme=dark; _xsrf=2|aaaa|bbbb|1700000000; lang=en; _ga=GA1.2.3.4"
 
 
 def work(name: str) -> Callable[[Callable[[Any], "Run | Coroutine"]], None]:
@@ -82,6 +82,7 @@ _calls("escape: recursive_unicode", lambda m: lambda f=m.recursive_unicode: f({b
 _calls("httputil: url_concat", lambda m: lambda f=m.url_concat: f("http://example.com/a?b=c", {"d": "e f", "g": "h"}))
 _calls("httputil: url_concat, without a query", lambda m: lambda f=m.url_concat: f("http://example.com/a", [("d", "e"), ("d", "f")]))
 _calls("httputil: parse_cookie", lambda m: lambda f=m.parse_cookie: f(_COOKIES))
+_calls("httputil: parse_cookie, in quotes", lambda m: lambda f=m.parse_cookie: f('a="b c"; d="e f"; g=h'))
 _calls("httputil: HTTPHeaders.parse", lambda m: lambda f=m.HTTPHeaders.parse: f(_FIELDS))
 _calls("httputil: format_timestamp", lambda m: lambda f=m.format_timestamp: f(1700000000))
 _calls("httputil: parse_request_start_line", lambda m: lambda f=m.parse_request_start_line: f("GET /a/b?c=d HTTP/1.1"))

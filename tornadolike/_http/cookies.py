@@ -12,13 +12,14 @@ def parse_cookie_pairs(text: str) -> dict[str, str]:
     other with it, because a semicolon ends a cookie even between quotes.
     """
     cookies: dict[str, str] = {}
+    quoted = '"' in text
     for piece in text.split(";"):
         name, equals, value = piece.partition("=")
         if not equals:
             name, value = "", name
         name, value = name.strip(), value.strip()
         if name or value:
-            cookies[name] = unquote(value) if value[:1] == '"' else value
+            cookies[name] = unquote(value) if quoted and value[:1] == '"' else value
     return cookies
 
 
