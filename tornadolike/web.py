@@ -70,7 +70,6 @@ from tornadolike.routing import (
     HostMatches,
     ReversibleRouter,
     ReversibleRuleRouter,
-    Router,
     Rule,
     URLSpec,
     _RuleList,
@@ -1332,11 +1331,8 @@ class _ApplicationRouter(ReversibleRuleRouter):
     def get_target_delegate(
         self, target: Any, request: httputil.HTTPServerRequest, **target_params: Any
     ) -> httputil.HTTPMessageDelegate | None:
-        if isinstance(target, type):
-            if issubclass(target, RequestHandler):
-                return self.application.get_handler_delegate(request, target, **target_params)
-        elif isinstance(target, Router):
-            return target.find_handler(request, **target_params)
+        if isinstance(target, type) and issubclass(target, RequestHandler):
+            return self.application.get_handler_delegate(request, target, **target_params)
         return super().get_target_delegate(target, request, **target_params)
 
 

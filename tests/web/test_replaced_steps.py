@@ -1,0 +1,339 @@
+"""Every step that a program can replace is called as often as on Tornado: each public method, replaced by a recording double."""
+
+import asyncio
+import functools
+import importlib
+import inspect
+import logging
+import re
+import socket
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+tornado = pytest.importorskip("tornado", reason="needs the real Tornado to compare with")
+if tornado.__name__ != "tornado":
+    pytest.skip("`import tornado` is answered by tornadolike here", allow_module_level=True)
+
+MODULES = ("httputil", "http1connection", "httpserver", "routing", "web")
+
+# Steps which the two packages divide otherwise, by intent (docs/differences.md).
+ELSEWHERE = {
+    "httputil.HTTPHeaders": "heads are parsed by the engine, and headers are made on first sight",
+    "httputil.HTTPConnection": "the interface: HTTP1Connection's methods are the ones that are called",
+    "httputil.HTTPMessageDelegate": "the interface",
+    "httputil.HTTPServerConnectionDelegate.start_request": "the interface",
+    "httputil.HTTPFile": "no step",
+    "http1connection.HTTP1ConnectionParameters": "no step",
+    "http1connection.HTTP1Connection.__init__": "made when a request comes, not when one is waited for",
+    "http1connection.HTTP1Connection.read_response": "bytes are pushed in",
+    "http1connection.HTTP1Connection.close": "the stream is closed",
+    "httpserver.HTTPServer.start_request": "asked when a request comes, not when one is waited for",
+    "routing.Router.start_request": "likewise",
+    "web.RequestHandler.get_status": "the log looks itself",
+}
+
+
+def application(web: Any) -> Any:
+    class Page(web.RequestHandler):  # type: ignore[misc]
+        def initialize(self, **kwargs: Any) -> None:
+            pass
+
+        async def get(self, name: str = "") -> None:
+            self.write(name + self.get_argument("q", "") + (self.get_cookie("c") or ""))
+            if name == "flush":
+                await self.flush()
+                self.write("more")
+            if name == "cookie":
+                self.set_cookie("a", "b")
+            if name == "error":
+                raise web.HTTPError(418)
+
+        head = get
+
+        def post(self, name: str = "") -> None:
+            self.write(self.get_body_argument("b", "") or self.request.body)
+
+    @web.stream_request_body
+    class Upload(web.RequestHandler):  # type: ignore[misc]
+        def prepare(self) -> None:
+            self.size = 0
+
+        def data_received(self, chunk: bytes) -> None:
+            self.size += len(chunk)
+
+        def post(self) -> None:
+            self.write(str(self.size))
+
+    routes = [("/page/(.*)", Page), ("/page", Page, {"x": 1}), ("/upload", Upload), ("/go", web.RedirectHandler, {"url": "/page"})]
+    return web.Application(routes, log_function=lambda handler: None)
+
+
+def wire(method: str, target: str, *fields: str, body: bytes = b"") -> bytes:
+    length = [f"Content-Length: {len(body)}"] if body else []
+    return "\r\n".join([f"{method} {target} HTTP/1.1", "Host: a", *fields, *length, "", ""]).encode() + body
+
+
+FORM = "Content-Type: application/x-www-form-urlencoded"
+REQUESTS = [
+    wire("GET", "/page"),
+    wire("GET", "/page?q=1", "Cookie: c=2"),
+    wire("GET", "/page/flush"),
+    wire("GET", "/page/cookie"),
+    wire("HEAD", "/page/x"),
+    wire("POST", "/page", FORM, body=b"b=3"),
+    wire("POST", "/upload", body=b"x" * 1000),
+    wire("GET", "/go"),
+    wire("GET", "/page", "If-None-Match: *"),
+    wire("GET", "/page/error"),
+    wire("GET", "/nowhere"),
+    wire("GET", "/page", "Connection: close"),
+]
+
+
+async def conversation(package: str, change: Callable[[Any, Any], Any] = lambda http, application: None) -> bytes:
+    web, server, iostream = (importlib.import_module(f"{package}.{name}") for name in ("web", "httpserver", "iostream"))
+    ours, theirs = socket.socketpair()
+    target = application(web)
+    http = server.HTTPServer(target)
+    change(http, target)
+    http.handle_stream(iostream.IOStream(ours), ("192.0.2.1", 1))
+    reader, writer = await asyncio.open_connection(sock=theirs)
+    answers = b""
+    async with asyncio.timeout(10):
+        for request in REQUESTS:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            answers += head
+            if b"chunked" in head:
+                answers += await reader.readuntil(b"0\r\n\r\n")
+            elif not request.startswith(b"HEAD"):
+                length = re.search(rb"Content-Length: ([0-9]+)", head)
+                answers += await reader.readexactly(int(length[1]) if length else 0)
+        answers += await reader.read()
+    writer.close()
+    await http.close_all_connections()
+    return answers
+
+
+def public_steps() -> Iterator[tuple[str, str, str]]:
+    for name in MODULES:
+        theirs = importlib.import_module(f"tornado.{name}")
+        for class_name, cls in inspect.getmembers(theirs, inspect.isclass):
+            if cls.__module__ != theirs.__name__ or class_name.startswith("_") or issubclass(cls, (BaseException, tuple)):
+                continue
+            for method, value in vars(cls).items():
+                if inspect.isfunction(value) and (not method.startswith("_") or method == "__init__"):
+                    yield name, class_name, method
+
+
+STEPS = [step for step in public_steps() if not {f"{step[0]}.{step[1]}", ".".join(step)} & set(ELSEWHERE) and step[1] != "UIModule"]
+
+
+def recording(original: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def double(self: Any, *args: Any, **kwargs: Any) -> Any:
+        calls.append(type(self).__name__)
+        return original(self, *args, **kwargs)
+
+    return double
+
+
+def replace(package: str, step: tuple[str, str, str], patch: pytest.MonkeyPatch) -> list[str]:
+    module: ModuleType = importlib.import_module(f"{package}.{step[0]}")
+    cls = getattr(module, step[1])
+    calls: list[str] = []
+    patch.setattr(cls, step[2], recording(getattr(cls, step[2]), calls))
+    return calls
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    loggers = [logging.getLogger(f"tornado.{name}") for name in ("access", "general", "application")]
+    for logger in loggers:
+        logger.disabled = True
+    yield
+    for logger in loggers:
+        logger.disabled = False
+
+
+@pytest.mark.parametrize("step", STEPS, ids=".".join)
+async def test_a_replaced_step_is_called_as_often_as_on_tornado(step: tuple[str, str, str]) -> None:
+    counts = []
+    for package in ("tornado", "tornadolike"):
+        with pytest.MonkeyPatch.context() as patch:
+            calls = replace(package, step, patch)
+            answers = await conversation(package)
+        assert answers.count(b"HTTP/1.1 ") == len(REQUESTS)
+        counts.append(len(calls))
+    assert counts[0] == counts[1]
+
+
+# -- on instances and in modules
+
+
+def on_instances(name: str, calls: list[str]) -> Callable[[Any, Any], None]:
+    def change(http: Any, application: Any) -> None:
+        owner: Any = http if name == "server.start_request" else application
+        attribute = name.rpartition(".")[2]
+        original = getattr(owner, attribute)
+
+        def double(*args: Any, **kwargs: Any) -> Any:
+            calls.append(name)
+            return original(*args, **kwargs)
+
+        setattr(owner, attribute, double)
+
+    return change
+
+
+@pytest.mark.parametrize("name", ["find_handler", "get_handler_delegate", "log_request"])
+async def test_a_step_replaced_on_an_application(name: str) -> None:
+    counts = []
+    for package in ("tornado", "tornadolike"):
+        calls: list[str] = []
+        await conversation(package, on_instances(name, calls))
+        counts.append(len(calls))
+    assert counts[0] == counts[1] > 0
+
+
+@pytest.mark.parametrize("name", ["server.start_request", "start_request"])
+async def test_each_request_begins_with_what_was_put_in_place_of_start_request(name: str) -> None:
+    calls: list[str] = []
+    await conversation("tornadolike", on_instances(name, calls))
+    assert len(calls) == len(REQUESTS)
+
+
+async def test_another_router_in_place_of_the_default_one() -> None:
+    answers = []
+    for package in ("tornado", "tornadolike"):
+        routing, httputil = (importlib.import_module(f"{package}.{name}") for name in ("routing", "httputil"))
+
+        class Teapot(routing.Router):  # type: ignore[misc, name-defined]
+            def find_handler(self, request: Any, httputil: Any = httputil, **kwargs: Any) -> Any:
+                class Answer(httputil.HTTPMessageDelegate):  # type: ignore[misc, name-defined]
+                    def finish(self) -> None:
+                        request.connection.write_headers(
+                            httputil.ResponseStartLine("", 418, "Teapot"), httputil.HTTPHeaders({"Content-Length": "0"})
+                        )
+                        request.connection.finish()
+
+                return Answer()
+
+        def change(http: Any, application: Any, router: Any = Teapot) -> None:
+            application.default_router = router()
+
+        answers.append(await conversation(package, change))
+    assert answers[0] == answers[1]
+    assert answers[1].count(b"418 Teapot") == len(REQUESTS)
+
+
+@pytest.mark.parametrize("name", ["flush", "compute_etag", "set_header", "write", "finish", "set_etag_header", "check_etag_header"])
+async def test_a_step_replaced_on_a_handler(name: str) -> None:
+    counts = []
+    for package in ("tornado", "tornadolike"):
+        calls: list[str] = []
+
+        def initialize(handler: Any, calls: list[str] = calls, **kwargs: Any) -> None:
+            original = getattr(handler, name)
+
+            def double(*args: Any, **kwargs: Any) -> Any:
+                calls.append(name)
+                return original(*args, **kwargs)
+
+            setattr(handler, name, double)
+
+        def change(http: Any, application: Any, initialize: Any = initialize) -> None:
+            for rule in application.wildcard_router.rules:
+                if getattr(rule.target, "__name__", "") == "Page":
+                    rule.target.initialize = initialize
+
+        await conversation(package, change)
+        counts.append(len(calls))
+    assert counts[0] == counts[1] > 0
+
+
+async def test_another_class_of_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+    for package in ("tornado", "tornadolike"):
+        httputil = importlib.import_module(f"{package}.httputil")
+        made: list[str] = []
+
+        class Own(httputil.HTTPServerRequest):  # type: ignore[misc, name-defined]
+            def __init__(self, *args: Any, made: list[str] = made, **kwargs: Any) -> None:
+                super().__init__(*args, **kwargs)
+                made.append(self.path)
+
+        monkeypatch.setattr(httputil, "HTTPServerRequest", Own)
+        await conversation(package)
+        counts.append(made)
+    assert counts[0] == counts[1]
+
+
+class Proxy:
+    """Stands for an object as those of wrapt do: a class of its own, everything else looked up in what it wraps."""
+
+    def __init__(self, wrapped: Any) -> None:
+        self.__dict__["wrapped"] = wrapped
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> Any:
+        return type(self.__dict__["wrapped"])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["wrapped"], name)
+
+
+async def test_a_delegate_that_wraps_the_application_is_not_passed_by() -> None:
+    from tornadolike import httputil
+
+    class Refusing(httputil.HTTPMessageDelegate):
+        def __init__(self, connection: Any) -> None:
+            self.connection = connection
+
+        def finish(self) -> None:
+            self.connection.write_headers(httputil.ResponseStartLine("", 403, "No"), httputil.HTTPHeaders({"Content-Length": "0"}))
+            self.connection.finish()
+
+    class Guard(Proxy):
+        def start_request(self, server: Any, connection: Any) -> Any:
+            return Refusing(connection)
+
+    def change(http: Any, application: Any) -> None:
+        http.request_callback = Guard(application)
+
+    answers = await conversation("tornadolike", change)
+    assert answers.count(b"403 No") == len(REQUESTS)
+
+
+async def test_what_only_writes_answers_is_enough_of_a_connection() -> None:
+    """A double with the three methods of `HTTPConnection`, with Tornado's signatures."""
+    from tornadolike import httputil, web
+
+    class Bare:
+        said: list[Any] = []
+
+        def write_headers(self, start_line: Any, headers: Any, chunk: bytes | None = None) -> Any:
+            self.said.append((start_line.code, chunk))
+
+        def write(self, chunk: bytes) -> Any:
+            self.said.append(chunk)
+
+        def finish(self) -> None:
+            self.said.append("finish")
+
+        def set_close_callback(self, callback: Any) -> None:
+            pass
+
+    class Hello(web.RequestHandler):
+        def get(self) -> None:
+            self.write("hello")
+
+    connection: Any = Bare()
+    line = httputil.RequestStartLine("GET", "/", "HTTP/1.1")
+    request = httputil.HTTPServerRequest(start_line=line, headers={"Host": "a"}, connection=connection)  # type: ignore[arg-type]
+    web.Application([("/", Hello)], log_function=lambda handler: None)(request)
+    await asyncio.sleep(0.01)
+    assert connection.said == [(200, b"hello"), "finish"]
