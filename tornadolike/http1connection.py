@@ -198,6 +198,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         """An engine of its own. The exchanges of a server connection share theirs: it gives it to them before they look."""
         return _new_engine(self.is_client, self.params)
 
+    @httputil._beyond_tornado
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if not _BODY_READERS.isdisjoint(vars(cls)):
@@ -1240,6 +1241,7 @@ class HTTP1ServerConnection:
     _has_own_loop = False
     _serving_future: "Future[None] | None" = None
 
+    @httputil._beyond_tornado
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "_server_request_loop" in vars(cls):

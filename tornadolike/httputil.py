@@ -737,9 +737,11 @@ class HTTPConnection:
     * ``stream``: the `.IOStream` below; None where there is none, or where it was detached.
     """
 
-    context: typing.Any
-    params: typing.Any
-    stream: typing.Any
+    if typing.TYPE_CHECKING:
+        context: typing.Any
+        params: typing.Any
+        stream: typing.Any
+
     # All that runs for this request runs in this one object. None: wherever the caller is.
     _request_context: contextvars.Context | None = None
     # What a server in front has put before the paths of the application; part of the request target.
