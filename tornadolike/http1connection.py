@@ -15,7 +15,7 @@ import re
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from time import monotonic
-from types import CoroutineType
+from types import CoroutineType, FunctionType
 from typing import Any, Protocol, cast
 
 from tornadolike import _imported_names, gen, httputil, iostream
@@ -1027,6 +1027,15 @@ class _SingleExchange:
             self._header_timer = None
 
 
+def _is_watched(delegate: httputil.HTTPServerConnectionDelegate) -> bool:
+    """Whether something that is no function stands in the place of `start_request`, as an agent's wrapper."""
+    for cls in type(delegate).__mro__:
+        step = vars(cls).get("start_request")
+        if step is not None:
+            return type(step) is not FunctionType
+    return False
+
+
 class _ServerSession:
     """Consumer of a server's stream: one exchange after the other until the stream closes."""
 
@@ -1043,6 +1052,7 @@ class _ServerSession:
         "_loop",
         "_served",
         "_server",
+        "_task",
         "_winding_down",
         "engine",
         "exchange",
@@ -1062,6 +1072,7 @@ class _ServerSession:
         self._served = False  # one is over
         self._winding_down = False
         self._lent = False  # a handler reads the stream itself
+        self._task: asyncio.Task[None] | None = None
         self._input_ended = False  # the client sends no more
         self._loop: asyncio.AbstractEventLoop = stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
         # The loop's time at which the next head has to be complete.
@@ -1086,9 +1097,28 @@ class _ServerSession:
         again = self._deadline if self._deadline > now else now + timeout
         self._idle_timer = self._loop.call_at(again, self._on_idle_timer, timeout)
 
+    def have_task(self) -> None:
+        """Let `asyncio.current_task` be a task of the connection's own while its delegate is called, for those who tell by it what belongs
+        together: monitoring agents do. It costs as much as an exchange, so it is done where one watches.
+        """
+        self._task = self._loop.create_task(self._wait(), context=self._clean_context)
+
+    async def _wait(self) -> None:
+        await self._server._until_ended()
+
     # -- what the stream calls
 
     def data_received(self, data: bytes) -> None:
+        if self._task is None:
+            self._receive(data)
+            return
+        asyncio.tasks._enter_task(self._loop, self._task)
+        try:
+            self._receive(data)
+        finally:
+            asyncio.tasks._leave_task(self._loop, self._task)
+
+    def _receive(self, data: bytes) -> None:
         exchange = self.exchange
         if exchange is None:
             exchange = self.exchange = HTTP1Connection(self.stream, False, self._server.params, self._server.context)
@@ -1268,9 +1298,7 @@ class HTTP1ServerConnection:
         if self._serving_future is not None:
             await asyncio.wait([self._serving_future])
         elif self._session is not None:
-            if self._ended is None:
-                self._ended = Future()
-            await self._ended
+            await self._until_ended()
 
     def start_serving(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
         """Begin to serve: ``delegate.start_request`` for each request, ``delegate.on_close`` at the end."""
@@ -1285,13 +1313,19 @@ class HTTP1ServerConnection:
         if HTTP1Connection._reads_bodies:
             raise TypeError(f"{HTTP1Connection.__name__} overrides how bodies are read: HTTP1ServerConnection needs a loop that calls it")
         session = self._session = _ServerSession(self, delegate)
+        if _is_watched(delegate):
+            session.have_task()
         self.stream._attach_consumer(session)
+
+    async def _until_ended(self) -> None:
+        if self._ended is None:
+            self._ended = Future()
+        await asyncio.wait([self._ended])
 
     async def _server_request_loop(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
         """Serve until the connection ends: for classes that override it, and are then asked to serve, as Tornado asks them."""
         self._serve(delegate)
-        ended = self._ended = Future()
-        await ended
+        await self._until_ended()
 
     def _session_ended(self) -> None:
         self._session = None

@@ -447,3 +447,35 @@ async def test_a_handler_that_is_left_is_kept_until_it_ends(serve: Any) -> None:
     await site.until(lambda: not site.server._connections)
     gc.collect()
     await site.until(lambda: ended)
+
+
+class Watching:
+    """Stands in the place of a method, as the wrappers of monitoring agents do."""
+
+    def __init__(self, wrapped: Any, seen: list[Any]) -> None:
+        self.wrapped, self.seen = wrapped, seen
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            self.seen.append(asyncio.current_task())
+            return self.wrapped(instance, *args, **kwargs)
+
+        return call
+
+
+async def test_where_somebody_watches_a_connection_has_a_task(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(HTTPServer, "start_request", Watching(HTTPServer.start_request, seen))
+    monkeypatch.setattr(web.Application, "find_handler", Watching(web.Application.find_handler, seen))
+    site = serve([("/", Hello)])
+    first, second = await site.client(), await site.client()
+    for client in (first, first, second):
+        client.get()
+        assert (await client.response())[1] == b"hello"
+    tasks = seen.copy()
+    assert None not in tasks
+    assert [task is tasks[0] for task in tasks] == [True] * 4 + [False] * 2
+    first.writer.close()
+    second.writer.close()
+    await site.until(lambda: all(task.done() for task in tasks))
+    assert asyncio.current_task() not in tasks
