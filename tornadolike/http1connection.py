@@ -833,7 +833,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         return self._write_file_part(fd, offset, count) if stream._takes_files() and not stream.writing() else None
 
     async def _write_file_part(self, fd: int, offset: int, count: int) -> None:
-        future = self._last_write = self.stream._send_file(fd, offset, count)
+        future = self._last_write = self.stream._write_file(fd, offset, count)
         try:
             await future
         except iostream._UnsendableFileError as error:
