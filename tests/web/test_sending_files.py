@@ -78,13 +78,13 @@ def _no_memory(monkeypatch):
 def kernel_sends(monkeypatch):
     """How many bytes went the short way."""
     sent = []
-    send = iostream.BaseIOStream._send_file
+    send = iostream.BaseIOStream._write_file
 
     def note(self, fd, offset, count):
         sent.append(count)
         return send(self, fd, offset, count)
 
-    monkeypatch.setattr(iostream.BaseIOStream, "_send_file", note)
+    monkeypatch.setattr(iostream.BaseIOStream, "_write_file", note)
     return sent
 
 
