@@ -376,13 +376,14 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._expects_continue = head.expects_continue
         delegate = self._delegate
         if delegate is None:
-            self._begin(self._owner.start_request(self))  # type: ignore[union-attr]  # a server's
-            delegate = self._delegate
+            delegate = self._delegate = self._owner.start_request(self)  # type: ignore[union-attr]  # a server's
+            if self.params.decompress:
+                delegate = self._delegate = _GzipMessageDelegate(delegate, self)
         self._delegate_open = True
         headers = httputil.HTTPHeaders._from_wire(head.headers, head.bare)
         if self._reads_bodies:
             self._request_start_line, self._request_headers = httputil._request_start_line(head.start_line), headers
-        return delegate.headers_received(httputil._request_start_line(head.start_line), headers)  # type: ignore[union-attr]
+        return delegate.headers_received(httputil._request_start_line(head.start_line), headers)
 
     def _on_response(self, head: ResponseHead) -> Awaitable[None] | None:
         assert self._delegate is not None
@@ -697,7 +698,10 @@ class HTTP1Connection(httputil.HTTPConnection):
         if rest:
             self._send(data)
             data = self._body_bytes(rest)
-        return self._send(data)
+        if self.stream.closed():
+            return self._send(data)
+        future = self._last_write = self.stream.write(data)
+        return future
 
     def _request_head(self, start_line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, chunk: bytes) -> bytes:
         method, target = start_line.method, start_line.path
@@ -1052,7 +1056,6 @@ class _ServerSession:
         "_loop",
         "_served",
         "_server",
-        "_task",
         "_winding_down",
         "engine",
         "exchange",
@@ -1072,7 +1075,6 @@ class _ServerSession:
         self._served = False  # one is over
         self._winding_down = False
         self._lent = False  # a handler reads the stream itself
-        self._task: asyncio.Task[None] | None = None
         self._input_ended = False  # the client sends no more
         self._loop: asyncio.AbstractEventLoop = stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
         # The loop's time at which the next head has to be complete.
@@ -1097,28 +1099,9 @@ class _ServerSession:
         again = self._deadline if self._deadline > now else now + timeout
         self._idle_timer = self._loop.call_at(again, self._on_idle_timer, timeout)
 
-    def have_task(self) -> None:
-        """Let `asyncio.current_task` be a task of the connection's own while its delegate is called, for those who tell by it what belongs
-        together: monitoring agents do. It costs as much as an exchange, so it is done where one watches.
-        """
-        self._task = self._loop.create_task(self._wait(), context=self._clean_context)
-
-    async def _wait(self) -> None:
-        await self._server._until_ended()
-
     # -- what the stream calls
 
     def data_received(self, data: bytes) -> None:
-        if self._task is None:
-            self._receive(data)
-            return
-        asyncio.tasks._enter_task(self._loop, self._task)
-        try:
-            self._receive(data)
-        finally:
-            asyncio.tasks._leave_task(self._loop, self._task)
-
-    def _receive(self, data: bytes) -> None:
         exchange = self.exchange
         if exchange is None:
             exchange = self.exchange = HTTP1Connection(self.stream, False, self._server.params, self._server.context)
@@ -1263,6 +1246,26 @@ class _ServerSession:
         stream.close()
 
 
+class _WatchedSession(_ServerSession):
+    """One with a task of its own, which is `asyncio.current_task` while the delegate is called.
+
+    For those who tell by it what belongs together: monitoring agents do. It costs as much as an exchange, so it is there where one watches.
+    """
+
+    __slots__ = ("_task",)
+
+    def __init__(self, server: "HTTP1ServerConnection", delegate: httputil.HTTPServerConnectionDelegate) -> None:
+        super().__init__(server, delegate)
+        self._task = self._loop.create_task(server._until_ended(), context=self._clean_context)
+
+    def data_received(self, data: bytes) -> None:
+        asyncio.tasks._enter_task(self._loop, self._task)
+        try:
+            super().data_received(data)
+        finally:
+            asyncio.tasks._leave_task(self._loop, self._task)
+
+
 class HTTP1ServerConnection:
     """A server's side of one connection: reads requests and has them answered until it closes."""
 
@@ -1312,9 +1315,7 @@ class HTTP1ServerConnection:
     def _serve(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
         if HTTP1Connection._reads_bodies:
             raise TypeError(f"{HTTP1Connection.__name__} overrides how bodies are read: HTTP1ServerConnection needs a loop that calls it")
-        session = self._session = _ServerSession(self, delegate)
-        if _is_watched(delegate):
-            session.have_task()
+        session = self._session = (_WatchedSession if _is_watched(delegate) else _ServerSession)(self, delegate)
         self.stream._attach_consumer(session)
 
     async def _until_ended(self) -> None:

@@ -409,7 +409,8 @@ class ServerEngine(Engine):
         """
         if not self.keep_alive or self.peer is not DONE or self._head_only or self._version != "HTTP/1.1":
             return None
-        data = b"%b%b\r\n%b" % (ready, serialize.lines(fields), body)
+        known = serialize.known
+        data = b"%b%b\r\n%b" % (ready, b"".join([known.get(field) or serialize.line(field) for field in fields]), body)
         self.own = BODY
         self._chunked_output = False
         self._unsent_bytes = later

@@ -22,28 +22,29 @@ def lines(fields: Iterable[tuple[str, str]]) -> bytes:
 
     Raises `IllegalHeader` where CR, LF or NUL would break out of a line, or where a field's character is not Latin-1.
     """
-    return b"".join([_known.get(field) or _line(field) for field in fields])
+    return b"".join([known.get(field) or line(field) for field in fields])
 
 
 # Applications send the same fields again and again.
-_known: dict[tuple[str, str], bytes] = {}
+known: dict[tuple[str, str], bytes] = {}
 _MAX_KNOWN = 512
 _MAX_KNOWN_CHARS = 100
 
 
-def _line(field: tuple[str, str]) -> bytes:
+def line(field: tuple[str, str]) -> bytes:
+    """One field, which is then `known`. Raises `IllegalHeader` as `lines` does."""
     name, value = field
-    line = f"{name}: {value}\r\n"
-    if line.count("\n") != 1 or line.count("\r") != 1 or "\0" in line:
-        raise IllegalHeader(_offender([line]))
+    text = f"{name}: {value}\r\n"
+    if text.count("\n") != 1 or text.count("\r") != 1 or "\0" in text:
+        raise IllegalHeader(_offender([text]))
     try:
-        encoded = line.encode("latin-1")
+        encoded = text.encode("latin-1")
     except UnicodeEncodeError as error:
-        raise IllegalHeader(_unencodable([line])) from error
+        raise IllegalHeader(_unencodable([text])) from error
     if len(encoded) <= _MAX_KNOWN_CHARS:
-        if len(_known) >= _MAX_KNOWN:
-            _known.clear()
-        _known[field] = encoded
+        if len(known) >= _MAX_KNOWN:
+            known.clear()
+        known[field] = encoded
     return encoded
 
 
