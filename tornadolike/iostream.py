@@ -461,7 +461,8 @@ class BaseIOStream:
         if consumer is None:
             return
         if self._closed:
-            self._release_consumer()
+            self._consumer = None
+            cast("BaseAsyncIOLoop", self.io_loop)._run_callback(consumer.stream_closed)
             return
         if self._paused or not self._can_read():
             return
@@ -532,12 +533,14 @@ class BaseIOStream:
         self._attach_consumer(consumer)
 
     def _release_consumer(self) -> None:
-        if self._read_buffer and getattr(self._consumer, "takes_rest", False):
-            self._call_soon(self._feed_consumer)  # and then it comes back here
+        consumer, self._lender = self._consumer or self._lender, None
+        if consumer is None:
             return
-        consumer, self._consumer, self._lender = self._consumer or self._lender, None, None
-        if consumer is not None:
-            self._told_consumer = True
+        self._told_consumer = True
+        if self._consumer is not None and self._read_buffer and getattr(consumer, "takes_rest", False):
+            self._call_soon(self._feed_consumer)  # which tells of the close behind it
+        else:
+            self._consumer = None
             self._context.copy().run(self.io_loop.add_callback, consumer.stream_closed)
 
     # Writing.
