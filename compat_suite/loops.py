@@ -92,12 +92,23 @@ def _running(name: str) -> Iterator[tuple["subprocess.Popen[str]", dict[str, int
         )
         command = [sys.executable, "-m", "tornadolike", "run", "--loop", name, str(_PROGRAM), "--", directory]
         with subprocess.Popen(
-            command, env=environment.child(alias=False), cwd=directory, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            env=environment.child(alias=False),
+            cwd=directory,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            preexec_fn=_as_in_the_foreground,  # noqa: PLW1509 - this process has no other threads
         ) as process:
             try:
                 yield process, _ports(process, Path(directory, "ports.json"))
             finally:
                 process.kill()
+
+
+def _as_in_the_foreground() -> None:
+    """A shell lets its background jobs start with SIGINT ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _ports(process: "subprocess.Popen[str]", file: Path) -> dict[str, int]:

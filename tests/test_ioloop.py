@@ -405,6 +405,7 @@ class TestFinishOnClose:
             io_loop.failing = asyncio.ensure_future(failing())
             await anext(io_loop.kept)
             await io_loop.run_in_executor(None, str, 1)
+            await turns()
 
         io_loop.run_sync(main)
 
