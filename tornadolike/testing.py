@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, overload
 
+from tornadolike import _imported_names
 from tornadolike import gen
 from tornadolike._net import transport_source
 from tornadolike.httpclient import AsyncHTTPClient, HTTPResponse
@@ -497,3 +498,6 @@ def main(**kwargs: Any) -> None:
 
 if __name__ == "__main__":
     main()
+
+
+_imported_names.complete(globals())
