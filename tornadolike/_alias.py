@@ -212,7 +212,7 @@ def _rename_value(value: Any, name: str, other: str) -> None:
         for one in _functions_of(value):
             _rename_value(one, name, other)
         return
-    if value.__module__ != name:
+    if value.__module__ != name or "_beyond_tornado" in vars(value):
         return
     if isinstance(value, FunctionType):
         value.__module__ = other

@@ -154,6 +154,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             connection = next(iter(self._connections))
             await connection.close()
 
+    @_beyond_tornado
     def stop(self) -> None:
         """Stop accepting connections. What is open goes on to the end of the request under way, or of one more."""
         super().stop()

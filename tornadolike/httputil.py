@@ -64,6 +64,16 @@ def _beyond_tornado(method: _Method) -> _Method:
     return method
 
 
+def _class_beyond_tornado(cls: type[_T]) -> type[_T]:
+    """Mark a class that Tornado has not: it keeps our name where `import tornado` is served, and listings of Tornado's API pass it by."""
+    first_line = vars(cls).get("__firstlineno__")
+    cls.__module__ = f"tornadolike.{cls.__module__.partition('.')[2]}"
+    cls._beyond_tornado = True  # type: ignore[attr-defined]  # what the alias looks for
+    if first_line is not None:
+        cls.__firstlineno__ = first_line  # type: ignore[attr-defined]  # from Python 3.13 on a new __module__ takes it away
+    return cls
+
+
 class _Lazy(typing.Generic[_T]):
     """An attribute which is computed when first read, and an ordinary instance attribute ever after.
 
@@ -737,9 +747,10 @@ class HTTPConnection:
     * ``stream``: the `.IOStream` below; None where there is none, or where it was detached.
     """
 
-    context: typing.Any
-    params: typing.Any
-    stream: typing.Any
+    if typing.TYPE_CHECKING:
+        context: typing.Any
+        params: typing.Any
+        stream: typing.Any
     # All that runs for this request runs in this one object. None: wherever the caller is.
     _request_context: contextvars.Context | None = None
     # What a server in front has put before the paths of the application; part of the request target.
@@ -1029,6 +1040,7 @@ def _part_names(headers: HTTPHeaders) -> tuple[str, str | None]:
     return name, parameters.get("filename")
 
 
+@_class_beyond_tornado
 class MultipartDelegate:
     """What `StreamingMultipartFormDataParser` tells of a form; a base class whose methods do nothing. Not in Tornado.
 
@@ -1048,6 +1060,7 @@ class MultipartDelegate:
         return None
 
 
+@_class_beyond_tornado
 class StreamingMultipartFormDataParser:
     """Reads a ``multipart/form-data`` body of any size while it comes, and keeps none of it. Not in Tornado.
 

@@ -18,8 +18,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, overload
 
-from tornadolike import _imported_names
-from tornadolike import gen
+from tornadolike import _imported_names, gen
 from tornadolike._net import transport_source
 from tornadolike.httpclient import AsyncHTTPClient, HTTPResponse
 from tornadolike.httpserver import HTTPServer
