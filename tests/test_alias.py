@@ -265,7 +265,8 @@ _NAMES = """
     print(tornado.ioloop.IOLoop.current.__module__, tornado.httputil.RequestStartLine.__module__, tornado.auth.GoogleOAuth2Mixin.__module__)
     print(inspect.getsource(HTTPHeaders).partition("(")[0], inspect.getmodule(HTTPHeaders) is module)
     def ours(value, name):
-        return str(getattr(value, "__module__", None)) == name.replace("tornado", "tornadolike", 1) and not hasattr(value, "_beyond_tornado")
+        own = getattr(value, "__module__", None) == name.replace("tornado", "tornadolike", 1)
+        return own and not hasattr(value, "_beyond_tornado")
     public = [(name, one) for name, one in list(sys.modules.items()) if name.startswith("tornado.") and "._" not in name]
     wrong = [f"{name}.{key}" for name, one in public for key, value in vars(one).items() if ours(value, name)]
     print(wrong)
