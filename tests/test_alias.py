@@ -582,3 +582,15 @@ def test_asyncio_run_of_an_aliased_program_uses_the_chosen_loop(loop: str, expec
         print(asyncio.run(main()))
     """
     assert aliased(code, TORNADOLIKE_LOOP=loop) == expected
+
+
+def test_an_engine_that_cannot_be_had_is_told_when_a_server_listens() -> None:
+    code = """
+import asyncio, tornado.web
+async def main():
+    tornado.web.Application().listen(0, "127.0.0.1")
+asyncio.run(main())
+"""
+    done = run_python("-c", _INSTALL + code, TORNADOLIKE_HTTP="nosuch")
+    assert done.returncode == 1
+    assert "UnknownEngine: TORNADOLIKE_HTTP: unknown HTTP engine 'nosuch' (available: auto, " in done.stderr.splitlines()[-1]

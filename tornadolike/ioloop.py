@@ -495,4 +495,5 @@ class PeriodicCallback:
         self._next_timeout = schedule.next_call(self._next_timeout, current_time, period)
 
 
+factory.check_environment()
 _imported_names.complete(globals())

@@ -65,6 +65,7 @@ class BaseAsyncIOLoop(IOLoop):
         self.readers: set[int] = set()
         self.writers: set[int] = set()
         self.closing = False
+        factory.noticed(asyncio_loop)
         self._register()
         super().initialize(**kwargs)
 
