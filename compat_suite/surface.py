@@ -33,10 +33,11 @@ def execute(json_path: str | None) -> int:
     return 1 if unlisted else 0
 
 
-def listed() -> dict[str, str]:
+def listed(*kinds: str) -> dict[str, str]:
     """The deliberate differences: a reason for each name. Raises `ValueError` for a name that stands there twice."""
     found: dict[str, str] = {}
-    for entry in tomllib.loads(DELIBERATE.read_text(encoding="utf-8")).get("difference", []):
+    entries = tomllib.loads(DELIBERATE.read_text(encoding="utf-8"))
+    for entry in (one for kind in kinds or ("difference",) for one in entries.get(kind, [])):
         for name in entry.get("names", "").split() or [entry["name"]]:
             if name in found:
                 raise ValueError(f"{DELIBERATE.name}: listed twice: {name}")

@@ -264,10 +264,11 @@ _NAMES = """
     print(tornado.escape.utf8.__module__, tornado.web.RequestHandler.xsrf_token.fget.__module__)
     print(tornado.ioloop.IOLoop.current.__module__, tornado.httputil.RequestStartLine.__module__, tornado.auth.GoogleOAuth2Mixin.__module__)
     print(inspect.getsource(HTTPHeaders).partition("(")[0], inspect.getmodule(HTTPHeaders) is module)
-    wrong = [
-        f"{name}.{key}" for name, one in list(sys.modules.items()) if name.startswith("tornado.") and "._" not in name
-        for key, value in vars(one).items() if str(getattr(value, "__module__", None)) == name.replace("tornado", "tornadolike", 1)
-    ]
+    def ours(value, name):
+        own = getattr(value, "__module__", None) == name.replace("tornado", "tornadolike", 1)
+        return own and not hasattr(value, "_beyond_tornado")
+    public = [(name, one) for name, one in list(sys.modules.items()) if name.startswith("tornado.") and "._" not in name]
+    wrong = [f"{name}.{key}" for name, one in public for key, value in vars(one).items() if ours(value, name)]
     print(wrong)
 """
 
@@ -581,3 +582,15 @@ def test_asyncio_run_of_an_aliased_program_uses_the_chosen_loop(loop: str, expec
         print(asyncio.run(main()))
     """
     assert aliased(code, TORNADOLIKE_LOOP=loop) == expected
+
+
+def test_an_engine_that_cannot_be_had_is_told_when_a_server_listens() -> None:
+    code = """
+import asyncio, tornado.web
+async def main():
+    tornado.web.Application().listen(0, "127.0.0.1")
+asyncio.run(main())
+"""
+    done = run_python("-c", _INSTALL + code, TORNADOLIKE_HTTP="nosuch")
+    assert done.returncode == 1
+    assert "UnknownEngine: TORNADOLIKE_HTTP: unknown HTTP engine 'nosuch' (available: auto, " in done.stderr.splitlines()[-1]

@@ -413,7 +413,7 @@ class TestFinishOnClose:
     def test_finally_blocks_run(self, where: str, monkeypatch: pytest.MonkeyPatch, logs: Any) -> None:
         def run() -> None:
             io_loop: Any = IOLoop()
-            monkeypatch.setattr(io_loop if where == "instance" else IOLoop, "finish_on_close", True)
+            monkeypatch.setattr(io_loop if where == "instance" else IOLoop, "finish_on_close", True, raising=False)
             self.leave_something(io_loop, said)
             io_loop.close()
             io_loop.close()

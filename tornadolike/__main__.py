@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 
 import tornadolike
-from tornadolike._cli import bench, check, parsing, run
+from tornadolike._cli import alias, bench, check, parsing, run
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,7 +36,7 @@ def build() -> tuple[parsing.Parser, dict[str, parsing.Parser]]:
     parser.add_argument("--version", action="version", version=version)
     _add_completion(parser)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=parsing.Parser)
-    for command in (run, bench, check):
+    for command in (run, bench, check, alias):
         command.register(commands)
     return parser, commands.choices
 

@@ -45,13 +45,15 @@ def wanted(value: str) -> bool:
     )
 
 
-def start_up() -> None:
-    """What the ``.pth`` file runs at the start of each Python process: serve ``import tornado`` if the environment asks for it.
+def start_up(*, always: bool = False) -> None:
+    """What the ``.pth`` files run at the start of each Python process: serve ``import tornado`` if the environment asks for it.
 
+    ``always``: also where it says nothing about it, as in an environment in which ``tornadolike alias on`` was run.
     Python would go on behind an exception from there, on the other Tornado or on none: a value that is no answer ends the process.
     """
     try:
-        on = wanted(os.environ.get(ENVIRONMENT_VARIABLE, ""))
+        value = os.environ.get(ENVIRONMENT_VARIABLE, "")
+        on = wanted(value) if value else always
     except ValueError as error:
         sys.stderr.write(f"tornadolike: {error}\n")
         sys.stderr.flush()
@@ -212,7 +214,7 @@ def _rename_value(value: Any, name: str, other: str) -> None:
         for one in _functions_of(value):
             _rename_value(one, name, other)
         return
-    if value.__module__ != name:
+    if value.__module__ != name or "_beyond_tornado" in vars(value):
         return
     if isinstance(value, FunctionType):
         value.__module__ = other

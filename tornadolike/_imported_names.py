@@ -11,7 +11,7 @@ from typing import Any
 
 # By module: "module" or "module:name", "=name" behind it where it goes by another one; a leading dot stands for this package.
 _NAMES = {
-    "auth": "binascii re uuid .util:unicode_type",
+    "auth": ".httputil:responses binascii re uuid .util:unicode_type",
     "autoreload": "pkgutil weakref",
     "concurrent": "sys typing",
     "curl_httpclient": "collections .ioloop .escape:utf8",

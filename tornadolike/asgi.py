@@ -748,6 +748,10 @@ class _SocketExchange(_Carrier):
 class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
     """A WebSocket whose frames are the ASGI server's business: so are pings, compression and fragments."""
 
+    close_code: int | None = None
+    """The code with which the client closed, None before that and where it gave none."""
+    close_reason: str | None = None
+    """The text that came with it."""
     _close_timer: asyncio.TimerHandle | None = None
     _sent_code: int | None = None
     _closing = False  # websocket.close is sent, or waits to be

@@ -66,7 +66,7 @@ _TIMINGS = {
 class CurlError(HTTPError):
     """libcurl's report that a transfer failed: ``errno`` is its error number (one of ``pycurl.E_*``), ``code`` is 599."""
 
-    def __init__(self, errno: int, message: str | None = None) -> None:
+    def __init__(self, errno: int, message: str) -> None:
         super().__init__(599, message)
         self.errno = errno
 
@@ -437,7 +437,7 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
         self._multi.remove_handle(curl)
         transfer.body.finish()
         if curl_error is not None:
-            error = self._explain(transfer, CurlError(curl_error, curl_message))
+            error = self._explain(transfer, CurlError(curl_error, curl_message or ""))
             response = self._make_failure(transfer, error, self._timings(curl, transfer))
         else:
             response = self._make_response(curl, transfer)

@@ -436,12 +436,22 @@ moment = cast("Future[Any]", _NullFuture())
 """
 
 
+class _CurrentLoop:
+    """An attribute whose value is the loop that runs: no runner has to keep it."""
+
+    def __get__(self, runner: object, owner: type | None = None) -> Any:
+        return self if runner is None else IOLoop.current()
+
+
 class Runner:
     """Drives one generator of a `coroutine` to its end. Made by the decorator; applications have no use for it.
 
     ``ctx_run`` runs functions in the context of the call, ``first_yielded`` is what the generator yielded when it was started,
     ``result_future`` gets the outcome.
     """
+
+    io_loop = _CurrentLoop()
+    """The loop that it runs on."""
 
     def __init__(
         self,
@@ -460,11 +470,6 @@ class Runner:
             # Neither may be found in a traceback, whose exception they may end up with.
             del result_future, first_yielded
             ctx_run(self.run)
-
-    @property
-    def io_loop(self) -> IOLoop:
-        """The loop that it runs on."""
-        return IOLoop.current()
 
     def run(self) -> None:
         """Resume the generator, and go on for as long as what it yields is done already. Has to run in the coroutine's context."""

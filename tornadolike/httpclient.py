@@ -471,6 +471,7 @@ class HTTPClientError(Exception):
         self.message = message or httputil.responses.get(code, "Unknown")
         self.response = response
 
+    @httputil._beyond_tornado
     def __reduce__(self) -> "tuple[Any, ...]":
         # No constructor: subclasses have other arguments, and the response, which refers to the exception, must come in behind it.
         return copyreg.__newobj__, (type(self),), {**vars(self), "args": self.args}  # type: ignore[attr-defined]  # pickle's own name

@@ -16,6 +16,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from tornadolike import _imported_names, gen, httputil, iostream, netutil
 from tornadolike._http import forwarded
+from tornadolike._http1 import select
 from tornadolike._net.admission import Admission
 from tornadolike.escape import native_str
 from tornadolike.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
@@ -298,6 +299,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         return found + ["a WebSocket" for stream in _left_http(self) if getattr(stream._consumer, "going_away", None) is not None]
 
     def _listen_to(self, sock: socket.socket) -> Callable[[], None]:
+        select.resolve()  # an engine that cannot be had is found out now, and not by every connection
         self._listening_loop = getattr(IOLoop.current(), "asyncio_loop", None)
         _servers.add(self)
         accepting_ends = super()._listen_to(sock)

@@ -64,6 +64,16 @@ def _beyond_tornado(method: _Method) -> _Method:
     return method
 
 
+def _class_beyond_tornado(cls: type[_T]) -> type[_T]:
+    """Mark a class that Tornado has not: it keeps our name where `import tornado` is served, and listings of Tornado's API pass it by."""
+    first_line = vars(cls).get("__firstlineno__")
+    cls.__module__ = f"tornadolike.{cls.__module__.partition('.')[2]}"
+    cls._beyond_tornado = True  # type: ignore[attr-defined]  # what the alias looks for
+    if first_line is not None:
+        cls.__firstlineno__ = first_line  # type: ignore[attr-defined]  # from Python 3.13 on a new __module__ takes it away
+    return cls
+
+
 class _Lazy(typing.Generic[_T]):
     """An attribute which is computed when first read, and an ordinary instance attribute ever after.
 
@@ -1031,6 +1041,7 @@ def _part_names(headers: HTTPHeaders) -> tuple[str, str | None]:
     return name, parameters.get("filename")
 
 
+@_class_beyond_tornado
 class MultipartDelegate:
     """What `StreamingMultipartFormDataParser` tells of a form; a base class whose methods do nothing. Not in Tornado.
 
@@ -1050,6 +1061,7 @@ class MultipartDelegate:
         return None
 
 
+@_class_beyond_tornado
 class StreamingMultipartFormDataParser:
     """Reads a ``multipart/form-data`` body of any size while it comes, and keeps none of it. Not in Tornado.
 

@@ -23,7 +23,7 @@ import time
 import warnings
 from collections.abc import Awaitable, Callable, Coroutine
 from inspect import isawaitable
-from typing import Any, ClassVar, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, overload
 
 from tornadolike import _imported_names
 from tornadolike._loop import factory, schedule
@@ -159,16 +159,17 @@ class IOLoop(Configurable):
         if make_current:
             self._make_current()
 
-    finish_on_close: bool = False
-    """Whether `close` ends what is still under way, as `asyncio.run` does: tasks are cancelled and waited for, asynchronous generators
-    closed, the default executor's threads joined, so that ``finally`` blocks run. To be set for all loops, or for one. By default they
-    are dropped, as in Tornado."""
+    if TYPE_CHECKING:
+        finish_on_close: bool  # not set by default, so that listings of Tornado's API find nothing that Tornado has not
 
     def close(self, all_fds: bool = False) -> None:
         """Release what the loop holds; it must not run, and cannot be used any more.
 
-        With ``all_fds`` the file descriptors and file objects that still have handlers are closed too. See `finish_on_close` for tasks
-        that have not ended.
+        With ``all_fds`` the file descriptors and file objects that still have handlers are closed too.
+
+        What is still under way is dropped, as in Tornado. With ``finish_on_close = True`` on the loop, or on the class for all loops, it is
+        ended as `asyncio.run` does it: tasks are cancelled and waited for, asynchronous generators closed, the default executor's threads
+        joined, so that ``finally`` blocks run.
         """
         raise NotImplementedError
 
@@ -494,4 +495,5 @@ class PeriodicCallback:
         self._next_timeout = schedule.next_call(self._next_timeout, current_time, period)
 
 
+factory.check_environment()
 _imported_names.complete(globals())

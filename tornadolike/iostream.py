@@ -1078,6 +1078,19 @@ class BaseIOStream:
         raise NotImplementedError
 
 
+class _Attribute:
+    """A property for those who use it, and a plain attribute, as it is in Tornado, for those who list what a class has."""
+
+    def __init__(self, get: Callable[[Any], Any], replace: Callable[[Any, Any], None]) -> None:
+        self._get, self._replace = get, replace
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else self._get(instance)
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        self._replace(instance, value)
+
+
 class IOStream(BaseIOStream):
     """A stream on a socket.
 
@@ -1099,21 +1112,24 @@ class IOStream(BaseIOStream):
         self._moving, self._failing = False, None
         super().__init__(*args, **kwargs)
 
-    @property
-    def socket(self) -> _Socket:
-        """The socket, None once the stream is closed.
-
-        Something that wraps it, for compression perhaps, may be put in its place: reading and writing go through that then.
-        """
+    def _get_socket(self) -> _Socket:
         return self._socket
 
-    @socket.setter
-    def socket(self, replacement: _Socket) -> None:
+    def _replace_socket(self, replacement: _Socket) -> None:
         self._socket = replacement
         if isinstance(self._source, FdSource):
             self._direct = None
             self._source.use_hooks()
         self._replaced = True
+
+    if TYPE_CHECKING:
+        socket: _Socket
+    else:
+        socket = _Attribute(_get_socket, _replace_socket)
+        """The socket, None once the stream is closed.
+
+        Something that wraps it, for compression perhaps, may be put in its place: reading and writing go through that then.
+        """
 
     @classmethod
     def _from_transport(
@@ -1357,6 +1373,8 @@ class SSLIOStream(IOStream):
     if TYPE_CHECKING:
         socket: ssl.SSLSocket
         _socket: ssl.SSLSocket
+    else:
+        socket = IOStream.socket
 
     _handshake_reading = False
     _handshake_writing = False

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, overload
 
-from tornadolike import gen
+from tornadolike import _imported_names, gen
 from tornadolike._net import transport_source
 from tornadolike.httpclient import AsyncHTTPClient, HTTPResponse
 from tornadolike.httpserver import HTTPServer
@@ -497,3 +497,6 @@ def main(**kwargs: Any) -> None:
 
 if __name__ == "__main__":
     main()
+
+
+_imported_names.complete(globals())

@@ -20,7 +20,7 @@ from asyncio.tasks import _enter_task, _leave_task
 from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
 from operator import length_hint
 from types import CoroutineType, TracebackType
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from tornadolike import _imported_names, gen, httpclient, httputil, simple_httpclient, web
 from tornadolike._websocket import handshake, keepalive
@@ -404,13 +404,11 @@ class WebSocketProtocol(abc.ABC):
     ``on_ws_connection_close``, is here. ``stream`` is None, except where one stream belongs to this connection alone.
     """
 
+    if TYPE_CHECKING:  # carriers define them at their classes, as Tornado's does
+        close_code: int | None
+        close_reason: str | None
     # Defaults at the class: an idle connection pays only for what it has used.
-    close_code: int | None = None
-    """The code with which the peer closed, None before that and where it gave none."""
-    close_reason: str | None = None
-    """The text that came with it."""
-    selected_subprotocol: str | None = None
-    """The subprotocol agreed upon; None before, and if there is none."""
+    _selected_subprotocol: str | None = None
     _farewell: Awaitable[None] | None = None  # what on_close still has to do
     _messages_in = 0
     _messages_out = 0
@@ -424,6 +422,15 @@ class WebSocketProtocol(abc.ABC):
         self.server_terminated = False
 
     # The course of a server's connection
+
+    @property
+    def selected_subprotocol(self) -> str | None:
+        """The subprotocol agreed upon; None before, and if there is none."""
+        return self._selected_subprotocol
+
+    @selected_subprotocol.setter
+    def selected_subprotocol(self, value: str | None) -> None:
+        self._selected_subprotocol = value
 
     async def accept_connection(self, handler: WebSocketHandler) -> None:
         """Answer the handshake, run ``handler.open``, deliver messages; returns when the connection is gone and ``on_close`` has run."""
@@ -810,7 +817,15 @@ class WebSocketProtocol13(WebSocketProtocol):
     stream: IOStream
     """The connection, once it is WebSocket's."""
 
+    # Names of Tornado's class, which those who replace them look for here.
+    accept_connection = WebSocketProtocol.accept_connection
+    selected_subprotocol = WebSocketProtocol.selected_subprotocol
+
     # Defaults at the class: an idle connection pays only for what it has used.
+    close_code: int | None = None
+    """The code with which the peer closed, None before that and where it gave none."""
+    close_reason: str | None = None
+    """The text that came with it."""
     _wire_bytes_in = 0
     _wire_bytes_out = 0
     # Of messages whose frame was there already, so that the engine has not seen them.

@@ -83,7 +83,7 @@ def _judge(result: Result) -> None:
     theirs = ask("names", sorted(result.names), alias=False)
     ours = set(ask("names", theirs, alias=True))
     result.names = {name: result.names[name] for name in theirs}
-    known = surface.listed()
+    known = surface.listed("difference", "private")
     for name in theirs:
         if name in ours:
             continue

@@ -75,6 +75,20 @@ def test_says_in_one_line_what_it_runs_on(tmp_path: Path) -> None:
     assert ": loop asyncio, HTTP engine h11 0." in line
 
 
+def test_says_which_loop_runs_where_the_program_chooses_its_own(tmp_path: Path) -> None:
+    uvloop = pytest.importorskip("uvloop")
+    (tmp_path / "program.py").write_text(
+        "import asyncio, sys, warnings\nwarnings.simplefilter('ignore')\nimport uvloop, tornado.web\n"
+        "if 'own' in sys.argv: uvloop.install()\n"
+        "async def main():\n    tornado.web.Application().listen(0, '127.0.0.1').stop()\n"
+        "asyncio.run(main())\nasyncio.run(main())\n",
+        encoding="utf-8",
+    )
+    for words, corrected in (["own"], True), ([], False):
+        _banner, *more = run_ours("program.py", *words, cwd=tmp_path).stderr.splitlines()
+        assert more == [f"tornadolike: the program runs on its own choice of loop: uvloop {uvloop.__version__}"] * corrected
+
+
 def test_choices_reach_the_program_and_its_children(tmp_path: Path) -> None:
     pytest.importorskip("uvloop")
     (tmp_path / "program.py").write_text(

@@ -1,6 +1,7 @@
 """The event loops by name, and the lookup of the current one that never makes one."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -113,3 +114,24 @@ def test_a_policy_with_its_own_lookup_is_asked() -> None:
 def test_in_the_main_thread_too_no_loop_is_made() -> None:
     code = "from tornadolike._loop import factory; assert factory.current_event_loop() is None; assert factory.current_event_loop() is None"
     subprocess.run([sys.executable, "-X", "dev", "-W", "error", "-c", code], check=True, timeout=20)
+
+
+def test_a_name_in_the_environment_that_cannot_be_had_is_told_at_the_import() -> None:
+    for name, text in ("nosuch", "unknown event loop 'nosuch'"), ("winloop", "event loop 'winloop' is not installed"):
+        environment = {**os.environ, "TORNADOLIKE_LOOP": name}
+        done = subprocess.run(
+            [sys.executable, "-c", "import tornadolike.ioloop"], env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 1
+        assert f"UnknownLoop: TORNADOLIKE_LOOP: {text}: available are asyncio" in done.stderr.splitlines()[-1]
+
+
+def test_a_loop_other_than_announced_is_told_once() -> None:
+    told: list[str] = []
+    loop = asyncio.SelectorEventLoop()
+    for name in "asyncio", "uvloop":
+        factory.announce(name, told.append)
+        factory.noticed(loop)
+        factory.noticed(loop)
+    loop.close()
+    assert told == ["asyncio"]

@@ -160,6 +160,7 @@ def execute(arguments: argparse.Namespace) -> int:
     worker = os.environ.get("TORNADOLIKE_WORKER")
     if worker is None:
         print(_banner(loop, engine, arguments), file=sys.stderr, flush=True)  # noqa: T201 - a command's own message
+        factory.announce(loop, _correct_banner)
         if arguments.pid_file:
             _write_pid_file(arguments.pid_file)
         if arguments.workers is not None or arguments.reload:
@@ -297,6 +298,11 @@ def _banner(loop: str, engine: str, arguments: argparse.Namespace) -> str:
     if words and not arguments.divided:
         line += f"; {', '.join(sorted(words))} stands behind the program's name and is the program's"
     return line
+
+
+def _correct_banner(loop: str) -> None:
+    """The program has taken another loop, by ``uvloop.install()`` or a policy."""
+    print(f"tornadolike: the program runs on its own choice of loop: {_with_version(loop)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _with_version(name: str) -> str:

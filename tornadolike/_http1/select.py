@@ -38,10 +38,11 @@ def resolve(name: str | None = None) -> str:
         return available[0]
     if name in available:
         return name
+    where = "TORNADOLIKE_HTTP: " if _default is None and name == os.environ.get("TORNADOLIKE_HTTP") else ""
     choice = f"available: auto, {', '.join(available)}"
     if name in _MODULES:
-        raise UnknownEngine(f"HTTP engine {name!r} is not installed ({choice}); install it with: pip install {name}")
-    raise UnknownEngine(f"unknown HTTP engine {name!r} ({choice})")
+        raise UnknownEngine(f"{where}HTTP engine {name!r} is not installed ({choice}); install it with: pip install {name}")
+    raise UnknownEngine(f"{where}unknown HTTP engine {name!r} ({choice})")
 
 
 def chosen() -> str:

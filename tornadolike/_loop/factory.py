@@ -18,6 +18,8 @@ PACKAGES = ("uvloop", "winloop", "rloop", "zuvloop")
 running_event_loop = asyncio._get_running_loop
 
 _default: str | None = None
+# What was said to the user, and whom to tell if another loop runs.
+_announced: tuple[str, Callable[[str], None]] | None = None
 
 
 class UnknownLoop(ValueError):
@@ -52,18 +54,47 @@ def new_event_loop(name: str | None = None) -> asyncio.AbstractEventLoop:
     return _maker(name or _default or os.environ.get(ENVIRONMENT_VARIABLE) or BUILT_IN)()
 
 
+def check_environment() -> None:
+    """Raise `UnknownLoop` if ``TORNADOLIKE_LOOP`` names a loop that cannot be had; nothing is imported for it."""
+    name = os.environ.get(ENVIRONMENT_VARIABLE)
+    if name and name not in names():
+        raise _unknown(name, f"{ENVIRONMENT_VARIABLE}: ")
+
+
+def announce(name: str, correct: Callable[[str], None]) -> None:
+    """Note that the user was told that loop ``name`` will run. ``correct`` gets the name of one that does run instead."""
+    global _announced
+    _announced = (name, correct)
+
+
+def noticed(loop: asyncio.AbstractEventLoop) -> None:
+    """Compare a loop that is used with what was announced, once."""
+    global _announced
+    if _announced is None:
+        return
+    (name, correct), _announced = _announced, None
+    real = type(loop).__module__.partition(".")[0]
+    if real != name:
+        correct(real)
+
+
+def _unknown(name: str, where: str = "") -> UnknownLoop:
+    if name not in PACKAGES:
+        known = ", ".join(names())
+        return UnknownLoop(f"{where}unknown event loop {name!r}: available are {known}; `pip install uvloop` adds a faster one")
+    return UnknownLoop(f"{where}event loop {name!r} is not installed: available are {', '.join(names())}; `pip install {name}` adds it")
+
+
 @functools.cache
 def _maker(name: str) -> Callable[[], asyncio.AbstractEventLoop]:
     if name == BUILT_IN:
         return asyncio.new_event_loop
     if name not in PACKAGES:
-        raise UnknownLoop(f"unknown event loop {name!r}: available are {', '.join(names())}; `pip install uvloop` adds a faster one")
+        raise _unknown(name)
     try:
         maker: Callable[[], asyncio.AbstractEventLoop] = importlib.import_module(name).new_event_loop
     except ImportError as error:
-        raise UnknownLoop(
-            f"event loop {name!r} is not installed: available are {', '.join(names())}; `pip install {name}` adds it"
-        ) from error
+        raise _unknown(name) from error
     return maker
 
 

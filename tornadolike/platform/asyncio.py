@@ -65,6 +65,7 @@ class BaseAsyncIOLoop(IOLoop):
         self.readers: set[int] = set()
         self.writers: set[int] = set()
         self.closing = False
+        factory.noticed(asyncio_loop)
         self._register()
         super().initialize(**kwargs)
 
@@ -79,7 +80,7 @@ class BaseAsyncIOLoop(IOLoop):
             raise RuntimeError(f"IOLoop {owner} already associated with asyncio loop {self.asyncio_loop}")
 
     def close(self, all_fds: bool = False) -> None:
-        if self.finish_on_close and not self.closing and _running_loop() is None and not self.asyncio_loop.is_closed():
+        if getattr(self, "finish_on_close", False) and not self.closing and _running_loop() is None and not self.asyncio_loop.is_closed():
             self._finish()
         self.closing = True
         for fd, (file, _handler) in tuple(self.handlers.items()):
