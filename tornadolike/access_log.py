@@ -7,7 +7,8 @@
 ``tornadolike run --access-log json`` does the same for a program that sets none. The fields of a JSON line are ``time`` (UTC, when the
 answer was complete), ``method``, ``route`` (the pattern of the rule, null where no rule fits), ``target`` (path and query), ``status``,
 ``bytes`` (of the answer's body; null where its length was not known beforehand), ``duration`` (seconds), ``protocol``, ``peer``,
-``request_id``, and ``trace_id`` while there is a span of OpenTelemetry.
+``request_id``, and ``trace_id`` while there is a span of OpenTelemetry. With ``tornadolike run --access-log json`` a WebSocket that is over
+has a line with ``"event": "websocket closed"``, its close ``code``, ``duration`` in seconds, ``messages_in`` and ``messages_out``.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ import time
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, TextIO
 
-from tornadolike import httpserver, httputil, web
+from tornadolike import httpserver, httputil, web, websocket
 from tornadolike._http.log_text import one_line
 
 FORMS = ("json", "common", "off")
@@ -123,6 +124,11 @@ class AccessLog:
         if self._line is not None:
             self.write(self._line(handler))
 
+    def websocket(self, event: str, handler: web.RequestHandler, protocol: Any) -> None:
+        """Log the end of a WebSocket, in JSON; its beginning is a request with status 101."""
+        if event == "close" and self._line is _json_line:
+            self.write(_json_close_line(handler, protocol))
+
     def write(self, line: str) -> None:
         """Write a line with the others of this turn."""
         lines = self._lines
@@ -175,6 +181,18 @@ def _json_line(handler: web.RequestHandler) -> str:
     )
 
 
+def _json_close_line(handler: web.RequestHandler, protocol: Any) -> str:
+    request = handler.request
+    pattern, code = route(handler), protocol.close_code
+    return (
+        f'{{"time": "{_now()}", "event": "websocket closed", "route": {"null" if pattern is None else _quoted(pattern)}, '
+        f'"target": {_quoted(str(request.uri))}, "code": {"null" if code is None else int(code)}, '
+        f'"duration": {time.monotonic() - protocol._opened:.6f}, "messages_in": {protocol._messages_in}, '
+        f'"messages_out": {protocol._messages_out}, "peer": {_quoted(str(request.remote_ip))}, '
+        f'"request_id": {_quoted(request_id(request))}{_trace()}}}\n'
+    )
+
+
 def _trace() -> str:
     """The current span of OpenTelemetry, where the program has loaded that."""
     tracing = sys.modules.get("opentelemetry.trace")
@@ -206,6 +224,7 @@ def replace_default(form: str, stream: TextIO | None = None) -> AccessLog:
     web.Application.log_request = log_request  # type: ignore[method-assign]  # as programs do
     if form == "json":
         httpserver._on_listen.append(_send_ids)
+        websocket._observers.append(log.websocket)
     return log
 
 

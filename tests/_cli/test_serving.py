@@ -16,7 +16,7 @@ import pytest
 
 SHOP = """
 import asyncio, os, sys
-import tornado.web
+import tornado.web, tornado.websocket
 
 class Who(tornado.web.RequestHandler):
     def get(self, *args):
@@ -31,8 +31,16 @@ class Slow(tornado.web.RequestHandler):
         await asyncio.sleep(float(self.get_argument("seconds")))
         self.write("slow")
 
+class Echo(tornado.websocket.WebSocketHandler):
+    def open(self, name):
+        pass
+
+    def on_message(self, message):
+        self.write_message(message)
+        self.close(4001)
+
 def make():
-    return tornado.web.Application([("/", Who), ("/item/([0-9]+)", Who), ("/slow", Slow)])
+    return tornado.web.Application([("/ws/(x)", Echo), ("/", Who), ("/item/([0-9]+)", Who), ("/slow", Slow)])
 
 async def make_later():
     await asyncio.sleep(0)
@@ -251,6 +259,24 @@ def test_access_log_json(start: Any) -> None:
     assert [first[name] for name in kept] == values
     assert (second["status"], second["route"]) == (404, None)
     assert second["request_id"]
+
+
+def test_access_log_of_a_websocket(start: Any) -> None:
+    command = start("package.shop:app", "--port", "0", "--access-log", "json")
+    with socket.create_connection(("127.0.0.1", command.port), timeout=20) as client:
+        key = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+        client.sendall(f"GET /ws/x HTTP/1.1\r\nHost: a\r\n{key}\r\n".encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 101")
+        client.sendall(b"\x81\x82\0\0\0\0hi")
+        client.recv(1000)
+        client.sendall(b"\x88\x82\0\0\0\0\x0f\xa1")
+    command.expect("websocket closed")
+    assert command.end() == 0
+    opened, closed = (json.loads(line) for line in command.lines if line.startswith("{"))
+    assert (opened["status"], opened["route"]) == (101, "/ws/(x)")
+    assert [closed[name] for name in ("route", "code", "messages_in", "messages_out")] == ["/ws/(x)", 4001, 1, 1]
+    assert closed["request_id"] == opened["request_id"]
+    assert 0 < closed["duration"] < 20
 
 
 def test_access_log_common_and_off(start: Any) -> None:
