@@ -20,7 +20,7 @@ import time
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, TextIO
 
-from tornadolike import httpserver, httputil, web, websocket
+from tornadolike import asgi, httpserver, httputil, web, websocket
 from tornadolike._http.log_text import one_line
 
 FORMS = ("json", "common", "off")
@@ -129,6 +129,18 @@ class AccessLog:
         if event == "close" and self._line is _json_line:
             self.write(_json_close_line(handler, protocol))
 
+    def _asgi(self, line: httputil.RequestStartLine, status: int, context: Any, seconds: float) -> None:
+        """Log a request that an ASGI application has answered: its routes are its own affair."""
+        peer = str(getattr(context, "remote_ip", None))
+        if self._line is _json_line:
+            self.write(
+                f'{{"time": "{_now()}", "method": {_quoted(line.method)}, "route": null, "target": {_quoted(line.path)}, '
+                f'"status": {status}, "bytes": null, "duration": {seconds:.6f}, "protocol": "{line.version}", "peer": {_quoted(peer)}, '
+                f'"request_id": null{_trace()}}}\n'
+            )
+        elif self._line is not None:
+            self.write(_in_common_format(peer, f"{line.method} {line.path} {line.version}", status, None))
+
     def write(self, line: str) -> None:
         """Write a line with the others of this turn."""
         lines = self._lines
@@ -204,10 +216,14 @@ def _trace() -> str:
 
 def _common_line(handler: web.RequestHandler) -> str:
     request = handler.request
+    line = f"{request.method} {request.uri} {request.version}"
+    return _in_common_format(str(request.remote_ip), line, handler.get_status(), _body_bytes(handler))
+
+
+def _in_common_format(peer: str, request: str, status: int, size: str | None) -> str:
     when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
-    line = one_line(f"{request.method} {request.uri} {request.version}").replace('"', "%22")
-    size = _body_bytes(handler)
-    return f'{request.remote_ip} - - [{when}] "{line}" {handler.get_status()} {"-" if size is None else size}\n'
+    shown = one_line(request).replace('"', "%22")
+    return f'{peer} - - [{when}] "{shown}" {status} {"-" if size is None else size}\n'
 
 
 def replace_default(form: str, stream: TextIO | None = None) -> AccessLog:
@@ -221,6 +237,7 @@ def replace_default(form: str, stream: TextIO | None = None) -> AccessLog:
         own = self.settings.get("log_function")
         (log if own is None else own)(handler)
 
+    asgi._log_line = log._asgi
     web.Application.log_request = log_request  # type: ignore[method-assign]  # as programs do
     if form == "json":
         httpserver._on_listen.append(_send_ids)

@@ -78,6 +78,37 @@ def test_what_an_attribute_may_be(start: Any, attribute: str) -> None:
     assert command.lines[-1] == "tornadolike run: SIGTERM: nothing in flight, ending"
 
 
+ASGI = """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            what = (await receive())["type"]
+            print(what, flush=True)
+            await send({"type": what + ".complete"})
+            if what == "lifespan.shutdown":
+                return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"from " + scope["path"].encode()})
+
+text = "no application"
+"""
+
+
+def test_an_asgi_application(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "modern.py").write_text(ASGI, encoding="utf-8")
+    command = start("modern:app", "--asgi", "--port", "0", "--access-log", "json", "--health", "/healthz")
+    assert command.get("/here").endswith(b"from /here")
+    assert command.get("/healthz").endswith(b"ok\n")
+    assert command.end() == 0
+    stages = [line for line in command.lines if line.startswith("lifespan")]
+    assert stages == ["lifespan.startup", "lifespan.shutdown"]
+    [line] = [json.loads(line) for line in command.lines if line.startswith("{")]
+    assert (line["method"], line["target"], line["status"]) == ("GET", "/here", 200)
+    wrong = start("modern:text", "--asgi", "--port", "0")
+    assert wrong.process.wait(20) == 2
+    wrong.expect("modern:text is a str, no ASGI application")
+
+
 @pytest.mark.parametrize(
     ("target", "message", "status"),
     [
