@@ -1452,7 +1452,7 @@ def _shared_headers(head: messages.Head) -> httputil.HTTPHeaders | None:
         if len(values) < len(pairs):
             return None
         shared = known[key] = ResponseHead(values)
-    return httputil.HTTPHeaders(shared)  # type: ignore[call-overload, no-any-return]  # ready made
+    return httputil.HTTPHeaders._standing_on(shared)
 
 
 def _plain(status: int, fields: scopes.Pairs | None = None) -> tuple[messages.Head, bytes]:
