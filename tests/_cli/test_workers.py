@@ -126,6 +126,20 @@ def test_an_attribute_in_workers(start: Any, tmp_path: Path) -> None:
     assert ask().isdigit()
 
 
+def test_an_inherited_socket_in_workers(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(
+        "import os, tornado.web\n"
+        "class Who(tornado.web.RequestHandler):\n    def get(self): self.write(str(os.getpid()))\n"
+        "app = tornado.web.Application([('/', Who)])\n",
+        encoding="utf-8",
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        command = start("shop:app", "--workers", "2", "--fd", str(listening.fileno()), options={"pass_fds": [listening.fileno()]})
+        assert body(command.get(port=port)).isdigit()
+        assert command.end() == 0
+
+
 class Load:
     """Clients that keep asking, on kept connections and on new ones, and note what went wrong."""
 

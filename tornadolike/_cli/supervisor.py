@@ -150,7 +150,7 @@ class _Supervisor:
             sys.executable,
             *sys.orig_argv[1:],
             env=environment,
-            pass_fds=(theirs.fileno(), reading),
+            pass_fds=(theirs.fileno(), reading, *(() if self._arguments.fd is None else (self._arguments.fd,))),
             start_new_session=not self._arguments.reload,  # else a terminal's Ctrl-C would reach it twice
         )
         theirs.close()
