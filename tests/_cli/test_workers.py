@@ -233,6 +233,19 @@ def test_workers_that_never_start_end_the_whole(start: Any, tmp_path: Path) -> N
     command.expect("exited with status 1 before it listened; giving up")
 
 
+def test_workers_that_all_end_well_end_the_whole(start: Any, program: Path) -> None:
+    program.write_text(
+        program.read_text(encoding="utf-8").replace("os._exit(5)", "os._exit(0 if self.get_query_argument('well', '') else 5)")
+    )
+    command = start("--workers", "1", "program.py")
+    workers(command, 1)
+    command.get("/fall")
+    workers(command, 2)
+    command.get("/fall?well=1")
+    assert command.process.wait(20) == 0
+    command.expect("exited normally")
+
+
 def test_no_orphans(start: Any, program: Path) -> None:
     command = start("--workers", "2", "program.py")
     pids = workers(command, 2)
