@@ -11,7 +11,7 @@ pytest.importorskip("prometheus_client")
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from tornadolike import metrics, web
+from tornadolike import metrics, web, websocket
 
 
 class Item(web.RequestHandler):
@@ -90,6 +90,40 @@ async def test_what_is_open_now(registry: CollectorRegistry) -> None:
     measured.sample()
     assert registry.get_sample_value("http_server_open_connections") == 0
     server.stop()
+
+
+class Echo(websocket.WebSocketHandler):
+    def on_message(self, message: str | bytes) -> None:
+        self.write_message(message)
+        self.write_message(message)
+
+
+async def test_websockets(serve: Any, registry: CollectorRegistry) -> None:
+    made = web.Application([("/ws", Echo)])
+    measured = metrics.instrument(made, registry)
+    site = serve([])
+    site.server.request_callback = made
+    measured.watch(site.server)
+
+    def value(name: str, **labels: str) -> float | None:
+        measured.sample()
+        return registry.get_sample_value(name, labels)  # type: ignore[no-any-return,unused-ignore]
+
+    connections = [await websocket.websocket_connect(f"ws://127.0.0.1:{site.port}/ws") for _ in range(2)]
+    for connection in connections:
+        await connection.write_message("one")
+        for _ in range(2):
+            assert await connection.read_message() == "one"
+    assert value("websocket_server_open_connections") == 2
+    assert value("websocket_server_queued_bytes") == 0
+    assert value("websocket_server_messages_total", direction="received") == 2
+    assert value("websocket_server_messages_total", direction="sent") == 4
+    await connections[0].write_message("two")
+    for connection in connections:
+        connection.close()
+    await site.until(lambda: value("websocket_server_open_connections") == 0)
+    await site.until(lambda: value("websocket_server_messages_total", direction="received") == 3)
+    assert value("websocket_server_messages_total", direction="sent") == 6  # counted to the end, each once
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's package prometheus")

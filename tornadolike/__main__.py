@@ -1,5 +1,6 @@
 """``python -m tornadolike``: the command line."""
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -21,7 +22,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         commands[arguments.command].refuse_unknown(unknown[0])
     arguments.program_arguments = program
     arguments.divided = "--" in words
-    status: int = arguments.execute(arguments)
+    try:
+        status: int = arguments.execute(arguments)
+        if arguments.command != "run":
+            sys.stdout.flush()
+    except BrokenPipeError:
+        if arguments.command == "run":
+            raise  # the program's
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read, such as head, has seen enough
+        return 0
     return status
 
 

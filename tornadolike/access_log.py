@@ -7,7 +7,8 @@
 ``tornadolike run --access-log json`` does the same for a program that sets none. The fields of a JSON line are ``time`` (UTC, when the
 answer was complete), ``method``, ``route`` (the pattern of the rule, null where no rule fits), ``target`` (path and query), ``status``,
 ``bytes`` (of the answer's body; null where its length was not known beforehand), ``duration`` (seconds), ``protocol``, ``peer``,
-``request_id``, and ``trace_id`` while there is a span of OpenTelemetry.
+``request_id``, and ``trace_id`` while there is a span of OpenTelemetry. With ``tornadolike run --access-log json`` a WebSocket that is over
+has a line with ``"event": "websocket closed"``, its close ``code``, ``duration`` in seconds, ``messages_in`` and ``messages_out``.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ import time
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, TextIO
 
-from tornadolike import httpserver, httputil, web
+from tornadolike import asgi, httpserver, httputil, web, websocket
 from tornadolike._http.log_text import one_line
 
 FORMS = ("json", "common", "off")
@@ -123,6 +124,23 @@ class AccessLog:
         if self._line is not None:
             self.write(self._line(handler))
 
+    def websocket(self, event: str, handler: web.RequestHandler, protocol: Any) -> None:
+        """Log the end of a WebSocket, in JSON; its beginning is a request with status 101."""
+        if event == "close" and self._line is _json_line:
+            self.write(_json_close_line(handler, protocol))
+
+    def _asgi(self, line: httputil.RequestStartLine, status: int, context: Any, seconds: float) -> None:
+        """Log a request that an ASGI application has answered: its routes are its own affair."""
+        peer = str(getattr(context, "remote_ip", None))
+        if self._line is _json_line:
+            self.write(
+                f'{{"time": "{_now()}", "method": {_quoted(line.method)}, "route": null, "target": {_quoted(line.path)}, '
+                f'"status": {status}, "bytes": null, "duration": {seconds:.6f}, "protocol": "{line.version}", "peer": {_quoted(peer)}, '
+                f'"request_id": null{_trace()}}}\n'
+            )
+        elif self._line is not None:
+            self.write(_in_common_format(peer, f"{line.method} {line.path} {line.version}", status, None))
+
     def write(self, line: str) -> None:
         """Write a line with the others of this turn."""
         lines = self._lines
@@ -175,6 +193,18 @@ def _json_line(handler: web.RequestHandler) -> str:
     )
 
 
+def _json_close_line(handler: web.RequestHandler, protocol: Any) -> str:
+    request = handler.request
+    pattern, code = route(handler), protocol.close_code
+    return (
+        f'{{"time": "{_now()}", "event": "websocket closed", "route": {"null" if pattern is None else _quoted(pattern)}, '
+        f'"target": {_quoted(str(request.uri))}, "code": {"null" if code is None else int(code)}, '
+        f'"duration": {time.monotonic() - protocol._opened:.6f}, "messages_in": {protocol._messages_in}, '
+        f'"messages_out": {protocol._messages_out}, "peer": {_quoted(str(request.remote_ip))}, '
+        f'"request_id": {_quoted(request_id(request))}{_trace()}}}\n'
+    )
+
+
 def _trace() -> str:
     """The current span of OpenTelemetry, where the program has loaded that."""
     tracing = sys.modules.get("opentelemetry.trace")
@@ -186,10 +216,14 @@ def _trace() -> str:
 
 def _common_line(handler: web.RequestHandler) -> str:
     request = handler.request
+    line = f"{request.method} {request.uri} {request.version}"
+    return _in_common_format(str(request.remote_ip), line, handler.get_status(), _body_bytes(handler))
+
+
+def _in_common_format(peer: str, request: str, status: int, size: str | None) -> str:
     when = time.strftime("%d/%b/%Y:%H:%M:%S +0000", time.gmtime())
-    line = one_line(f"{request.method} {request.uri} {request.version}").replace('"', "%22")
-    size = _body_bytes(handler)
-    return f'{request.remote_ip} - - [{when}] "{line}" {handler.get_status()} {"-" if size is None else size}\n'
+    shown = one_line(request).replace('"', "%22")
+    return f'{peer} - - [{when}] "{shown}" {status} {"-" if size is None else size}\n'
 
 
 def replace_default(form: str, stream: TextIO | None = None) -> AccessLog:
@@ -203,9 +237,11 @@ def replace_default(form: str, stream: TextIO | None = None) -> AccessLog:
         own = self.settings.get("log_function")
         (log if own is None else own)(handler)
 
+    asgi._log_line = log._asgi
     web.Application.log_request = log_request  # type: ignore[method-assign]  # as programs do
     if form == "json":
         httpserver._on_listen.append(_send_ids)
+        websocket._observers.append(log.websocket)
     return log
 
 

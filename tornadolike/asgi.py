@@ -62,6 +62,10 @@ _TURNS_FOR_BODY = 3
 _STUCK_SECONDS = 1.0
 
 
+# Takes the place of the line on ``tornado.access``: start line, status, context of the connection, seconds. `access_log` sets it.
+_log_line: "Callable[[httputil.RequestStartLine, int, Any, float], None] | None" = None
+
+
 class ResponseIncomplete(Exception):
     """Raised out of an `ASGIAdapter` to the server where a response cannot be completed, so that the client can tell.
 
@@ -1411,6 +1415,9 @@ class _Inside(httputil.HTTPMessageDelegate):
         return f"{self._line.method} {one_line(self._line.path)} ({getattr(context, 'remote_ip', None)})"
 
     def _log(self, status: int) -> None:
+        if _log_line is not None:
+            _log_line(self._line, status, getattr(self._connection, "context", None), time.monotonic() - self._began)
+            return
         level = logging.INFO if status < 400 else logging.WARNING if status < 500 else logging.ERROR
         if access_log.isEnabledFor(level):
             access_log.log(level, "%d %s %.2fms", status, self._summary(), 1000 * (time.monotonic() - self._began))
@@ -1449,7 +1456,7 @@ def _shared_headers(head: messages.Head) -> httputil.HTTPHeaders | None:
         if len(values) < len(pairs):
             return None
         shared = known[key] = ResponseHead(values)
-    return httputil.HTTPHeaders(shared)  # type: ignore[call-overload, no-any-return]  # ready made
+    return httputil.HTTPHeaders._standing_on(shared)
 
 
 def _plain(status: int, fields: scopes.Pairs | None = None) -> tuple[messages.Head, bytes]:

@@ -20,6 +20,7 @@ from io import BytesIO
 from typing import Any, cast
 
 from tornadolike import _imported_names, httputil
+from tornadolike._http import deadline
 from tornadolike.concurrent import Future, future_set_exception_unless_cancelled, future_set_result_unless_cancelled
 from tornadolike.escape import native_str, utf8
 from tornadolike.ioloop import IOLoop
@@ -168,6 +169,9 @@ class AsyncHTTPClient(Configurable):
                 request.headers = httputil.HTTPHeaders(request.headers)
         future = _FetchFuture()
         proxy = cast("HTTPRequest", _RequestProxy(request, self.defaults))
+        left = deadline.remaining(time.monotonic())
+        if left is not None:
+            _shorten(proxy, left)
         self.fetch_impl(proxy, _Delivery(future, raise_error))
         return future
 
@@ -186,6 +190,13 @@ class AsyncHTTPClient(Configurable):
         client has in flight at a time.
         """
         super().configure(impl, **kwargs)
+
+
+def _shorten(request: "HTTPRequest", left: float) -> None:
+    """Let a request, as the client sees it, end when that of the handler which asks has to."""
+    for name in ("connect_timeout", "request_timeout"):
+        own = getattr(request, name)
+        setattr(request, name, max(min(own or left, left), 0.001))  # 0 would be none
 
 
 class _FetchFuture(Future):  # type: ignore[type-arg]  # asyncio's class in C takes no parameters where it is a base

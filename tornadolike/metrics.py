@@ -68,7 +68,7 @@ class Metrics:
         # Requests that prometheus-client does not know of yet: how many in each bucket, and how long they took together.
         self._waiting: dict[_Key, tuple[list[int], list[float]]] = {}
         self._servers: WeakSet[httpserver.HTTPServer] = WeakSet()
-        self._seen: dict[int, tuple[int, int]] = {}  # messages of each WebSocket that are counted already
+        self._open: dict[Any, tuple[int, int]] = {}  # WebSockets, and how many messages of theirs are counted already
         self._lags: deque[float] = deque(maxlen=_WORST_OF)
         self._sampling: set[asyncio.AbstractEventLoop] = set()
 
@@ -122,36 +122,30 @@ class Metrics:
         servers = tuple(self._servers)
         self.connections.set(sum(len(server._connections) for server in servers))
         self.active.set(sum(map(_active, servers)))
-        open_now = [protocol for server in servers for protocol in _websockets(server)]
-        self.websockets.set(len(open_now))
-        self.queued.set(sum(_queued(protocol) for protocol in open_now))
-        self._count_messages(open_now)
+        self.websockets.set(len(self._open))
+        self.queued.set(sum(map(_queued, self._open)))
+        for protocol in tuple(self._open):
+            self._count_messages(protocol)
 
-    def _count_messages(self, open_now: list[Any]) -> None:
-        seen = {}
-        for protocol in open_now:
-            seen[id(protocol)] = now = (getattr(protocol, "_messages_in", 0), getattr(protocol, "_messages_out", 0))
-            self._add_messages(self._seen.get(id(protocol), (0, 0)), now)
-        self._seen = seen
+    def observe_websocket(self, event: str, protocol: Any) -> None:
+        """A WebSocket is open now, or over."""
+        if event == "open":
+            self._open[protocol] = (0, 0)
+        elif protocol in self._open:
+            self._count_messages(protocol)
+            del self._open[protocol]
 
-    def closed(self, protocol: Any) -> None:
-        """A WebSocket is over: what has not been counted of it."""
-        now = (getattr(protocol, "_messages_in", 0), getattr(protocol, "_messages_out", 0))
-        self._add_messages(self._seen.pop(id(protocol), (0, 0)), now)
-
-    def _add_messages(self, before: tuple[int, int], now: tuple[int, int]) -> None:
-        for direction, old, new in zip(("received", "sent"), before, now, strict=True):
-            if new > old:
-                self.messages.labels(direction).inc(new - old)
+    def _count_messages(self, protocol: Any) -> None:
+        """Count what has come and gone since the last time."""
+        now = protocol._messages_in, protocol._messages_out
+        for direction, before, after in zip(("received", "sent"), self._open[protocol], now, strict=True):
+            if after > before:
+                self.messages.labels(direction).inc(after - before)
+        self._open[protocol] = now
 
 
 def _active(server: httpserver.HTTPServer) -> int:
     return sum(len(tuple(connection.exchanges())) for connection in server._connections)
-
-
-def _websockets(server: httpserver.HTTPServer) -> list[Any]:
-    streams = httpserver._left_http(server)
-    return [stream._consumer for stream in streams if hasattr(stream._consumer, "going_away")]
 
 
 def _queued(protocol: Any) -> int:
@@ -187,15 +181,10 @@ def instrument(application: web.Application, registry: CollectorRegistry | None 
 
     application.log_request = observe_and_log  # type: ignore[method-assign]  # the one step that every request goes through
     httpserver._on_listen.append(lambda server: metrics.watch(server) if server.request_callback is application else None)
-    observers = getattr(websocket, "_observers", None)
-    if observers is not None:
-        observers.append(lambda what, handler, protocol: _on_websocket(metrics, application, what, handler, protocol))
+    websocket._observers.append(
+        lambda event, handler, protocol: metrics.observe_websocket(event, protocol) if handler.application is application else None
+    )
     return metrics
-
-
-def _on_websocket(metrics: Metrics, application: web.Application, what: str, handler: web.RequestHandler, protocol: Any) -> None:
-    if what == "close" and handler.application is application:
-        metrics.closed(protocol)
 
 
 class MetricsHandler(web.RequestHandler):

@@ -17,7 +17,7 @@ _APPLICATION = """
 import asyncio, sys, tornado, tornado.web
 class Page(tornado.web.RequestHandler):
     def get(self):
-        if tornado.__name__ == "tornadolike" and "liar" in sys.argv:
+        if "tornadolike" in tornado.__file__ and "liar" in sys.argv:
             self.write("something else")
         else:
             self.write("a page")

@@ -1,5 +1,6 @@
 """``tornadolike check``: what it finds in sources, what it says of it, and the exit status."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -172,3 +173,14 @@ def test_the_program_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text("import tornado.web\nopen('touched', 'w')\n", encoding="utf-8")
     assert run("program.py", cwd=tmp_path).returncode == 0
     assert not (tmp_path / "touched").exists()
+
+
+def test_json_and_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import tornado.web\ntornado.web._nothing\n" * 500, encoding="utf-8")
+    words = [sys.executable, "-m", "tornadolike", "check", "--json", str(tmp_path / "program.py")]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    found = json.loads(done.stdout)
+    assert done.returncode == 1
+    assert found[0] == {"path": str(tmp_path / "program.py"), "line": 1, "name": "tornado.web", "verdict": "supported", "remark": ""}
+    assert found[1]["verdict"] == "private, absent"
+    assert subprocess.run(f"{' '.join(words)} | head -n 1", shell=True, capture_output=True, text=True, check=False).stderr == ""

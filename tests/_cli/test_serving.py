@@ -16,7 +16,7 @@ import pytest
 
 SHOP = """
 import asyncio, os, sys
-import tornado.web
+import tornado.web, tornado.websocket
 
 class Who(tornado.web.RequestHandler):
     def get(self, *args):
@@ -31,8 +31,16 @@ class Slow(tornado.web.RequestHandler):
         await asyncio.sleep(float(self.get_argument("seconds")))
         self.write("slow")
 
+class Echo(tornado.websocket.WebSocketHandler):
+    def open(self, name):
+        pass
+
+    def on_message(self, message):
+        self.write_message(message)
+        self.close(4001)
+
 def make():
-    return tornado.web.Application([("/", Who), ("/item/([0-9]+)", Who), ("/slow", Slow)])
+    return tornado.web.Application([("/ws/(x)", Echo), ("/", Who), ("/item/([0-9]+)", Who), ("/slow", Slow)])
 
 async def make_later():
     await asyncio.sleep(0)
@@ -68,6 +76,37 @@ def test_what_an_attribute_may_be(start: Any, attribute: str) -> None:
     assert command.get().endswith(b"\r\n\r\n127.0.0.1 http ['--colour=red']")
     assert command.end() == 0
     assert command.lines[-1] == "tornadolike run: SIGTERM: nothing in flight, ending"
+
+
+ASGI = """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while True:
+            what = (await receive())["type"]
+            print(what, flush=True)
+            await send({"type": what + ".complete"})
+            if what == "lifespan.shutdown":
+                return
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+    await send({"type": "http.response.body", "body": b"from " + scope["path"].encode()})
+
+text = "no application"
+"""
+
+
+def test_an_asgi_application(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "modern.py").write_text(ASGI, encoding="utf-8")
+    command = start("modern:app", "--asgi", "--port", "0", "--access-log", "json", "--health", "/healthz")
+    assert command.get("/here").endswith(b"from /here")
+    assert command.get("/healthz").endswith(b"ok\n")
+    assert command.end() == 0
+    stages = [line for line in command.lines if line.startswith("lifespan")]
+    assert stages == ["lifespan.startup", "lifespan.shutdown"]
+    [line] = [json.loads(line) for line in command.lines if line.startswith("{")]
+    assert (line["method"], line["target"], line["status"]) == ("GET", "/here", 200)
+    wrong = start("modern:text", "--asgi", "--port", "0")
+    assert wrong.process.wait(20) == 2
+    wrong.expect("modern:text is a str, no ASGI application")
 
 
 @pytest.mark.parametrize(
@@ -251,6 +290,24 @@ def test_access_log_json(start: Any) -> None:
     assert [first[name] for name in kept] == values
     assert (second["status"], second["route"]) == (404, None)
     assert second["request_id"]
+
+
+def test_access_log_of_a_websocket(start: Any) -> None:
+    command = start("package.shop:app", "--port", "0", "--access-log", "json")
+    with socket.create_connection(("127.0.0.1", command.port), timeout=20) as client:
+        key = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+        client.sendall(f"GET /ws/x HTTP/1.1\r\nHost: a\r\n{key}\r\n".encode())
+        assert client.recv(1000).startswith(b"HTTP/1.1 101")
+        client.sendall(b"\x81\x82\0\0\0\0hi")
+        client.recv(1000)
+        client.sendall(b"\x88\x82\0\0\0\0\x0f\xa1")
+    command.expect("websocket closed")
+    assert command.end() == 0
+    opened, closed = (json.loads(line) for line in command.lines if line.startswith("{"))
+    assert (opened["status"], opened["route"]) == (101, "/ws/(x)")
+    assert [closed[name] for name in ("route", "code", "messages_in", "messages_out")] == ["/ws/(x)", 4001, 1, 1]
+    assert closed["request_id"] == opened["request_id"]
+    assert 0 < closed["duration"] < 20
 
 
 def test_access_log_common_and_off(start: Any) -> None:

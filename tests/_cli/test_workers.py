@@ -126,6 +126,20 @@ def test_an_attribute_in_workers(start: Any, tmp_path: Path) -> None:
     assert ask().isdigit()
 
 
+def test_an_inherited_socket_in_workers(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(
+        "import os, tornado.web\n"
+        "class Who(tornado.web.RequestHandler):\n    def get(self): self.write(str(os.getpid()))\n"
+        "app = tornado.web.Application([('/', Who)])\n",
+        encoding="utf-8",
+    )
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port = listening.getsockname()[1]
+        command = start("shop:app", "--workers", "2", "--fd", str(listening.fileno()), options={"pass_fds": [listening.fileno()]})
+        assert body(command.get(port=port)).isdigit()
+        assert command.end() == 0
+
+
 class Load:
     """Clients that keep asking, on kept connections and on new ones, and note what went wrong."""
 
@@ -217,6 +231,19 @@ def test_workers_that_never_start_end_the_whole(start: Any, tmp_path: Path) -> N
     command = start("--workers", "2", "program.py")
     assert command.process.wait(30) == 3
     command.expect("exited with status 1 before it listened; giving up")
+
+
+def test_workers_that_all_end_well_end_the_whole(start: Any, program: Path) -> None:
+    program.write_text(
+        program.read_text(encoding="utf-8").replace("os._exit(5)", "os._exit(0 if self.get_query_argument('well', '') else 5)")
+    )
+    command = start("--workers", "1", "program.py")
+    workers(command, 1)
+    command.get("/fall")
+    workers(command, 2)
+    command.get("/fall?well=1")
+    assert command.process.wait(20) == 0
+    command.expect("exited normally")
 
 
 def test_no_orphans(start: Any, program: Path) -> None:

@@ -158,6 +158,44 @@ async def test_a_body_that_does_not_come(site: Any, logs: Any) -> None:
     assert await client.rest() == b""
 
 
+@pytest.mark.parametrize("kind", ["simple", "curl"])
+async def test_fetches_of_a_handler_end_with_it(serve: Any, logs: Any, kind: str) -> None:
+    if kind == "curl":
+        pytest.importorskip("pycurl")
+        from tornadolike.curl_httpclient import CurlAsyncHTTPClient as Client
+    else:
+        from tornadolike.simple_httpclient import SimpleAsyncHTTPClient as Client  # type: ignore[assignment]
+    failures: list[Any] = []
+    client = Client(force_instance=True)
+
+    class Asks(web.RequestHandler):
+        request_deadline = 5.0
+
+        async def get(self) -> None:
+            deadline.current.set(asyncio.get_running_loop().time() + 0.1)  # as if most of it had passed
+            try:
+                await client.fetch(f"http://127.0.0.1:{site.port}/never", request_timeout=0)
+            except Exception as error:
+                failures.append(error)
+            self.write("gave up")
+
+    class Never(web.RequestHandler):
+        request_deadline = math.inf
+
+        async def get(self) -> None:
+            await over.wait()
+
+    over = asyncio.Event()
+    site = serve([("/asks", Asks), ("/never", Never)])
+    asking = await site.client()
+    asking.get("/asks")
+    assert (await asking.response())[1] == b"gave up"
+    assert failures[0].code == 599
+    client.close()
+    over.set()
+    await asyncio.sleep(0)
+
+
 def test_remaining_time() -> None:
     def inside() -> None:
         assert deadline.remaining(10.0) is None

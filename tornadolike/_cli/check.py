@@ -8,12 +8,13 @@ import argparse
 import ast
 import importlib
 import inspect
+import json
 import os
 import re
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -58,6 +59,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
     )
     parser.add_argument("path", metavar="PATH", nargs="+", help="a Python file, or a directory to be searched for them")
     parser.add_argument("--all", action="store_true", help="list supported names too, line by line")
+    parser.add_argument("--json", action="store_true", help="print a JSON list of all uses: path, line, name, verdict, remark")
     parser.set_defaults(execute=execute)
 
 
@@ -69,8 +71,10 @@ def execute(arguments: argparse.Namespace) -> int:
         return 2
     files = sorted({file for path in arguments.path for file in python_files(Path(path))})
     uses = sorted(use for file in files for use in uses_in(file))
-    for line in summary(uses, len(files), everything=arguments.all):
-        print(line)  # noqa: T201 - a command's own message
+    if arguments.json:
+        print(json.dumps([asdict(use) for use in uses], indent=1))  # noqa: T201 - a command's own message
+    else:
+        print("\n".join(summary(uses, len(files), everything=arguments.all)))  # noqa: T201 - likewise
     return 1 if any(use.verdict in _FAILING for use in uses) else 0
 
 

@@ -110,6 +110,7 @@ class _Supervisor:
         self._workers: dict[int, _Worker] = {}  # those that are meant to serve, by number
         self._all: set[_Worker] = set()
         self._failures: dict[int, int] = {}
+        self._pausing: set[int] = set()  # numbers that are between two workers
         self._ending: int | None = None
         self._ever_listened = False
         self._status = 0
@@ -150,7 +151,7 @@ class _Supervisor:
             sys.executable,
             *sys.orig_argv[1:],
             env=environment,
-            pass_fds=(theirs.fileno(), reading),
+            pass_fds=(theirs.fileno(), reading, *(() if self._arguments.fd is None else (self._arguments.fd,))),
             start_new_session=not self._arguments.reload,  # else a terminal's Ctrl-C would reach it twice
         )
         theirs.close()
@@ -208,7 +209,7 @@ class _Supervisor:
 
     def _is_over(self) -> bool:
         """Whether no worker is meant to serve any more."""
-        return not self._workers and not self._failures and not self._arguments.reload and self._roll is None
+        return not self._workers and not self._pausing and not self._arguments.reload and self._roll is None
 
     async def _replace_fallen(self, one: _Worker, code: int) -> None:
         how = f"was killed by signal {-code}" if code < 0 else f"exited with status {code}"
@@ -230,7 +231,9 @@ class _Supervisor:
         draining.say(f"worker {one.number} (pid {one.pid}) {how}, starting another{f' in {pause:g} s' if pause else ''}")
         if pause:
             self._sockets.release(one.number)
+            self._pausing.add(one.number)
             await asyncio.sleep(pause)
+            self._pausing.discard(one.number)
         if self._ending is None and one.number not in self._workers:
             await self._start(one.number)
 
