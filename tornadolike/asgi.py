@@ -810,7 +810,7 @@ class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
         connection._quiet = True
         try:
             handling = self.handler.on_message(data)
-        except Exception:
+        except (Exception, asyncio.CancelledError):  # nothing was awaited: it is the application's
             handling = None
             self._on_handler_error()
         finally:
@@ -823,6 +823,10 @@ class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
             connection._wake()
         try:
             await gen.convert_yielded(handling)
+        except asyncio.CancelledError:
+            if _is_being_cancelled():
+                raise
+            self._on_handler_error()
         except Exception:
             self._on_handler_error()
 

@@ -5,11 +5,23 @@ import zlib
 from typing import Any
 
 # The server's: how a body is framed, who served it and when, what becomes of the connection.
-_SERVERS_FIELDS = {"server", "date", "connection", "transfer-encoding", "keep-alive", "upgrade", "sec-websocket-accept", "sec-websocket-version", "sec-websocket-extensions"}
+_SERVERS_FIELDS = {
+    "server",
+    "date",
+    "connection",
+    "transfer-encoding",
+    "keep-alive",
+    "upgrade",
+    "sec-websocket-accept",
+    "sec-websocket-version",
+    "sec-websocket-extensions",
+}
 _GZIP_HEAD = re.compile(rb"\x1f\x8b\x08\x00.{6}", re.DOTALL)  # holds the time and who compressed
 _STATUS_LINE = re.compile(r"HTTP/1\.\d (-?\d+)")
 # Logged by our own server about connections.
-_SERVERS_LINES = re.compile(r"^(asyncio|uvicorn\.?\w*|hypercorn\.?\w*|daphne\.?[\w.]*|_granian\.?\w*|granian\.?\w*|twisted\.?\w*|django\.?\w*) ")
+_SERVERS_LINES = re.compile(
+    r"^(asyncio|uvicorn\.?\w*|hypercorn\.?\w*|daphne\.?[\w.]*|_granian\.?\w*|granian\.?\w*|twisted\.?\w*|django\.?\w*) "
+)
 
 
 def of(recording: Any) -> Any:
@@ -40,7 +52,7 @@ def responses(data: bytes) -> list[dict[str, Any]]:
         first, *rest = head.decode("latin-1").split("\r\n")
         line = _STATUS_LINE.match(first)
         if line is None:
-            found.append({"garbage": first[:100]})
+            found.append({"status": 0, "garbage": first[:100]})
             break
         status = int(line[1])
         if 100 <= status < 200 and status != 101:
