@@ -38,7 +38,7 @@ from tornadolike._http.response_head import ResponseHead
 from tornadolike._websocket import handshake
 from tornadolike.concurrent import Future
 from tornadolike.escape import json_encode, utf8
-from tornadolike.http1connection import HTTP1ConnectionParameters, _GzipMessageDelegate
+from tornadolike.http1connection import HTTP1ConnectionParameters, _GzipMessageDelegate, parse_int
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import access_log, app_log, gen_log
 from tornadolike.routing import PathMatches, Rule
@@ -299,6 +299,11 @@ class _Carrier(httputil.HTTPConnection):
             await asyncio.wait([reader])
 
 
+def _is_being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is None or task.cancelling() > 0
+
+
 @types.coroutine
 def _one_turn() -> Generator[None, None, None]:
     """Let those who are ready have their turn."""
@@ -319,6 +324,7 @@ class _HTTPExchange(_Carrier):
     _read_all = False
     _started = False
     _finished = False
+    _has_content = True  # such as answers to HEAD have none
     _said_last = False  # in an event that is sent, or waits to be
     _broken = False
     _unsent: int | None = None
@@ -338,7 +344,7 @@ class _HTTPExchange(_Carrier):
             wanted = self._request_context.run(self._begin, adapter)
             if wanted is not None or not self._read_all:
                 self._reader = asyncio.create_task(self._read(wanted))
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:  # nothing was awaited: it is the application's
             self._failed(error)
         if self._reader is None and await self._is_answered_at_once():
             return
@@ -389,6 +395,10 @@ class _HTTPExchange(_Carrier):
             elif not self._over:
                 self._request_context.run(self._end_request)
             await self._until_disconnect()
+        except asyncio.CancelledError as error:
+            if _is_being_cancelled():
+                raise
+            self._failed(error)  # what the application waited for was cancelled
         except Exception as error:
             self._failed(error)
 
@@ -466,7 +476,7 @@ class _HTTPExchange(_Carrier):
 
     # -- endings
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         if isinstance(error, httputil.HTTPInputError):
             gen_log.info("Malformed HTTP message from %s: %s", self.context, one_line(str(error)))
             if not self._started:
@@ -507,12 +517,12 @@ class _HTTPExchange(_Carrier):
             raise
         self._started = True
         length = headers._get("Content-Length")
-        if self._method == "HEAD" or code == 304:
-            self._unsent = 0
+        if self._method == "HEAD" or code in (204, 304):
+            self._has_content = False
         elif length is not None:
-            self._unsent = int(length)
+            self._unsent = parse_int(length)
         messages = [_start(code, pairs)]
-        if chunk:
+        if chunk and self._has_content:
             messages.append(self._piece(bytes(chunk)))
         else:
             self._head_only = True
@@ -529,7 +539,7 @@ class _HTTPExchange(_Carrier):
 
     def write(self, chunk: bytes) -> "Future[None]":
         """Send a piece of the body; done when the server has taken it. Raises `.HTTPOutputError` beyond the Content-Length."""
-        return self._put([self._piece(bytes(chunk))]) if chunk else _done()
+        return self._put([self._piece(bytes(chunk))]) if chunk and self._has_content else _done()
 
     def _piece(self, chunk: bytes) -> Message:
         self._head_only = False
@@ -537,7 +547,7 @@ class _HTTPExchange(_Carrier):
             return _body(chunk, True)
         self._unsent -= len(chunk)
         if self._unsent < 0:
-            self._give_up()
+            self._leave_incomplete()
             raise httputil.HTTPOutputError("Tried to write more data than Content-Length")
         self._said_last = self._unsent == 0
         return _body(chunk, not self._said_last)
@@ -568,13 +578,20 @@ class _HTTPExchange(_Carrier):
             return
         if self._unsent:
             missing, self._unsent = self._unsent, None
-            self._give_up()
+            self._leave_incomplete()
             raise httputil.HTTPOutputError(f"Tried to write {missing} bytes less than Content-Length")
         if self._broken:
-            self._incomplete = True
-        elif not self._said_last:
+            self._leave_incomplete()
+            return
+        if not self._said_last:
             self._end_body()
         self._over = True
+        self._wake()
+
+    def _leave_incomplete(self) -> None:
+        """What was written is sent, and then no more."""
+        self._close_callback = None
+        self._incomplete = self._finished = self._over = True
         self._wake()
 
     def _end_body(self) -> None:
@@ -627,13 +644,18 @@ class _SocketExchange(_Carrier):
     _receiving: "asyncio.Task[Any] | None" = None
     _receiving_ended = False
 
+    @property
+    def stream(self) -> Any:
+        """As on our own server: None, once it is a WebSocket."""
+        return None if self._accepted else super().stream
+
     async def run(self, adapter: "ASGIAdapter") -> None:
         """Have ``adapter``'s application open a WebSocket; returns when it is closed."""
         if (await self._receive())["type"] != "websocket.connect":
             return
         try:
             self._request_context.run(self._begin, adapter)
-        except Exception as error:
+        except (Exception, asyncio.CancelledError) as error:  # nothing was awaited: it is the application's
             self._failed(error)
         await self._carry()
         self._delegate = None  # which leads back to us
@@ -649,7 +671,7 @@ class _SocketExchange(_Carrier):
         else:
             gen.convert_yielded(wanted).add_done_callback(lambda _: finish(), context=self._request_context)
 
-    def _failed(self, error: Exception) -> None:
+    def _failed(self, error: BaseException) -> None:
         if isinstance(error, httputil.HTTPInputError):
             gen_log.info("Malformed HTTP message from %s: %s", self.context, one_line(str(error)))
             status = 400
@@ -796,7 +818,7 @@ class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
         connection._quiet = True
         try:
             handling = self.handler.on_message(data)
-        except Exception:
+        except (Exception, asyncio.CancelledError):  # nothing was awaited: it is the application's
             handling = None
             self._on_handler_error()
         finally:
@@ -809,6 +831,10 @@ class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
             connection._wake()
         try:
             await gen.convert_yielded(handling)
+        except asyncio.CancelledError:
+            if _is_being_cancelled():
+                raise
+            self._on_handler_error()
         except Exception:
             self._on_handler_error()
 

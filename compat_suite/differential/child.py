@@ -38,11 +38,23 @@ def main() -> None:
 
 class _Side:
     def __init__(self) -> None:
-        from compat_suite.differential import drawn, recording, scenario, scenarios
+        from compat_suite.differential import drawn, hosts, recording, scenario, scenarios
 
         for module in pkgutil.iter_modules(scenarios.__path__):
             importlib.import_module(f"{scenarios.__name__}.{module.name}")
         self._table, self._drawn, self._normal = scenario.TABLE, drawn.KINDS, recording.normal
+        self._loop: asyncio.AbstractEventLoop | None = None
+        if hosts.chosen() == "daphne":
+            from twisted.internet import asyncioreactor
+
+            self._loop = asyncio.new_event_loop()
+            asyncio.set_event_loop(self._loop)
+            asyncioreactor.install(self._loop)
+
+    def _run(self, work: Any) -> Any:
+        if self._loop is None:
+            return asyncio.run(work)
+        return self._loop.run_until_complete(work)
 
     def answer(self, request: dict[str, Any]) -> Any:
         if "list" in request:
@@ -55,7 +67,7 @@ class _Side:
         return self._record(lambda: self._drawn[request["draw"]](request["value"]))
 
     def _record(self, run: Any) -> dict[str, Any]:
-        raw = asyncio.run(_limited(run))
+        raw = self._run(_limited(run))
         return {"raw": raw, "normal": self._normal(raw)}
 
 

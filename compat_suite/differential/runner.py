@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from compat_suite import environment
-from compat_suite.differential import results
+from compat_suite.differential import hosted, hosts, results
 from compat_suite.differential.results import Result
 from compat_suite.differential.sides import Sides
 
@@ -20,11 +20,16 @@ def add_own_options(parser: argparse.ArgumentParser) -> None:
     """What no other part of the suite has."""
     parser.add_argument("--only", metavar="PATTERN", help="scenarios whose name matches, such as 'http1/*'")
     parser.add_argument("--examples", type=int, default=60, help="examples that Hypothesis draws of each kind (60)")
+    parser.add_argument(
+        "--host", choices=hosts.NAMES, help="compare our own server with this ASGI server under ASGIAdapter, not with Tornado"
+    )
     parser.add_argument("--store", action="store_true", help="keep a difference that Hypothesis found as a scenario (found.json)")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Run, compare, report. 0: nothing differs but what a scenario declares."""
+    if arguments.host is not None:
+        return hosted.execute(arguments)
     from compat_suite.differential import generated  # needs Hypothesis, whose absence the environment's check reports in words
 
     with Sides(arguments.loop, arguments.http) as sides:

@@ -16,13 +16,15 @@ _SECONDS = 60.0  # without an answer: the child hangs
 class Side:
     """The child process of one side. A child that crashes or hangs gives a recording that says so, and is started anew."""
 
-    def __init__(self, *, alias: bool, loop: str, engine: str, sabotage: str = "", path: str = "") -> None:
+    def __init__(self, *, alias: bool, loop: str, engine: str, sabotage: str = "", path: str = "", host: str = "") -> None:
         self._command = [sys.executable, "-m", "compat_suite.differential.child", *(["--alias"] if alias else [])]
         self._command += ["--sabotage", sabotage] if sabotage else []
         self._variables = environment.child(alias=False) | {"PYTHONHASHSEED": "0", "TZ": "UTC", "LANG": "C.UTF-8"}
         self._variables["PYTHONPATH"] += f":{path}" if path else ""
         if alias:
             self._variables |= {"TORNADOLIKE_LOOP": loop, "TORNADOLIKE_HTTP": engine}
+        if host:
+            self._variables["COMPAT_HOST"] = host
         self._process: subprocess.Popen[str] | None = None
         self._output: IO[str] | None = None
 

@@ -1,0 +1,109 @@
+"""``differential --host NAME``: our own server against an ASGI server, the same application under both, by what the answers mean.
+
+Scenarios that go over a connection to an application run; those about HTTP/1.1 itself, which is the server's affair there, do not.
+"""
+
+import argparse
+import json
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from compat_suite.differential import hosts, meaning, results
+from compat_suite.differential.results import Result
+from compat_suite.differential.sides import Side
+
+LIST = Path(__file__).with_name("hosted.toml")
+GROUPS = ("web/", "static/", "secrets/", "templates/", "settings/", "faults/", "websocket/")
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Scenarios (a regular expression for their names) that cannot come out the same on these hosts, and why."""
+
+    hosts: tuple[str, ...]
+    scenarios: str
+    reason: str
+
+    def covers(self, host: str, name: str) -> bool:
+        return host in self.hosts and re.fullmatch(self.scenarios, name, re.DOTALL) is not None
+
+
+def declared(path: Path = LIST) -> list[Expected]:
+    """Raises `ValueError` for an entry without a reason, or for a host that there is not."""
+    found = []
+    for entry in tomllib.loads(path.read_text(encoding="utf-8")).get("difference", []):
+        one = Expected(tuple(entry.get("hosts", hosts.NAMES)), entry["scenarios"], entry["reason"])
+        if not one.reason.strip() or set(one.hosts) - set(hosts.NAMES):
+            raise ValueError(f"{path.name}: {one.scenarios} has no reason, or names an unknown host")
+        found.append(one)
+    return found
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    host = arguments.host
+    native = Side(alias=True, loop=arguments.loop, engine=arguments.http, host=hosts.NATIVE)
+    other = Side(alias=True, loop=arguments.loop, engine=arguments.http, host=host)
+    try:
+        found = run_all(native, other, host, arguments.only)
+    finally:
+        native.close()
+        other.close()
+    results.print_report(found)
+    print(table(host, arguments.loop, found))
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps([vars(one) for one in found], indent=1), encoding="utf-8")
+    return 1 if any(one.different for one in found) else 0
+
+
+def run_all(native: Side, other: Side, host: str, only: str | None) -> list[Result]:
+    expected = declared()
+    names = [one["name"] for one in native.ask({"list": True})]
+    found = []
+    progress = results.Progress()
+    for name in names:
+        if not (name.startswith(GROUPS) and results.chosen(name, only)):
+            continue
+        result = run_one(native, other, host, name, expected)
+        if result is not None:
+            found.append(result)
+            progress.show(result)
+    progress.end()
+    return found
+
+
+def run_one(native: Side, other: Side, host: str, name: str, expected: list[Expected]) -> Result | None:
+    """One scenario on both; what differs has to differ three times. None for one that is not about a connection."""
+    difference = ""
+    for _ in range(3):
+        native.send({"run": name})
+        other.send({"run": name})
+        ours, theirs = _meant(native.answer()), _meant(other.answer())
+        if "answers" not in ours:
+            return None
+        difference = "" if ours == theirs else results.difference(_text(ours), _text(theirs))
+        if not difference:
+            return Result(name)
+        reason = next((one.reason for one in expected if one.covers(host, name)), "")
+        if reason:
+            return Result(name, deliberate=reason)
+    return Result(name, different=difference)
+
+
+def _meant(answer: Any) -> dict[str, Any]:
+    recording = json.loads(answer["normal"])
+    return meaning.of(recording) or {"other": recording}
+
+
+def _text(meant: dict[str, Any]) -> str:
+    return json.dumps(meant, indent=1)
+
+
+def table(host: str, loop: str, found: list[Result]) -> str:
+    """One row for the report."""
+    equal = sum(not (one.different or one.deliberate) for one in found)
+    declared_ones = sum(bool(one.deliberate) for one in found)
+    different = sum(bool(one.different) for one in found)
+    return f"| {host} | {loop} | {len(found)} | {equal} | {declared_ones} | {different} |"
