@@ -47,7 +47,8 @@ def fetch(requirement: str) -> Path:
     problem = ""
     for form in ((), ("--no-binary", ":all:")):
         command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "-q"]
-        command += ["download", "--no-deps", "--no-build-isolation", "--ignore-requires-python", *form, "--dest", str(directory), requirement]
+        command += ["download", "--no-deps", "--no-build-isolation", "--ignore-requires-python", *form]
+        command += ["--dest", str(directory), requirement]
         done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
         found = _archives(directory)  # pip keeps an sdist that it could not build: its sources are there all the same
         if found:
