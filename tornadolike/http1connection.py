@@ -975,10 +975,11 @@ class _GzipMessageDelegate(httputil.HTTPMessageDelegate):
 class _SingleExchange:
     """Consumer of a stream for one `HTTP1Connection.read_response`."""
 
-    __slots__ = ("_connection", "_header_timer", "result")
+    __slots__ = ("_connection", "_header_timer", "result", "takes_rest")
 
     def __init__(self, connection: HTTP1Connection) -> None:
         self._connection = connection
+        self.takes_rest = connection.is_client  # a server may have refused what could not be written any more
         self._header_timer: asyncio.TimerHandle | None = None
         self.result: Future[bool] = Future()
 

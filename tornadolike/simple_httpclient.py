@@ -330,6 +330,8 @@ class _Link:
 
     __slots__ = ("_connection", "_pool", "_user", "engine", "idle_until", "stream", "used")
 
+    takes_rest = True  # a server may have refused what could not be written any more
+
     def __init__(self, pool: _KeptConnections, stream: IOStream, engine: ClientEngine) -> None:
         self.stream = stream
         self.engine = engine

@@ -133,6 +133,31 @@ async def test_an_upload_that_is_refused(serve: Any, logs: Any) -> None:
     logs.records.clear()
 
 
+def refuse_upload(connection: socket.socket) -> None:
+    connection.recv(1000)
+    connection.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
+    cut(connection)
+
+
+@pytest.mark.parametrize("keep_alive", [True, False])
+async def test_an_upload_whose_writing_fails(peer: Any, keep_alive: bool) -> None:
+    """The refusal lies in the kernel, and the connection is reset, before our client has looked."""
+    host, port = peer(refuse_upload)
+    client = httpclient.AsyncHTTPClient(force_instance=True)
+
+    async def produce(write: Any) -> None:
+        for _ in range(100):
+            await write(b"x" * 1000)
+            threading.Event().wait(0.01)
+
+    for _ in range(5):
+        headers = {} if keep_alive else {"Connection": "close"}
+        with pytest.raises(httpclient.HTTPError) as raised:
+            await client.fetch(f"http://{host}:{port}/", method="POST", body_producer=produce, headers=headers)
+        assert raised.value.code == 413
+    client.close()
+
+
 def wanting_certificates(connection: socket.socket) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(HERE / "testing.crt", HERE / "testing.key")
