@@ -62,9 +62,11 @@ def build(directory: Path) -> tuple[Path, Path]:
 def look_into(sdist: Path, wheel: Path) -> None:
     """What is in the packages, and what is not."""
     installed = set(zipfile.ZipFile(wheel).namelist())
-    strange = {name for name in installed if not name.startswith(("tornadolike/", "tornadolike-"))} - {"tornadolike_alias.pth"}
+    places = ("tornadolike/", "tornadolike-", "tornado-stubs/", "tornadolike_alias.pth")
+    strange = {name for name in installed if not name.startswith(places)}
     assert not strange, f"in the wheel, but not of the package: {sorted(strange)}"
     tracked = run(["git", "-C", ROOT, "ls-files", "tornadolike"]).split()
+    assert "tornado-stubs/web.pyi" in installed
     missing = set(tracked) - installed - {"tornadolike/tornadolike_alias.pth"}
     assert not missing, f"not in the wheel: {sorted(missing)}"
     with tarfile.open(sdist) as archive:

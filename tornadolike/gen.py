@@ -38,7 +38,7 @@ from tornadolike.concurrent import (
 )
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import app_log
-from tornadolike.util import TimeoutError  # noqa: A004 - a re-export: programs import it from here
+from tornadolike.util import TimeoutError as TimeoutError  # noqa: A004, PLC0414 - a re-export: programs import it from here
 
 _T = TypeVar("_T")
 

@@ -20,7 +20,7 @@ import datetime as dt
 import heapq
 from collections import deque
 from collections.abc import Awaitable
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tornadolike import _imported_names, gen
 from tornadolike.concurrent import Future
@@ -30,6 +30,13 @@ from tornadolike.locks import Event, _Claim, _Timed
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
 
 _T = TypeVar("_T")
+if TYPE_CHECKING:
+    # Bare `PriorityQueue`, all that Tornado's types allow, stays right beside `PriorityQueue[int]`.
+    from typing_extensions import TypeVar as _TypeVar
+
+    _Item = _TypeVar("_Item", default=Any)
+else:
+    _Item = TypeVar("_Item")
 
 
 class QueueEmpty(Exception):
@@ -248,27 +255,29 @@ class _QueueIterator(Generic[_T]):
         return self.q.get()
 
 
-class PriorityQueue(Queue[Any]):
+class PriorityQueue(Queue[_Item]):
     """Gives out the smallest item first. Items are mostly pairs of a priority and something else."""
 
     def _init(self) -> None:
         self._queue = []
 
-    def _put(self, item: Any) -> None:
+    def _put(self, item: _Item) -> None:
         heapq.heappush(self._queue, item)
 
-    def _get(self) -> Any:
-        return heapq.heappop(self._queue)
+    def _get(self) -> _Item:
+        item: _Item = heapq.heappop(self._queue)
+        return item
 
 
-class LifoQueue(Queue[Any]):
+class LifoQueue(Queue[_Item]):
     """Last in, first out: a stack."""
 
     def _init(self) -> None:
         self._queue = []
 
-    def _get(self) -> Any:
-        return self._queue.pop()
+    def _get(self) -> _Item:
+        item: _Item = self._queue.pop()
+        return item
 
 
 _imported_names.complete(globals())

@@ -54,7 +54,6 @@ class Entry(UIModule):
 def more() -> None:
     Application("not a list of handlers")  # wrong
     Rule("not a matcher", RequestHandler)  # wrong
-    queues.PriorityQueue[int]()  # wrong
     future: Future[int] = Future()
     future.set_result("text")  # wrong
     RequestHandler.no_such_method()  # wrong

@@ -17,16 +17,21 @@ PACKAGES = Path(tornadolike.__file__).parent.parent
 SOURCES = ("application.py", "mistakes.py")
 
 
-def findings(directory: Path, package: str, cache: Path) -> list[str]:
-    """What mypy has to say to the sources when they import ``package``; the package's name left out."""
+def findings(directory: Path, package: str, cache: Path, found_in: Path | None = None) -> list[str]:
+    """What mypy has to say to the sources when they import ``package``, ``found_in`` that directory; the package's name left out."""
     directory.mkdir()
     for source in SOURCES:
         text = (HERE / source).read_text(encoding="utf-8")
         (directory / source).write_text(re.sub(r"\btornado\b", package, text), encoding="utf-8")
     (directory / "mypy.ini").write_text("[mypy]\nstrict = true\nfollow_imports = silent\nhide_error_context = true\n", encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TORNADOLIKE_", "MYPY", "PYTHONPATH"))}
+    places = [] if found_in is None else [str(directory.with_name("types"))]
+    if found_in is not None:
+        directory.with_name("types").mkdir()
+        directory.with_name("types").joinpath(package).symlink_to(found_in)
     if PACKAGES.name not in ("site-packages", "dist-packages"):
-        environment["MYPYPATH"] = str(PACKAGES)
+        places.append(str(PACKAGES))
+    environment["MYPYPATH"] = os.pathsep.join(places)
     command = [sys.executable, "-m", "mypy", "--cache-dir", str(cache), "--no-error-summary", *SOURCES]
     run = subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert run.returncode in (0, 1), run.stdout + run.stderr
@@ -54,4 +59,42 @@ def test_mistakes_are_found(of_tornadolike: list[str]) -> None:
 def test_as_with_tornado(of_tornadolike: list[str], tmp_path: Path) -> None:
     if importlib.util.find_spec("tornado") is None or importlib.metadata.version("tornado") != tornadolike.version:
         pytest.skip("needs the Tornado whose API is offered")
-    assert findings(tmp_path / "tornado", "tornado", tmp_path / "cache") == of_tornadolike
+    [real] = importlib.util.find_spec("tornado").submodule_search_locations  # type: ignore[union-attr]  # it is there
+    assert findings(tmp_path / "tornado", "tornado", tmp_path / "cache", Path(real)) == of_tornadolike
+
+
+def test_with_the_stubs_import_tornado_gives_the_same(of_tornadolike: list[str], tmp_path: Path) -> None:
+    """Where only tornadolike is installed; the wheel has them as ``tornado-stubs``."""
+    stubs = PACKAGES / "stubs" / "tornado-stubs"
+    if not stubs.is_dir():
+        pytest.skip("needs the checkout")
+    found = findings(tmp_path / "stubs", "tornado", tmp_path / "cache", stubs)
+    assert [line.replace("tornadolike.", "") for line in found] == of_tornadolike
+
+
+def test_the_stubs_are_those_that_are_written_from_the_modules() -> None:
+    if not (PACKAGES / ".ci" / "stubs.py").exists():
+        pytest.skip("needs the checkout")
+    done = subprocess.run([sys.executable, str(PACKAGES / ".ci" / "stubs.py"), "--check"], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_what_only_type_checkers_see(tmp_path: Path) -> None:
+    pytest.importorskip("mypy")
+    (tmp_path / "program.py").write_text(
+        "from tornadolike import gen, httputil, queues, web\n"
+        "class Main(web.RequestHandler):\n"
+        "    async def get(self) -> None:\n"
+        "        assert self.request.connection is not None\n"
+        "        self.request.connection.set_max_body_size(3)\n"
+        "        self.request.connection.stream.set_nodelay(True)\n"
+        "        numbers: queues.PriorityQueue[int] = queues.PriorityQueue()\n"
+        "        anything: queues.PriorityQueue = queues.PriorityQueue()\n"
+        "        reveal_type((await numbers.get(), gen.TimeoutError()))\n",
+        encoding="utf-8",
+    )
+    command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), "--no-error-summary", "program.py"]
+    variables = {**os.environ, "MYPYPATH": str(PACKAGES)} if PACKAGES.name not in ("site-packages", "dist-packages") else {**os.environ}
+    run = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=300, check=False)
+    assert run.stdout.strip().endswith('note: Revealed type is "tuple[int, TimeoutError]"'), run.stdout
+    assert len(run.stdout.splitlines()) == 1

@@ -1,0 +1,2 @@
+# Written by .ci/stubs.py.
+from tornadolike.access_log import *

@@ -1,0 +1,2 @@
+# Written by .ci/stubs.py.
+from tornadolike.limits import *
