@@ -1,8 +1,8 @@
 #!/bin/sh
 # websockets 17.4: its compiled mask, websockets.speedups.apply_mask, is what other WebSocket implementations borrow from it: one C function
-# without any import of its own. To get it, the package's __init__ runs first, and that imports websockets.version, which asks
-# importlib.metadata for the version that is installed, also for a release that knows its version by heart. So "from websockets.speedups
-# import apply_mask" brings importlib.metadata and with it email, zipfile, csv, tempfile and their like: a hundred modules, some 10 ms.
+# without any import of its own. To get it, the package's __init__ runs first, and that imports websockets.version, which imports
+# importlib.metadata for the case that it is no release; a release has its version as a constant and never asks. So "from
+# websockets.speedups import apply_mask" brings importlib.metadata and with it email, zipfile, csv, tempfile and their like: a hundred modules, some 10 ms.
 # Who wants the function only, at the start of a server or a command, should import it when the first frame has to be masked.
 #
 # Seen with Python 3.11.7 on Linux 6:
