@@ -9,7 +9,7 @@ import datetime as dt
 import types
 from collections import deque
 from collections.abc import Awaitable, Generator
-from typing import Any, Protocol, Union
+from typing import Any
 
 from tornadolike import _imported_names, gen
 from tornadolike.concurrent import Future
@@ -240,16 +240,12 @@ class Event:
         return waiter
 
 
-class _Releasable(Protocol):
-    def release(self) -> None: ...
-
-
 class _ReleasingContextManager:
     """What acquiring gives to ``with (yield lock.acquire()):``, which releases at its end."""
 
     __slots__ = ("_obj",)
 
-    def __init__(self, obj: _Releasable) -> None:
+    def __init__(self, obj: "Semaphore") -> None:
         self._obj = obj
 
     def __enter__(self) -> None:
@@ -264,13 +260,10 @@ class _ReleasingContextManager:
         self._obj.release()
 
 
-_Acquiring = Union["Semaphore", "Lock"]
-
-
 # What Semaphore and Lock have in common. A base class for both would show in their bases, which are part of the public surface.
 
 
-async def _enter(self: _Acquiring) -> None:
+async def _enter(self: "Semaphore | Lock") -> None:
     block = self._block if isinstance(self, Lock) else self
     block._entering = True
     try:
@@ -289,7 +282,7 @@ async def _enter(self: _Acquiring) -> None:
 
 
 async def _exit(
-    self: _Acquiring,
+    self: "Semaphore | Lock",
     typ: type[BaseException] | None,
     value: BaseException | None,
     tb: types.TracebackType | None,

@@ -5,7 +5,7 @@ message to message; without, every message starts anew, and between messages not
 """
 
 import zlib
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from tornadolike._websocket.errors import InflatedTooLarge, InvalidDeflate
 
@@ -14,8 +14,7 @@ DEFAULT_LEVEL = 6
 DEFAULT_MEM_LEVEL = 8
 
 
-@dataclass(frozen=True, slots=True)
-class DeflateSettings:
+class DeflateSettings(NamedTuple):
     """What both sides agreed upon. Window bits are 8 to 15; ``*_takeover`` says whether the window is kept between messages."""
 
     send_takeover: bool = True
