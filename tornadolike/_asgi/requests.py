@@ -104,7 +104,7 @@ def announced_length(headers: Iterable[Iterable[bytes]]) -> int:
     """The Content-Length, 0 without one; what the server let through that is no number counts as none."""
     for name, value in headers:
         if name == b"content-length":
-            return int(value) if value.isdigit() else 0
+            return int(value[:18]) if value.isdigit() else 0  # more digits are more than any limit even so
     return 0
 
 
