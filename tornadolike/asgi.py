@@ -405,6 +405,8 @@ class _HTTPExchange(_Carrier):
     async def _read_body(self) -> None:
         delegate = self._delegate
         assert delegate is not None
+        if requests.announced_length(self.scope["headers"]) > self._body_limit():
+            raise httputil.HTTPInputError("Content-Length too long")
         while not self._over:
             message = await self._receive()
             if message["type"] == "http.disconnect":

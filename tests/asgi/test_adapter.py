@@ -318,6 +318,12 @@ async def test_an_early_answer_does_not_wait_for_the_body(host: Host, logs: Any)
 async def test_a_body_beyond_the_limit_is_answered_400(host: Host, logs: Any) -> None:
     host.app = asgi.ASGIAdapter(web.Application([("/", Echo)]), max_body_size=10)
     assert (await host.fetch("POST", "/", b"x" * 11)).status == 400
+    logs.take("tornado.general", "Malformed HTTP message from 192.0.2.7: Content-Length too long")
+    call = host.http("POST", "/")
+    for _ in range(2):
+        call.say("http.request", body=b"x" * 6, more_body=True)
+    await call.end()
+    assert call.status == 400
     logs.take("tornado.general", "Malformed HTTP message from 192.0.2.7: body too large")
     assert (await host.fetch("POST", "/", b"x" * 10)).status == 200
 

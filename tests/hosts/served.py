@@ -35,7 +35,7 @@ class Stream(web.RequestHandler):
         for number in range(3):
             self.write(f"{number}\n")
             await self.flush()
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.1)
 
 
 class Endless(web.RequestHandler):

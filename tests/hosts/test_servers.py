@@ -73,7 +73,7 @@ async def test_a_streamed_answer(server: Server) -> None:
     pieces: list[bytes] = []
     await fetch(server, "/stream", streaming_callback=pieces.append)
     assert b"".join(pieces) == b"0\n1\n2\n"
-    assert len(pieces) == 3
+    assert len(pieces) > 1  # flushed a tenth of a second apart
 
 
 async def test_a_streamed_upload(server: Server) -> None:

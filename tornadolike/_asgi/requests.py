@@ -100,6 +100,14 @@ def may_have_body(method: str, http_version: str, pairs: Pairs) -> bool:
     return b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip() != b"0"
 
 
+def announced_length(headers: Iterable[Iterable[bytes]]) -> int:
+    """The Content-Length, 0 without one; what the server let through that is no number counts as none."""
+    for name, value in headers:
+        if name == b"content-length":
+            return int(value[:18]) if value.isdigit() else 0  # more digits are more than any limit even so
+    return 0
+
+
 def handshake_fields(scope: Scope) -> Pairs:
     """The fields of a WebSocket's opening handshake (RFC 6455 §4.1), those of HTTP/1.1 filled in where the scope has come another way.
 
