@@ -43,6 +43,7 @@ assert (package / "py.typed").is_file()
 assert sys.argv[1:] == ["editable"] or not any(map(importlib.util.find_spec, ("tests", "compat_suite", "docs"))), sys.path
 assert importlib.metadata.version("tornadolike") == tornadolike.__version__
 optional = {"pycurl", "pycares", "twisted", "uvloop", "httptools", "aiohttp", "starlette", "uvicorn"}
+optional |= {"gunicorn", "limits", "prometheus_client"}
 for module in pkgutil.walk_packages([str(package)], "tornadolike."):
     try:
         importlib.import_module(module.name)

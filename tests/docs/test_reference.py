@@ -25,6 +25,7 @@ def public_names(program: Callable[[str], types.ModuleType]) -> Any:
 
 def importable(name: str) -> bool:
     needs = {"curl_httpclient": "pycurl", "platform.caresresolver": "pycares", "platform.twisted": "twisted"}
+    needs |= {"gunicorn": "gunicorn", "limits": "limits", "metrics": "prometheus_client"}
     return name not in needs or importlib.util.find_spec(needs[name]) is not None
 
 
