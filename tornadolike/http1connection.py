@@ -740,8 +740,8 @@ class HTTP1Connection(httputil.HTTPConnection):
     ) -> tuple[int | None, bool]:
         """The length of a response, and whether it is chunked; sets what its head has to say about that, and about the connection."""
         engine: ServerEngine = self._engine  # type: ignore[assignment]  # a server's
-        length = None
-        if field is not None and not engine.has_no_content(code):
+        length = 0 if engine.has_no_content(code) else None
+        if field is not None and length is None:
             length = parse_int(field)
             if engine.peer is not DONE and length == size:
                 # This is the whole answer, and the rest of the request is not worth waiting for.
@@ -866,7 +866,10 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._last_write = stream.write(end)
         if self._read_done:
             last = self._last_write
-            if self._upgraded or (last is not None and not last.done()):
+            if self._upgraded:
+                # Whoever speaks another protocol now takes the stream, and does so at once.
+                asyncio.get_running_loop().call_soon(self._was_not_upgraded)
+            elif last is not None and not last.done():
                 self._maybe_done()
             else:
                 self._complete()
@@ -878,6 +881,10 @@ class HTTP1Connection(httputil.HTTPConnection):
                 asyncio.get_running_loop().call_soon(self._abandon, context=self._request_context)
             else:
                 self._last_write.add_done_callback(self._abandon, context=self._request_context)
+
+    def _was_not_upgraded(self) -> None:
+        self._upgraded = False
+        self._maybe_done()
 
     def _break_off(self) -> None:
         if not self._over:

@@ -1164,7 +1164,7 @@ class RequestHandler:
         connection: Any = self.request.connection
         if not isinstance(error, iostream.StreamClosedError) or not hasattr(connection, "stream"):
             return False
-        return connection.stream is None or bool(connection.stream.closed())
+        return connection.stream is not None and bool(connection.stream.closed())
 
     def __log_exception_of_handler(self) -> None:
         try:

@@ -15,7 +15,7 @@ from tornadolike._web import content_codings
         ("gzip; Q=0.000", False),
         ("x-gzip-not", False),
         ("gzipped", False),
-        ("*", True),
+        ("*", False),
         ("*;q=0", False),
         ("gzip;q=0, *", False),
         ("identity, *;q=0, gzip", True),

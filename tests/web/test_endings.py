@@ -479,3 +479,30 @@ async def test_where_somebody_watches_a_connection_has_a_task(serve: Any, monkey
     second.writer.close()
     await site.until(lambda: all(task.done() for task in tasks))
     assert asyncio.current_task() not in tasks
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+async def test_no_body_follows_a_304(serve: Any, logs: Any, version: str) -> None:
+    class Unchanged(web.RequestHandler):
+        async def get(self) -> None:
+            self.set_status(304)
+            await self.flush()
+            self.write("surprise")
+
+    client = await serve([("/", Unchanged)]).client()
+    client.send(f"GET / HTTP/{version}\r\nHost: a\r\nConnection: keep-alive\r\n\r\n".encode())
+    assert b"surprise" not in await client.rest()
+    logs.take("tornado.application", "Uncaught exception GET /")
+    logs.take("tornado.general", "Cannot send error response after headers written")
+
+
+async def test_who_says_101_and_stays_goes_on_with_http(serve: Any) -> None:
+    class Switching(web.RequestHandler):
+        def get(self) -> None:
+            self.set_status(101)
+
+    client = await serve([("/", Switching), ("/next", Hello)]).client()
+    client.get()
+    assert b" 101 " in await client.reader.readuntil(b"\r\n\r\n")
+    client.get("/next")
+    assert (await client.response())[1] == b"hello"
