@@ -23,7 +23,7 @@ from tornadolike._http.content_coding import GzipInflater, InflatedTooLarge, Inf
 from tornadolike._http.log_text import one_line
 from tornadolike._http.response_head import ResponseHead as ResponseFields
 from tornadolike._http1 import select, serialize
-from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, ServerEngine
+from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, KnownResponse, ServerEngine
 from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
 from tornadolike._http1.events import END, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
@@ -37,6 +37,7 @@ HEXDIGITS = re.compile(r"[0-9a-fA-F]+")
 """ASCII hexadecimal digits only, as in the size of a chunk."""
 
 _MAX_1XX_RESPONSES = 10
+_BODYLESS_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
 # What a response may write, while the kernel takes it all, before awaiting the write lets the loop go on to others. Sockets have
 # megabytes of buffer: a handler that sends a stream in small pieces would fill it in one turn of several milliseconds.
 _BURST_BYTES = 128 * 1024
@@ -704,13 +705,17 @@ class HTTP1Connection(httputil.HTTPConnection):
         return future
 
     def _request_head(self, start_line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, chunk: bytes) -> bytes:
+        engine = cast(ClientEngine, self._engine)
         method, target = start_line.method, start_line.path
+        base: ResponseFields | None = getattr(headers, "_head", None)
+        if base is not None and not headers._joined and not chunk and method in _BODYLESS_METHODS:
+            # Fields that many requests share, and that say nothing of a body.
+            return engine.send_ready_head(method, target, base.lines)
         field = headers.get("Content-Length")
         length = None if field is None else parse_int(field)
         chunked = length is None and method in ("POST", "PUT", "PATCH")
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
-        engine = cast(ClientEngine, self._engine)
         return engine.send_head(method, target, headers.get_all(), length, chunked) + (engine.send_body(chunk) if chunk else b"")
 
     def _response_head(self, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders, chunk: bytes, later: int) -> bytes:
@@ -899,7 +904,7 @@ class _Parsers(threading.local):
     """One parser for all connections of a thread, since it takes whole heads, one at a time; and the heads that it has read lately."""
 
     def __init__(self) -> None:
-        self.by_choice: dict[str, tuple[HeadParser, dict[bytes, RequestHead]]] = {}
+        self.by_choice: dict[str, tuple[HeadParser, dict[bytes, RequestHead], dict[bytes, KnownResponse]]] = {}
 
 
 _parsers = _Parsers()
@@ -909,10 +914,10 @@ def _new_engine(is_client: bool, params: HTTP1ConnectionParameters) -> ServerEng
     choice = select.chosen()
     found = _parsers.by_choice.get(choice)
     if found is None:
-        found = _parsers.by_choice[choice] = select.parser(choice), {}
-    parser, known = found
+        found = _parsers.by_choice[choice] = select.parser(choice), {}, {}
+    parser, requests, responses = found
     limits = params.max_header_size, params.chunk_size, params._max_header_fields
-    return ClientEngine(parser, *limits) if is_client else ServerEngine(parser, *limits, known)
+    return ClientEngine(parser, *limits, responses) if is_client else ServerEngine(parser, *limits, requests)
 
 
 class _GzipMessageDelegate(httputil.HTTPMessageDelegate):

@@ -1265,24 +1265,8 @@ class IOStream(BaseIOStream):
         except OSError as error:
             self.close(exc_info=error)
             return future
-        source = cast(FdSource, self._connected_source())
-        if self._stands():
-            self._call_soon(self._on_connected)
-        else:
-            source.watch_writing()
+        cast(FdSource, self._connected_source()).watch_writing()
         return future
-
-    def _stands(self) -> bool:
-        """Whether the connection is made already, as those within a machine are: then the loop need not be asked to watch for it."""
-        try:
-            self._socket.getpeername()
-        except OSError:
-            return False
-        return True
-
-    def _on_connected(self) -> None:
-        if not self._closed and self._connecting:
-            self._on_drained()
 
     def _handle_connect(self) -> None:
         error = self.get_fd_error()

@@ -156,24 +156,6 @@ async def _within(deadline: float | None, awaitable: Awaitable[_T], late: Callab
         raise
 
 
-async def _connect_to(addr: Any, seconds: float | None, stream: IOStream, connected: "Future[IOStream]") -> IOStream:
-    """Wait for a stream that connects to ``addr``."""
-    timer = None if seconds is None else stream.io_loop.call_later(seconds, _give_up, addr, connected)
-    try:
-        return await connected
-    except BaseException:
-        stream.close()
-        raise
-    finally:
-        if timer is not None:
-            stream.io_loop.remove_timeout(timer)
-
-
-def _give_up(addr: Any, connected: "Future[IOStream]") -> None:
-    if not connected.done():
-        connected.set_exception(TimeoutError(f"Timeout while connecting to {_format_addr(addr)}"))
-
-
 def _deadline(timeout: float | timedelta | None) -> float | None:
     if timeout is None:
         return None
@@ -226,13 +208,8 @@ class TCPClient:
         deadline = _deadline(timeout)
         addrinfo = await _within(deadline, self.resolver.resolve(host, port, af), lambda: f"Timeout while resolving {host}")
         begin = functools.partial(self._create_stream, max_buffer_size, source_ip=source_ip, source_port=source_port)
-        left = None if deadline is None else max(deadline - time.monotonic(), 0)
-        if len(addrinfo) == 1:  # no race, at a third of the price of one
-            addr = addrinfo[0][1]
-            stream = await _connect_to(addr, left, *begin(*addrinfo[0]))
-        else:
-            limit = None if left is None else timedelta(seconds=left)
-            _, addr, stream = await _Connector(addrinfo, begin).start(connect_timeout=limit)
+        left = None if deadline is None else timedelta(seconds=max(deadline - time.monotonic(), 0))
+        _, addr, stream = await _Connector(addrinfo, begin).start(connect_timeout=left)
         if ssl_options is None:
             return stream
         handshake = stream.start_tls(False, ssl_options=ssl_options, server_hostname=_server_name(host))
@@ -253,6 +230,7 @@ class TCPClient:
             if source_ip:
                 sock.bind((source_ip, local_port))
             stream = IOStream(sock, max_buffer_size=max_buffer_size)
+            stream._family = int(af)
         except BaseException:
             sock.close()
             raise

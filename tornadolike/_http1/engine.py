@@ -434,9 +434,19 @@ class ServerEngine(Engine):
         return b"%b%b\r\n%b" % (ready, lines, body)
 
 
-def _keep_alive_field(pairs: Pairs) -> str | None:
-    values = [value.decode("latin-1") for name, value in pairs if len(name) == 10 and name.lower() == b"keep-alive"]
-    return ",".join(values) if values else None
+class KnownResponse:
+    """The head of a response and what it says, but for what the request's method makes of it."""
+
+    __slots__ = ("body", "head", "is_plain", "keep_alive_field")
+
+    def __init__(self, head: ResponseHead, body: int) -> None:
+        names = {name.lower() for name, _ in head.headers}
+        self.head = head
+        self.body = body
+        self.is_plain = head.status >= 200 and b"content-encoding" not in names
+        self.keep_alive_field: str | None = None
+        if b"keep-alive" in names:
+            self.keep_alive_field = ",".join([value.decode("latin-1") for name, value in head.headers if name.lower() == b"keep-alive"])
 
 
 class ClientEngine(Engine):
@@ -444,11 +454,18 @@ class ClientEngine(Engine):
 
     __slots__ = ("_known", "_method", "keep_alive_field")
 
-    def __init__(self, parser: HeadParser, max_head_bytes: int = 65536, max_chunk_bytes: int = 65536, max_fields: int = MAX_FIELDS) -> None:
+    def __init__(
+        self,
+        parser: HeadParser,
+        max_head_bytes: int = 65536,
+        max_chunk_bytes: int = 65536,
+        max_fields: int = MAX_FIELDS,
+        known: "dict[bytes, KnownResponse] | None" = None,
+    ) -> None:
+        """``known``: as for a `ServerEngine`; servers repeat themselves, too."""
         super().__init__(parser, max_head_bytes, max_chunk_bytes, max_fields)
         self._method = ""
-        # The last head of a whole response, with what it says: servers repeat themselves.
-        self._known: tuple[bytes, ResponseHead, int, str | None] | None = None
+        self._known: dict[bytes, KnownResponse] = {} if known is None else known
         self.keep_alive_field: str | None = None
         """Value of the last response's ``Keep-Alive`` field; None without one."""
 
@@ -456,6 +473,15 @@ class ClientEngine(Engine):
         """A request head; parameters as for a response. Raises `IllegalHeader`."""
         self._method = method
         return self._begin_output(f"{method} {target} HTTP/1.1\r\n", fields, content_bytes, chunked)
+
+    def send_ready_head(self, method: str, target: str, lines: bytes) -> bytes:
+        """A request head without a body, whose fields are serialised already. Raises `IllegalHeader`."""
+        line = serialize.start_line(f"{method} {target} HTTP/1.1\r\n")
+        self._method = method
+        self.own = BODY
+        self._chunked_output = False
+        self._unsent_bytes = None
+        return b"%b%b\r\n" % (line, lines)
 
     def send_whole(self, method: str) -> None:
         """A request goes out in one piece that the caller has made."""
@@ -472,12 +498,12 @@ class ClientEngine(Engine):
         if self.peer is not IDLE or self.stored or not 3 < end <= self.max_head_bytes:
             return None
         head = data[:end]
-        known = self._known
-        if known is None or known[0] != head:
+        known = self._known.get(head)
+        if known is None:
             known = self._read_whole_head(head, len(data) - end)
-            if known is None:
-                return None
-        _, event, body, field = known
+        if known is None or not known.is_plain:
+            return None
+        event, body = known.head, known.body
         status = event.status
         if self._method == "HEAD" or status in (204, 304):
             try:
@@ -486,29 +512,32 @@ class ClientEngine(Engine):
                 return None
         if body != len(data) - end or body > max_body_bytes:
             return None
-        self.keep_alive, self.keep_alive_field = event.keep_alive, field
+        self.keep_alive, self.keep_alive_field = event.keep_alive, known.keep_alive_field
         self.peer = DONE
         return event, data[end:]
 
-    def _read_whole_head(self, head: bytes, body_bytes: int) -> tuple[bytes, ResponseHead, int, str | None] | None:
+    def _read_whole_head(self, head: bytes, body_bytes: int) -> "KnownResponse | None":
         lowered = head.lower()
         if not self._body_may_be(body_bytes, lowered):
             return None
         # With a bare LF in it, it may end earlier (or begin later).
-        if b"content-encoding" in lowered or head.count(b"\n") != head.count(b"\r\n") or not head.startswith(b"HTTP/"):
+        if head.count(b"\n") != head.count(b"\r\n") or not head.startswith(b"HTTP/"):
             return None
         if not self._fits(head, len(head)):
             return None
         try:
-            version, status, reason, pairs = self._parse(head)
-            body, keep_alive, _ = framing.decide_response(pairs, version)
+            return self._read_response_head(head)
         except PeerError:
             return None
-        if status < 200:
-            return None
-        known = head, ResponseHead(version, status, reason, pairs, keep_alive), body, _keep_alive_field(pairs)
+
+    def _read_response_head(self, head: bytes) -> "KnownResponse":
+        version, status, reason, pairs = self._parse(head)
+        body, keep_alive, _ = framing.decide_response(pairs, version)
+        known = KnownResponse(ResponseHead(version, status, reason, pairs, keep_alive), body)
         if len(head) <= _MAX_KNOWN_HEAD_BYTES:
-            self._known = known
+            if len(self._known) >= _MAX_KNOWN_HEADS:
+                self._known.clear()
+            self._known[head] = known
         return known
 
     def _body_may_be(self, size: int, lowered: bytes) -> bool:
@@ -523,12 +552,12 @@ class ClientEngine(Engine):
         return parsed
 
     def _on_head(self, head: bytes) -> list[Event]:
-        version, status, reason, pairs = self._parse(head)
-        body, keep_alive, _ = framing.decide_response(pairs, version)
-        event = ResponseHead(version, status, reason, pairs, keep_alive)
+        known = self._known.get(head) or self._read_response_head(head)
+        event, body = known.head, known.body
+        status = event.status
         if 100 <= status < 200:
             return self._interim(event, body)
-        self.keep_alive, self.keep_alive_field = keep_alive, _keep_alive_field(pairs)
+        self.keep_alive, self.keep_alive_field = event.keep_alive, known.keep_alive_field
         body = self._body_of_response(status, body)
         if body == framing.UNTIL_CLOSE:
             self.keep_alive = False
