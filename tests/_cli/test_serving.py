@@ -234,6 +234,13 @@ def test_max_body_size(start: Any) -> None:
             assert client.recv(1000).split()[1] == status
 
 
+def test_request_timeout(start: Any) -> None:
+    command = start("package.shop:app", "--port", "0", "--request-timeout", "0.2")
+    assert command.get("/slow?seconds=60").startswith(b"HTTP/1.1 503 ")
+    command.expect(r"503 GET /slow\?seconds=60 \(127\.0\.0\.1\): no answer within 0\.2 seconds")
+    assert command.get("/").startswith(b"HTTP/1.1 200 ")
+
+
 def test_health_and_ready_through_a_drain(start: Any) -> None:
     options = ["--health", "/healthz", "--ready", "/ready.txt", "--drain-delay", "1.5", "--access-log", "common"]
     command = start("package.shop:app", "--port", "0", *options)

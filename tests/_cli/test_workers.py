@@ -102,6 +102,25 @@ def test_workers_share_a_port_evenly_and_end_together(start: Any, program: Path)
     assert sum("listening on" in line for line in command.lines) == 1
 
 
+def test_a_worker_for_each_core_and_a_directory_to_watch(start: Any, program: Path, tmp_path: Path) -> None:
+    command = start("--workers", "0", "--drain-timeout", "5", "program.py")
+    assert len(workers(command, os.cpu_count() or 1)) == (os.cpu_count() or 1)
+    assert command.end() == 0
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    command = start("--reload", "--reload-dir", "elsewhere", "program.py")
+    first = workers(command, 1)
+
+    def is_noticed() -> bool:
+        (tmp_path / "unwatched.py").write_text(str(time.time()), encoding="utf-8")
+        (elsewhere / "page.html").write_text(str(time.time()), encoding="utf-8")
+        return any("elsewhere/page.html changed, restarting" in line for line in command.lines)
+
+    until(is_noticed)  # nothing says when the files begin to be watched
+    assert workers(command, 2) > first
+    assert not any("unwatched" in line for line in command.lines)
+
+
 def test_an_attribute_in_workers(start: Any, tmp_path: Path) -> None:
     (tmp_path / "shop.py").write_text(
         "import os, tornado.web\n"
