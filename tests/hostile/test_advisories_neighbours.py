@@ -405,7 +405,7 @@ class TestWebSockets:
         assert caught.value.code in (1002, 1009)
 
     @pytest.mark.parametrize("bits", ["", "=", "=7", "=16", "=-1", "=a", "=0x9", "=10 ", "=999999999999", '="', "=\u0669"])
-    async def test_cve_2026_2229_undici_window_bits_of_a_server(self, bits: str, logs: Any) -> None:
+    async def test_cve_2026_2229_undici_window_bits_of_a_server(self, bits: str) -> None:
         def answer(head: bytes) -> bytes:
             key = head.lower().partition(b"sec-websocket-key: ")[2]
             accept = websocket.WebSocketProtocol13.compute_accept_value(head[-len(key) :].split(b"\r\n")[0])
@@ -425,7 +425,6 @@ class TestWebSockets:
                 return
             with pytest.raises((websocket.WebSocketError, ValueError, iostream.StreamClosedError)):
                 await asyncio.wait_for(connecting, 5)
-        logs.take("tornado.application", "Uncaught exception")
 
 
 @pytest.fixture
