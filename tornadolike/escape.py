@@ -81,7 +81,7 @@ def xhtml_escape(value: str | bytes) -> str:
         text = text.replace('"', "&quot;")
     if "'" in text:
         text = text.replace("'", "&#x27;")
-    return text
+    return text if type(text) is str else str.__str__(text)  # a subclass may say of itself that it needs no escaping
 
 
 def xhtml_unescape(value: str | bytes) -> str:

@@ -481,11 +481,12 @@ class HTTPServerRequest:
         start_line: RequestStartLine | None = None,
         server_connection: object | None = None,
     ) -> None:
+        if headers is None or (type(headers) is not HTTPHeaders and not headers):  # an empty mapping is none, and stays as it is
+            headers = HTTPHeaders()
         if start_line is None or method is not None or uri is not None or host is not None:
-            headers = HTTPHeaders() if headers is None else headers
             start_line = _start_line_from_deprecated(start_line, method, uri, version, host, headers)
         self.method, self.uri, self.version = start_line
-        self.headers = HTTPHeaders() if headers is None else headers
+        self.headers = headers
         self.body = body or b""
         self.connection = connection
         self.server_connection = server_connection
@@ -959,7 +960,7 @@ def parse_body_arguments(
         parse = _parse_multipart
     else:
         return
-    if headers is not None and "Content-Encoding" in headers:
+    if headers and "Content-Encoding" in headers:
         raise HTTPInputError("Unsupported Content-Encoding: {}".format(headers["Content-Encoding"]))
     parse(content_type, body, arguments, files, config or _DEFAULT_PARSE_BODY_CONFIG)
 

@@ -482,7 +482,7 @@ class RequestHandler:
             expires = dt.datetime.now(dt.UTC) + dt.timedelta(days=expires_days)
         attributes = [
             ("domain", domain),
-            ("expires", None if expires is None else httputil.format_timestamp(expires)),
+            ("expires", None if not expires and expires != 0 else httputil.format_timestamp(expires)),
             ("path", path),
             ("max-age", None if max_age is None else str(int(max_age))),
             ("httponly", httponly),
