@@ -3,6 +3,7 @@
 import doctest
 import html
 import json
+import re
 import time
 import tracemalloc
 import urllib.parse
@@ -203,7 +204,56 @@ class TestQueryStrings:
         assert parse_qs_bytes(query, keep_blank_values=True) == expected
 
 
+# What a link is, in one expression: too slow for use, but easy to compare with.
+_LINK = re.compile(
+    r"""
+    (?:
+        (?<![\w-]) (?P<before>-*+) (?P<protocol>[\w-]++) :/{1,3}
+    |
+        \b www\.
+    )
+    (?:
+        (?: [^\s&()] | &amp; | &quot; )*  [^\s!"\#$%&'()*+,.:;<=>?@\[\]^`{|}~]
+    |
+        \( (?: [^\s&()] | &amp; | &quot; )* \)
+    )+
+    """,
+    re.VERBOSE,
+)
+_BITS = [
+    "http",
+    ":",
+    "/",
+    "//",
+    "www.",
+    "(",
+    ")",
+    "&amp;",
+    "&quot;",
+    "&",
+    "a",
+    "-",
+    "_",
+    "é",
+    ".",
+    ",",
+    " ",
+    "\n",
+    ";",
+    "x.y",
+    "://",
+    ":/",
+    "&lt;",
+]
+
+
 class TestLinkify:
+    @settings(max_examples=500, deadline=None)
+    @given(st.lists(st.sampled_from(_BITS), max_size=16).map("".join))
+    def test_links_are_those_of_the_expression(self, text: str) -> None:
+        expected = [(found.start() + len(found["before"] or ""), found.end(), found["protocol"] or "") for found in _LINK.finditer(text)]
+        assert list(escape._links(text)) == expected
+
     @pytest.mark.parametrize(
         ("text", "result"),
         [

@@ -550,3 +550,20 @@ def test_a_coroutine_is_no_native_one_to_those_who_ask() -> None:
     assert not inspect.iscoroutinefunction(decorated)
     # What mocks are made of depends on it, too: an AsyncMock gives its return_value to those who await it only.
     assert type(mock.create_autospec(decorated)) is type(mock.create_autospec(lambda: None))
+
+
+async def test_what_distributed_asks_a_wait_iterator() -> None:
+    """Which of its futures have not been handed out: it awaits them after the first failure, so that theirs are not reported."""
+    first, second, again = Future[int](), Future[int](), Future[int]()
+    waiting = gen.WaitIterator(first, second, again, first)
+    assert list(waiting._unfinished) == [first, second, again]
+    first.set_result(1)
+    assert await waiting.next() == 1
+    assert (waiting.current_index, list(waiting._unfinished)) == (0, [second, again, first])
+    assert await waiting.next() == 1
+    assert (waiting.current_index, list(waiting._unfinished)) == (3, [second, again])
+    again.set_exception(LookupError())
+    with pytest.raises(LookupError):
+        await waiting.next()
+    assert list(waiting._unfinished) == [second]
+    assert not waiting.done()

@@ -6,6 +6,7 @@ import doctest
 import pickle
 import ssl
 import time
+import urllib.parse
 import warnings
 from collections.abc import Iterator
 from types import SimpleNamespace
@@ -531,6 +532,18 @@ class TestForms:
     def test_configs_are_values(self) -> None:
         assert ParseBodyConfig() == ParseBodyConfig(ParseMultipartConfig(True, 100, 10240), ParseUrlEncodedConfig(1000))
         assert "max_parts=3" in repr(ParseMultipartConfig(max_parts=3))
+
+
+_URL_BITS = ["http://", "a.b", "/", "?", "#", ";", "x=1", "&", "é", " ", "+", "%20", ":80", "//", "=", ";p=1"]
+_VALUES = st.one_of(st.text(max_size=4), st.binary(max_size=3), st.integers(), st.none(), st.sampled_from(["a b", "&=", "_-.~"]))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(_URL_BITS), max_size=8).map("".join), st.lists(st.tuples(_VALUES, _VALUES), max_size=3))
+def test_url_concat_is_what_the_standard_library_makes_of_the_parts(url: str, pairs: list[Any]) -> None:
+    parts = urllib.parse.urlparse(url)
+    query = urllib.parse.urlencode([*urllib.parse.parse_qsl(parts.query, keep_blank_values=True), *pairs])
+    assert url_concat(url, pairs) == urllib.parse.urlunparse(parts._replace(query=query))
 
 
 class TestStartLines:
