@@ -283,7 +283,7 @@ CALLS_INTO_C = [
     "datetime.datetime.strptime('2026-02', '%Y-%m')",
     "format(when, '%H:%M')",
     "f'{when:%d.%m.}'",
-    "time.strptime('7', '%d').tm_mday",
+    "time.strptime('7', '%M').tm_min",
     "time.strftime('%Y', when.timetuple())",
     "pickle.loads(pickle.dumps(when))",
     "pickle.loads(pickle.dumps(decimal.Decimal('1.5'), 0))",
