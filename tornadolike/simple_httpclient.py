@@ -644,7 +644,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             # What is said of every ordinary request to a server is the same: made once, and cheaper by 12 µs.
             fields = _ready_fields(connection, target.authority, request.user_agent, bool(request.decompress_response))
             self._ready_lines = fields.lines
-            request.headers = request.request.headers = httputil.HTTPHeaders(fields)
+            request.headers = request.request.headers = httputil.HTTPHeaders._standing_on(fields)
             return
         _decode_values(request.headers)
         fill_in(
