@@ -12,7 +12,7 @@ import tornadolike
 PACKAGE = Path(tornadolike.__file__).parent
 PAGE = PACKAGE.parent / "docs" / "design" / "stream.md"
 # They make streams, and are part of it.
-_OF_THE_STREAM = {"iostream.py", "tcpserver.py"}
+_OF_THE_STREAM = {"iostream.py", "tcpclient.py", "tcpserver.py"}
 # How a stream is called where it is used, and what else of that name there is.
 _STREAMS = {"stream", "_stream"}
 # Read, never called: whether somebody takes what arrives.
