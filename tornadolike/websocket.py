@@ -760,6 +760,10 @@ class _Standby:
         if wake is not None:
             self._loop.call_soon(wake, self, context=self._context)
 
+    def release(self) -> None:
+        """The stream is gone and calls no more: leave no cycle with the connection."""
+        del self._connection
+
     def run(self, function: Callable[[Any], None], argument: Any) -> bool:
         """Call a function as the task would, and in its Context. False: not now, something that was called so has not yet returned."""
         try:
@@ -1086,6 +1090,7 @@ class WebSocketProtocol13(WebSocketProtocol):
         self._abort()
         self._engine.feed_eof()
         self._standby.end()
+        self._standby.release()
 
     # Sending
 
