@@ -159,6 +159,10 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
             self._pairs, self._head = source._pairs, source._head
             self._joined = {} if self._head is None else source._joined.copy()
             return
+        if type(source) is ResponseHead:
+            self._head = source
+            self._joined = {}
+            return
         if type(source) is dict and type(self) is HTTPHeaders:
             self._joined = {_SPELLINGS[name]: value for name, value in source.items()}
             self._lists = {name: [value] for name, value in self._joined.items()}
