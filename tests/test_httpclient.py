@@ -5,6 +5,7 @@ import copy
 import io
 import pickle
 import sys
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from tornadolike import httpclient, options
+from tornadolike._http import deadline
 from tornadolike.httpclient import AsyncHTTPClient, HTTPClient, HTTPClientError, HTTPError, HTTPRequest, HTTPResponse, _RequestProxy
 from tornadolike.httputil import HTTPHeaders
 from tornadolike.ioloop import IOLoop
@@ -297,6 +299,18 @@ async def test_cancelled_fetch(client: Canned, logs: Any) -> None:
         client.fetch(URL).cancel()
         callbacks.pop()(HTTPResponse(HTTPRequest(URL), code))
     logs.take("tornado.application", "Exception after Future was cancelled")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "own", "wanted"), [(9, None, 9), (9, 5, 5), (9, 0, 9), (-1, None, 0.001), (-1, 0, 0.001), (None, 5, 5)]
+)
+async def test_the_deadline_of_a_handler_is_handed_on(client: Canned, seconds: float | None, own: float | None, wanted: float) -> None:
+    async def handler() -> None:
+        deadline.current.set(None if seconds is None else time.monotonic() + seconds)
+        await client.fetch(URL, request_timeout=own)
+
+    await asyncio.create_task(handler())
+    assert client.seen[0].request_timeout == pytest.approx(wanted, abs=0.5 if wanted > 1 else 1e-6)
 
 
 async def test_cancelling_tells_the_implementation() -> None:

@@ -274,7 +274,7 @@ class HTTPRequest:
 
     * ``connect_timeout``: seconds (default 20) that connecting may take, from when that begins. 0 means for ever.
     * ``request_timeout``: seconds (default 20) from `~AsyncHTTPClient.fetch` to the end of the response, waiting for a free slot and
-      redirects included. 0 means for ever.
+      redirects included. 0 means for ever. Within a handler that has a ``request_deadline`` never longer than what is left of that.
     * ``follow_redirects`` (default True), ``max_redirects`` (default 5). Credentials do not follow to another origin.
 
     What comes back:
