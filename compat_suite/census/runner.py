@@ -19,6 +19,7 @@ from compat_suite.census import sources
 from compat_suite.census.resolver import Package
 
 _ENGINES = (f"tornado=={environment.TORNADO_VERSION}", "h11>=0.16,<0.17", "wsproto>=1.3,<2")
+_UNREADABLE = f"cannot be read by Python {sys.version_info.major}.{sys.version_info.minor}"
 _MODULES = """
 auth autoreload concurrent curl_httpclient escape gen http1connection httpclient httpserver httputil ioloop iostream locale locks log
 netutil options platform.asyncio process queues routing simple_httpclient tcpclient tcpserver template testing util web websocket wsgi
@@ -74,7 +75,7 @@ def take(what: Iterable[str]) -> Result:
         result.packages.append(one)
         for name in package.uses():
             result.names.setdefault(name, []).append(one)
-        result.not_read |= {f"{one}: {path}": "not Python 3" for path in package.unreadable}
+        result.not_read |= {f"{one}: {path}": _UNREADABLE for path in package.unreadable}
     _judge(result)
     return result
 
