@@ -99,7 +99,7 @@ async def test_an_item_given_to_a_task_that_is_cancelled_in_the_same_turn_is_kep
     queue = kind()
 
     async def get() -> None:
-        async with asyncio.timeout(None if awaited == "plain" else 0.01) as limit:
+        async with asyncio.timeout(None) as limit:
             if awaited == "timeout":  # the deadline is reached between the item and the next turn
                 asyncio.get_running_loop().call_soon(lambda: (limit.reschedule(0), queue.put_nowait(1)))
             await queue.get()
