@@ -441,6 +441,7 @@ class CurlAsyncHTTPClient(AsyncHTTPClient):
             response = self._make_failure(transfer, error, self._timings(curl, transfer))
         else:
             response = self._make_response(curl, transfer)
+        del transfer.body  # with a callback it leads back to the transfer
         self._put_back(curl)
         self._report(transfer, response)
 

@@ -506,6 +506,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
     _lingers = False  # cancelled, and not yet given up
     # What a callback of the application raised, which ends the request.
     _raised: BaseException | None = None
+    _misuse: httputil.HTTPOutputError | None = None
 
     def __init__(
         self,
@@ -779,7 +780,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         if request.expect_100_continue:
             self.connection.write_headers(start_line, request.headers)
             await self._read_response()
-        elif request.body_producer is not None:
+        elif request.body_producer is not None and request.body is None:
             self.connection.write_headers(start_line, request.headers)
             # The response may come before everything is sent; then nobody needs the rest.
             reading = self._begin_reading()
@@ -805,9 +806,16 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             await self._read_response()
 
     async def _produce(self, producer: Callable[[Callable[[bytes], Any]], Any]) -> None:
-        produced = self._context.run(producer, self.connection.write)
+        produced = self._context.run(producer, self._write_piece)
         if produced is not None:
             await (self._in_context(produced) if asyncio.iscoroutine(produced) else gen.convert_yielded(produced))
+
+    def _write_piece(self, chunk: bytes) -> "asyncio.Future[None]":
+        try:
+            return self.connection.write(chunk)
+        except httputil.HTTPOutputError as error:
+            self._misuse = error  # it closes the connection, but that is not what is to be told
+            raise
 
     def _in_context(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Future[None]":
         """A task for a coroutine of the application, in the context of the callbacks."""
@@ -903,7 +911,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
     def on_connection_close(self) -> None:
         if self.final_callback is None or self._retriable or self._response_read:
             return
-        error = self.stream.error
+        error = self._misuse or self.stream.error
         if error is None or self._raised is not None:
             error = HTTPStreamClosedError(self._loss)
             error.__cause__ = self._raised

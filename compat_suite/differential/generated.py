@@ -88,7 +88,8 @@ def _multipart(draw: Any) -> str:
             f"Content-Disposition: {disposition}",
             *draw(st.lists(st.sampled_from(["Content-Type: text/x", "X: y", "Content-Type: "]), max_size=2)),
         ]
-        value = draw(st.text("ab\r\n-B\x00\xff", max_size=12))
+        # A delimiter within a value ends the part here, and is part of the value in Tornado, which looks for the last one first.
+        value = draw(st.text("ab\r\n-B\x00\xff", max_size=12).filter(lambda text: "--B" not in text))
         parts.append("--B\r\n" + "\r\n".join([*lines, "", value]) + "\r\n")
     return "".join(parts) + draw(st.sampled_from(["--B--\r\n", "--B--", "--B", ""]))
 

@@ -19,9 +19,9 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f]")
 
-# What RFC 3986 §3.3 and §3.4 leave out of paths and queries, except for the brackets, which everybody sends as they are and some
-# servers know in no other way; and a percent sign that encodes nothing.
-_NOT_IN_TARGET = re.compile(rb"""[^!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]|%(?![0-9A-Fa-f]{2})""")
+# What RFC 3986 §3.3 and §3.4 leave out of paths and queries, except for brackets and backslashes, which clients send as they are and
+# some servers know in no other way; and a percent sign that encodes nothing.
+_NOT_IN_TARGET = re.compile(rb"""[^!#$%&'()*+,\-./0-9:;=?@A-Z\[\\\]_a-z~]|%(?![0-9A-Fa-f]{2})""")
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)?([^/?#]*)(.*)", re.DOTALL)
 
 
