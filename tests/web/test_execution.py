@@ -542,7 +542,7 @@ def test_a_request_before_the_loop_runs(begin):
     assert steps == ["initialize", "prepare", True]
 
 
-async def test_what_stands_around_the_application_is_seen_by_its_handlers(ask):
+async def test_what_stands_around_the_application_is_seen_by_its_handlers(ask_server):
     """As by ``with tracer.start_as_current_span(...): application(request)``: seen in the handler, and by nobody else."""
     seen = []
 
@@ -566,12 +566,12 @@ async def test_what_stands_around_the_application_is_seen_by_its_handlers(ask):
         finally:
             mark.reset(token)
 
-    await ask(middleware, "/one", "/plain")
+    await ask_server(middleware, "/one", "/plain")
     assert seen == ["around"] * 3 + ["unset"] * 3
 
 
 @pytest.fixture
-async def ask():
+async def ask_server():
     async def ask_all(application, *paths):
         server = HTTPServer(application)
         server.listen(0, "127.0.0.1")
