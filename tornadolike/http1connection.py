@@ -1121,6 +1121,7 @@ class _ServerSession:
             exchange._engine = self.engine
             exchange._owner = self
             exchange._gate = self._gate
+            exchange._clean_context = self._clean_context
             exchange._request_context = self._clean_context.copy()
             if self._winding_down:
                 exchange.no_keep_alive = True

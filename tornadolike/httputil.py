@@ -759,6 +759,8 @@ class HTTPConnection:
 
     # All that runs for this request runs in this one object. None: wherever the caller is.
     _request_context: contextvars.Context | None = None
+    # What that one was before anything of the application ran in it, where the carrier knows.
+    _clean_context: contextvars.Context | None = None
     # What a server in front has put before the paths of the application; part of the request target.
     _root_path = ""
 

@@ -1607,8 +1607,21 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         seconds = getattr(handler, "request_deadline", None) or settings.get("request_deadline")
         if seconds is not None and seconds < math.inf:
             running = _within(seconds, handler, running)
-        _new_task(running, getattr(self.connection, "_request_context", None))
+        _new_task(running, self._context())
         return handler._prepared_future
+
+    def _context(self) -> contextvars.Context | None:
+        """The one Context of the handler and of all that follows.
+
+        It is that of the request. Around `Application.__call__` something may have set variables, though, which it resets when the call
+        returns (``with tracer.start_as_current_span(...): application(request)``): then it is a copy made now, that keeps them.
+        """
+        connection = self.connection
+        context = getattr(connection, "_request_context", None)
+        clean = getattr(connection, "_clean_context", None)
+        if connection is not None and isinstance(clean, contextvars.Context) and (here := contextvars.copy_context()) != clean:
+            context = connection._request_context = here
+        return context if isinstance(context, contextvars.Context) else None
 
 
 def _forget_caches(settings: dict[str, Any]) -> None:

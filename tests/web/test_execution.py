@@ -9,6 +9,7 @@ import weakref
 import pytest
 
 from tornadolike import gen, web
+from tornadolike.httpserver import HTTPServer
 from tornadolike.iostream import StreamClosedError
 
 mark = contextvars.ContextVar("mark", default="unset")
@@ -539,3 +540,49 @@ def test_a_request_before_the_loop_runs(begin):
         asyncio.set_event_loop(None if previous is None else previous.asyncio_loop)
         loop.close()
     assert steps == ["initialize", "prepare", True]
+
+
+async def test_what_stands_around_the_application_is_seen_by_its_handlers(ask_server):
+    """As by ``with tracer.start_as_current_span(...): application(request)``: seen in the handler, and by nobody else."""
+    seen = []
+
+    class Page(web.RequestHandler):
+        async def get(self):
+            seen.append(mark.get())
+            await asyncio.sleep(0)
+            seen.append(mark.get())
+
+        def on_finish(self):
+            seen.append(mark.get())
+
+    application = web.Application([("/.*", Page)])
+
+    def middleware(request):
+        if request.path == "/plain":
+            return application(request)
+        token = mark.set("around")
+        try:
+            return application(request)
+        finally:
+            mark.reset(token)
+
+    await ask_server(middleware, "/one", "/plain")
+    assert seen == ["around"] * 3 + ["unset"] * 3
+
+
+@pytest.fixture
+async def ask_server():
+    async def ask_all(application, *paths):
+        server = HTTPServer(application)
+        server.listen(0, "127.0.0.1")
+        [listener] = server._sockets.values()
+        reader, writer = await asyncio.open_connection(*listener.getsockname()[:2])
+        for path in paths:
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            assert b" 200 " in await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        server.stop()
+        await server.close_all_connections()
+
+    return ask_all
