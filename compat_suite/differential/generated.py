@@ -43,7 +43,9 @@ def _request(draw: Any) -> str:
     path = "/" + draw(_SEGMENTS).replace("?", "", 1)
     version = draw(st.sampled_from(["1.1", "1.1", "1.1", "1.0"])) if method not in ("DELETE", "OPTIONS") else "1.1"
     lines = [f"{method} {path} HTTP/{version}", "Host: h"]
-    lines += draw(st.lists(st.builds("X{}: {}".format, _TOKENS, _VALUES) | _FIELDS, max_size=4))
+    fields = draw(st.lists(st.builds("X{}: {}".format, _TOKENS, _VALUES) | _FIELDS, max_size=4))
+    # Two Cookie fields are joined as cookies are, not with a comma as in Tornado.
+    lines += [field for index, field in enumerate(fields) if not field.startswith("Cookie") or field not in fields[:index]]
     body = ""
     if method in ("POST", "PUT"):
         body, extra = draw(_body())

@@ -9,6 +9,9 @@ import tornado.httpclient
 import tornado.web
 import tornado.websocket
 
+with contextlib.suppress(ImportError):  # ours loads it with the first WebSocket, which must not look like memory that was not given back
+    import tornadolike._websocket.wsproto_engine  # noqa: F401
+
 STREAM_PIECE, STREAM_PIECES = b"s" * 16384, 256
 
 

@@ -79,7 +79,7 @@ def tornado() -> Iterator[Side]:
 _DEFECTS = {
     "header casing": ("import tornado.httputil as m; m._normalize_header = str.lower", "values.header names/0 ('a-b')"),
     "etag": ("import tornado.web as m; m.RequestHandler.compute_etag = lambda self: '\"wrong\"'", "web/write 'text'"),
-    "cookie": ("import tornado.httputil as m; m.parse_cookie = lambda text: {}", "web/cookies b'a=1; a=2'"),
+    "cookie": ("import tornado.httputil as m; m.parse_cookie = lambda text: {}", "web/cookies b'a=b; Path=/x'"),
     "signature": ("import tornado.web as m; m.create_signed_value = lambda *a, **k: b'2|1:0|x'", "secrets/signed 'value', version 2"),
     "close code": ("import tornado.websocket as m; old = m.WebSocketHandler.close; m.WebSocketHandler.close = lambda self, code=None, reason=None: old(self, 4002, reason)", "websocket/frame handler closes"),
     "log level": ("import tornado.web as m; m.Application.log_request = lambda self, handler: None", "web/write 'text'"),
