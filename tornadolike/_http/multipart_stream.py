@@ -3,7 +3,8 @@
 Theory of operation. A delimiter is a line that begins with ``--`` and the boundary. Behind it stand ``--``, which ends the form, or
 blanks and a line end, which begin a part; anything else makes it part of the text. A part is a head, an empty line, and content up to
 the line end before the next delimiter. That line end may be the empty line's own, if there is no content. Parts without even a head,
-between delimiters that follow each other, are none.
+between delimiters that follow each other, are none. What stands before the first delimiter is a preamble, and ignored; but some clients
+leave the first delimiter out, and a form that begins with a part's ``Content-Disposition`` is read as if it were there, as Tornado does.
 
 `FormScanner.scan` walks through a buffer and says what lies where; it copies nothing. What it cannot decide yet, such as half a delimiter,
 its caller keeps and gives again with more behind it: `FormStream` for a form that is still coming. Who has the whole form scans it at
@@ -32,6 +33,18 @@ _MAX_BLANKS = 256
 _BLANKS = re.compile(rb"[ \t]{1,%d}" % _MAX_BLANKS)
 # What `_behind` says of a delimiter, besides the index of the next line.
 _LAST, _TEXT, _UNKNOWN = -1, -2, -3
+
+
+_FIRST_FIELD = b"content-disposition:"
+
+
+def opened(boundary: bytes, begin: bytes) -> bytes | None:
+    """What is to be put before the form that begins so, to give it the delimiter that it lacks: nothing, as a rule; None: more has to come
+    before that can be said.
+    """
+    if begin[: len(_FIRST_FIELD)].lower() == _FIRST_FIELD:
+        return b"--" + boundary + b"\r\n"
+    return None if _FIRST_FIELD.startswith(begin.lower()) else b""
 
 
 class MultipartError(ValueError):
@@ -177,9 +190,11 @@ class FormScanner:
 class FormStream:
     """A form that comes in pieces."""
 
-    __slots__ = ("_rest", "_scanner")
+    __slots__ = ("_begun", "_boundary", "_rest", "_scanner")
 
     def __init__(self, boundary: bytes, max_parts: int, max_head_bytes: int) -> None:
+        self._boundary = boundary
+        self._begun = False
         self._scanner = FormScanner(boundary, max_parts, max_head_bytes)
         self._rest = b"\r\n"  # the first delimiter may begin the form; the others begin with a line end
 
@@ -187,6 +202,13 @@ class FormStream:
         """Yield kinds of events and their bytes. Has to be iterated to its end before the next piece. Raises `MultipartError`."""
         if self._rest:
             data = self._rest + data
+        if not self._begun:
+            before = opened(self._boundary, data[2:])
+            if before is None:
+                self._rest = data
+                return
+            self._begun = True
+            data = data[:2] + before + data[2:]
         whole = len(data)
         for kind, start, end, last in self._scanner.scan(data):
             if kind != PART:
