@@ -1,6 +1,6 @@
 """Write the stub package with which type checkers resolve `import tornado` where only tornadolike is installed.
 
-    python .ci/stubs.py          # into stubs/tornado-stubs
+    python .ci/stubs.py          # into .ci/tornado-stubs
     python .ci/stubs.py --check  # exit status 1 if what is there is not what would be written
 
 Each module re-exports ours: all public names, the private ones that are known to be used, and those that Tornado's module only imports.
@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE, STUBS = ROOT / "tornadolike", ROOT / "stubs" / "tornado-stubs"
+PACKAGE, STUBS = ROOT / "tornadolike", ROOT / ".ci" / "tornado-stubs"
 sys.path.insert(0, str(ROOT))
 
 from tornadolike import _imported_names  # noqa: E402 - of this checkout

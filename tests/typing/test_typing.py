@@ -65,7 +65,7 @@ def test_as_with_tornado(of_tornadolike: list[str], tmp_path: Path) -> None:
 
 def test_with_the_stubs_import_tornado_gives_the_same(of_tornadolike: list[str], tmp_path: Path) -> None:
     """Where only tornadolike is installed; the wheel has them as ``tornado-stubs``."""
-    stubs = PACKAGES / "stubs" / "tornado-stubs"
+    stubs = PACKAGES / ".ci" / "tornado-stubs"
     if not stubs.is_dir():
         pytest.skip("needs the checkout")
     found = findings(tmp_path / "stubs", "tornado", tmp_path / "cache", stubs)
