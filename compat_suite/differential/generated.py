@@ -111,7 +111,8 @@ def _conversation(draw: Any) -> Drawn:
 
 def _broken(draw: Any) -> Drawn:
     """A request in which a byte is put in, taken out or changed in its head."""
-    text = draw(_request())
+    # Not in HTTP/1.0, whose connection closes: what a broken length leaves behind is logged by Tornado, and not looked at here.
+    text = draw(_request()).replace("HTTP/1.0\r\n", "HTTP/1.1\r\n")
     place = draw(st.integers(0, max(0, text.index("\r\n\r\n"))))
     byte = draw(st.sampled_from([" ", ":", "\t", "\x00", "a", "\x7f", "\xe9", "/", ","]))
     how = draw(st.sampled_from(["in", "out", "change"]))
