@@ -199,7 +199,12 @@ class Server:
                 time.sleep(0.01)
 
     def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
+        """Returns when all of its threads have stopped: one may be about to answer."""
+        end = time.monotonic() + 10
+        for pid in self._signal(signal.SIGSTOP):
+            while any(_state(thread) not in "Tt" for thread in Path(f"/proc/{pid}/task").iterdir()):
+                assert time.monotonic() < end, "it does not stop"
+                time.sleep(0.001)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
@@ -210,12 +215,23 @@ class Server:
             self.process.wait()
             self.process = None
 
-    def _signal(self, number: int) -> None:
+    def _signal(self, number: int) -> list[int]:
         assert self.process is not None
         children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], check=False, capture_output=True, text=True)
+        signalled = []
         for pid in [self.process.pid, *map(int, children.stdout.split())]:  # PostgreSQL's are in sessions of their own
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
+                signalled.append(pid)
+        return signalled
+
+
+def _state(thread: Path) -> str:
+    """The letter that Linux gives for what a thread does; T where it has ended meanwhile."""
+    try:
+        return (thread / "stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return "T"
 
 
 def tool(*names: str) -> str:
