@@ -98,7 +98,9 @@ def _multipart(draw: Any) -> str:
 
 @st.composite
 def _conversation(draw: Any) -> Drawn:
-    text = "".join(draw(st.lists(_request(), min_size=1, max_size=3)))
+    *before, last = draw(st.lists(_request(), min_size=1, max_size=3))
+    # Behind a request in HTTP/1.0, whose connection closes, nothing is served here.
+    text = "".join([*(one.replace("HTTP/1.0\r\n", "HTTP/1.1\r\n") for one in before), last])
     cuts = sorted(draw(st.lists(st.integers(0, len(text)), max_size=5)))
     pieces = [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]
     chosen = draw(
@@ -126,7 +128,9 @@ _TAG = f'"{hashlib.sha512(b"0123456789").hexdigest()}"'
 _TAGS = st.sampled_from([_TAG, f"W/{_TAG}", '"other"', "*", "", "bare"])
 _NUMBERS = st.sampled_from(["", "0", "3", "9", "10", "11", "-1", "x", "99999999999999999999"])
 _CONDITIONS = (
-    st.builds("Range: {}={}-{}".format, st.sampled_from(["bytes", "bytes", "bytes", "lines"]), _NUMBERS, _NUMBERS)
+    st.builds("Range: {}={}-{}".format, st.sampled_from(["bytes", "bytes", "bytes", "lines"]), _NUMBERS, _NUMBERS).filter(
+        lambda field: "--" not in field  # a suffix of minus one byte, which Tornado answers
+    )
     | st.builds("If-None-Match: {}".format, st.lists(_TAGS, min_size=1, max_size=3).map(", ".join))
     | st.builds("If-Modified-Since: {}".format, _TIMES)
 )
