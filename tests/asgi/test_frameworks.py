@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import re
 import sys
-from collections.abc import AsyncIterator, Callable
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,15 @@ from tornadolike.httpclient import AsyncHTTPClient
 from tornadolike.websocket import websocket_connect
 
 Serve = Callable[..., Site]
+
+
+@pytest.fixture(autouse=True)
+def temporary_files_of_frameworks() -> Iterator[None]:
+    """Some leave a spooled file of a request to the garbage collector; what that says must not meet another test."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 class Home(web.RequestHandler):

@@ -170,7 +170,8 @@ def test_the_second_signal_ends_workers_and_their_parent_at_once(run: Any) -> No
     program.process.terminate()
     assert program.process.wait(20) == -signal.SIGTERM
     assert everything(client) == b""
-    assert "cleaned up" not in program.out.read()  # which ends only when the workers have ended too
+    # The output ends only when the workers have ended too. The one that is asked nothing may be through with its drain before.
+    assert program.out.read().count("cleaned up") <= 1
 
 
 def test_drain_has_an_end(run: Any) -> None:
