@@ -94,6 +94,13 @@ def no_continue_for_nothing(script: Script, request: Any, theirs: Seen, own: See
     return None
 
 
+@declared("Expect: no 100 within an answer that has begun")
+def no_continue_within_an_answer(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if _is(request, "expect") and request.how == "prepare flushes" and _CONTINUE not in own.received:
+        return theirs._replace(received=theirs.received.replace(_CONTINUE, "", 1))
+    return None
+
+
 @declared("pipelining: a request behind one that closes the connection does not run its handler", parts=True)
 def behind_the_last(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     last = isinstance(request, Request) and (
