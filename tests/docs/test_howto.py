@@ -43,7 +43,9 @@ async def test_cors(samples: Samples, serve: Any, logs: Any) -> None:
 
 
 def test_logging_is_configured() -> None:
-    text = "\n".join(re.findall(r"^```python\n(.*?)^```$", (DOCS / "howto" / "logging.md").read_text(encoding="utf-8"), re.S | re.M))
+    text = "\n".join(
+        re.findall(r"^```python\n(.*?)^```$", (DOCS / "howto" / "logging.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    )
     text += (
         "\nlogging.config.dictConfig(CONFIG)\n"
         "logging.getLogger('shop').info('seen')\nlogging.getLogger('shop').debug('unseen')\n"
@@ -71,7 +73,7 @@ async def test_shutdown(samples: Samples) -> None:
     told, sockets = asyncio.Event(), netutil.bind_sockets(0, "127.0.0.1")
     serving = asyncio.create_task(page.serve(sockets, told))
     client = AsyncHTTPClient(force_instance=True)
-    url = "http://127.0.0.1:{}/".format(sockets[0].getsockname()[1])
+    url = f"http://127.0.0.1:{sockets[0].getsockname()[1]}/"
     assert (await client.fetch(url)).body == b"stored"
     running = asyncio.ensure_future(client.fetch(url))
     entered = asyncio.Event()
@@ -100,8 +102,10 @@ async def test_gunicorn(samples: Samples, serve: Any) -> None:
 def test_pytest(tmp_path: Path) -> None:
     """The page's tests pass as they stand, with the page's configuration."""
     text = (DOCS / "howto" / "pytest.md").read_text(encoding="utf-8")
-    (tmp_path / "test_it.py").write_text("\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.S | re.M)), encoding="utf-8")
-    (tmp_path / "pyproject.toml").write_text("\n".join(re.findall(r"^```toml\n(.*?)^```$", text, re.S | re.M)), encoding="utf-8")
+    (tmp_path / "test_it.py").write_text("\n".join(re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)), encoding="utf-8")
+    (tmp_path / "pyproject.toml").write_text(
+        "\n".join(re.findall(r"^```toml\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)), encoding="utf-8"
+    )
     environment = {**os.environ, "PYTHONPATH": str(DOCS.parent), "TORNADOLIKE_AS_TORNADO": "1"}
     (tmp_path / "sitecustomize.py").write_text("import tornadolike; tornadolike.install_as_tornado()", encoding="utf-8")
     environment["PYTHONPATH"] = os.pathsep.join([str(tmp_path), str(DOCS.parent)])
@@ -191,7 +195,7 @@ def test_every_setting_is_on_the_page() -> None:
 def test_every_public_name_of_web_is_on_its_page() -> None:
     """The page groups them, so that one that is new could be forgotten."""
     text = (DOCS / "reference" / "web.rst").read_text(encoding="utf-8")
-    listed = set(re.findall(r"^ *\.\. auto\w+:: (?:tornadolike\.web\.)?([\w.]+)", text, re.M))
+    listed = set(re.findall(r"^ *\.\. auto\w+:: (?:tornadolike\.web\.)?([\w.]+)", text, re.MULTILINE))
     grouped = (web.RequestHandler,)
     for name, value in vars(web).items():
         if not name.startswith("_") and isinstance(value, type) and value.__module__ == web.__name__:
@@ -200,4 +204,3 @@ def test_every_public_name_of_web_is_on_its_page() -> None:
         for name, value in vars(owner).items():
             if not name.startswith("_") and (callable(value) or isinstance(value, property | classmethod | staticmethod)):
                 assert f"{owner.__name__}.{name}" in listed, name
-
