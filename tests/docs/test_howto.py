@@ -204,3 +204,13 @@ def test_every_public_name_of_web_is_on_its_page() -> None:
         for name, value in vars(owner).items():
             if not name.startswith("_") and (callable(value) or isinstance(value, property | classmethod | staticmethod)):
                 assert f"{owner.__name__}.{name}" in listed, name
+
+
+def test_the_house_of_compat_suite_names_every_part() -> None:
+    page = (DOCS / "design" / "compat_suite.md").read_text(encoding="utf-8")
+    suite = DOCS.parent / "compat_suite"
+    if not suite.is_dir():
+        pytest.skip("needs the checkout")
+    parts = [path for path in suite.iterdir() if path.is_dir() and (path / "__init__.py").exists() or path.suffix == ".py"]
+    assert len(parts) > 15
+    assert [path.stem for path in parts if path.stem not in ("__init__",) and path.stem not in page] == []
