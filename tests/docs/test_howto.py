@@ -211,6 +211,6 @@ def test_the_house_of_compat_suite_names_every_part() -> None:
     suite = DOCS.parent / "compat_suite"
     if not suite.is_dir():
         pytest.skip("needs the checkout")
-    parts = [path for path in suite.iterdir() if path.is_dir() and (path / "__init__.py").exists() or path.suffix == ".py"]
+    parts = [path for path in suite.iterdir() if (path.is_dir() and (path / "__init__.py").exists()) or path.suffix == ".py"]
     assert len(parts) > 15
-    assert [path.stem for path in parts if path.stem not in ("__init__",) and path.stem not in page] == []
+    assert [path.stem for path in parts if path.stem != "__init__" and path.stem not in page] == []
