@@ -13,6 +13,7 @@ import contextvars
 import io
 import re
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from time import monotonic
 from types import CoroutineType, FunctionType
@@ -57,6 +58,7 @@ _REFUSALS = {
 # Statuses of responses which may have a body, and end no connection.
 _ORDINARY_STATUS = frozenset(range(200, 600)) - {204, 304}
 _TURNS_TO_ANSWER = 8  # for a handler that waits for nothing but its turn, after the client's end of input
+_SECONDS_TO_ANSWER = 5.0  # for one that waits, where others were asked for behind it
 _CONTINUE = b"HTTP/1.1 100 (Continue)\r\n\r\n"
 
 # Why a connection is not read for the moment.
@@ -1060,6 +1062,7 @@ class _ServerSession:
         "_clean_context",
         "_deadline",
         "_delegate",
+        "_end_timer",
         "_gate",
         "_head_seconds",
         "_idle_timer",
@@ -1089,6 +1092,7 @@ class _ServerSession:
         self._winding_down = False
         self._lent = False  # a handler reads the stream itself
         self._input_ended = False  # the client sends no more
+        self._end_timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop = stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
         # The loop's time at which the next head has to be complete.
         self._deadline = 0.0
@@ -1149,11 +1153,17 @@ class _ServerSession:
     def _end_of_input(self, turns: int) -> None:
         """The client sends no more, and may wait for answers even so: to all that it asked, but for the last only if one has begun.
 
-        For it may as well be gone, which looks the same, and then a handler that waits for something has to hear of it.
+        For it may as well be gone, which looks the same, and then a handler that waits for something has to hear of it: at once where it
+        is the last, after some seconds where others wait behind it.
         """
         exchange, engine = self.exchange, self.engine
-        if self._delegate is None or (engine.waiting_bytes and (exchange is None or engine.peer is DONE)):
-            return  # the next request is served, or this one, and then we come back here
+        if self._delegate is None:
+            return
+        if engine.waiting_bytes and (exchange is None or engine.peer is DONE):
+            # The next request is served, or this one, and then we come back here.
+            if exchange is not None and self._end_timer is None:
+                self._end_timer = self._loop.call_later(_SECONDS_TO_ANSWER, self._on_end_timer, weakref.ref(exchange))
+            return
         if exchange is not None and engine.peer is DONE:
             if engine.own is not IDLE and engine.may_bypass(1):
                 return
@@ -1161,6 +1171,14 @@ class _ServerSession:
                 self._loop.call_soon(self._end_of_input, turns - 1, context=self._clean_context)
                 return
         self.stream._close_when_written()
+
+    def _on_end_timer(self, waiting: "weakref.ref[HTTP1Connection]") -> None:
+        self._end_timer = None
+        exchange = self.exchange
+        if exchange is None or exchange is not waiting():
+            self._end_of_input(0)
+        elif self.engine.own is IDLE:
+            self.stream._close_when_written()
 
     def stream_closed(self) -> None:
         exchange = self.exchange
@@ -1203,8 +1221,8 @@ class _ServerSession:
         engine = self.engine
         if self.exchange is None and self._delegate is not None and engine.waiting_bytes:
             self.data_received(b"")
-        if engine.waiting_bytes <= engine.max_head_bytes:
-            self._gate.release(_AHEAD)
+        if engine.waiting_bytes <= engine.max_head_bytes or engine.peer is not DONE:
+            self._gate.release(_AHEAD)  # what waits behind a head is its body, which the exchange asks for as fast as it goes
         if self._input_ended:
             self._end_of_input(_TURNS_TO_ANSWER)
 
@@ -1227,6 +1245,8 @@ class _ServerSession:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
+        if self._end_timer is not None:
+            self._end_timer.cancel()
         self._server._session_ended()
         delegate.on_close(self._server)
 
