@@ -14,11 +14,12 @@ Neither needs a package beyond tornadolike. This module is not in Tornado 6.6.
 """
 
 import asyncio
+import contextlib
 import inspect
 import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal
+from typing import Any, Literal, cast
 from weakref import WeakSet, ref
 
 from tornadolike import httpserver, httputil, websocket
@@ -289,11 +290,14 @@ class ASGIContainer(httputil.HTTPServerConnectionDelegate):
 
     def start_request(self, server_conn: object, request_conn: httputil.HTTPConnection) -> httputil.HTTPMessageDelegate:
         """The delegate that runs the application for one request."""
-        self._serve_for(server_conn)
+        if getattr(server_conn, "_asgi_container", None) is not self:
+            self._serve_for(server_conn)
         return Chooser(self, server_conn, request_conn)
 
     def _serve_for(self, server_conn: object) -> None:
         """Note the server of a connection, if we do not know it yet."""
+        with contextlib.suppress(AttributeError):
+            cast(Any, server_conn)._asgi_container = self  # so that its next request need not ask
         server = server_conn if isinstance(server_conn, ASGIAdapter) else httpserver._server_of(server_conn)
         if server is None or server is self._latest_server():
             return

@@ -4,13 +4,13 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Protocol, cast
 
 import tornadolike
 from tornadolike import httputil, websocket
 from tornadolike._asgi import messages, scopes
-from tornadolike._asgi.interface import ASGIApplication, ClientDisconnected, Scope
+from tornadolike._asgi.interface import ASGIApplication, ClientDisconnected, Message, Scope
 from tornadolike._asgi_mounted.life import Life, settle
 from tornadolike._http.grammar import WIRE_SPELLINGS
 from tornadolike._http.log_text import one_line
@@ -49,10 +49,6 @@ class Call(httputil.HTTPMessageDelegate):
         self._server_connection = server_conn
         self._connection = request_conn
 
-    def begin(self, line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, pairs: scopes.Pairs) -> Awaitable[None] | None:
-        """The head has come: start the application. Returns what the body has to wait for."""
-        raise NotImplementedError
-
     def client_left(self) -> None:
         """The client is gone."""
         if self._waits_for_start and self.task is not None:
@@ -66,7 +62,9 @@ class Call(httputil.HTTPMessageDelegate):
         self._line = line
         self._began = time.monotonic()
         connection, container = self._connection, self._container
-        root_path = getattr(connection, "_root_path", "") + container.root_path
+        root_path = container.root_path
+        if before := getattr(connection, "_root_path", ""):
+            root_path = before + root_path
         scope = scopes.scope(kind, line, pairs, _ends(self._server_connection, connection), root_path)
         connection.set_close_callback(self.client_left)
         container._running.add(self)
@@ -92,12 +90,11 @@ class Call(httputil.HTTPMessageDelegate):
     def _answer(self, status: int) -> None:
         raise NotImplementedError
 
-    def _write_head(self, head: messages.Head, chunk: bytes, is_whole: bool) -> "Future[None]":
+    def _write_head(self, head: messages.Head, shared: ResponseHead | None, chunk: bytes, is_whole: bool) -> "Future[None]":
         """Send the head with the first piece of the body; with a length, where that is known only now."""
         status, pairs, length, _, _ = head
         if length is None and is_whole and status not in _WITHOUT_LENGTH and self._line.method != "HEAD":
             length = len(chunk)
-        shared = _shared_head(head)
         if shared is None:
             headers = httputil.HTTPHeaders._from_wire([*pairs, *_own_fields(head, int(time.time()))])
             if length is not None:
@@ -109,6 +106,10 @@ class Call(httputil.HTTPMessageDelegate):
         line = httputil._STANDARD_START_LINES.get(status) or httputil.ResponseStartLine("", status, "Unknown")
         written: Future[None] = self._connection.write_headers(line, headers, chunk)
         return written
+
+    def _write_plain(self, status: int) -> None:
+        head, text = plain(status)
+        self._write_head(head, shared_head(head), text, True)
 
     def _wake(self) -> None:
         waiter, self._waiter = self._waiter, None
@@ -144,29 +145,55 @@ def _own_fields(head: messages.Head, now: int) -> messages.Pairs:
     return fields if head.has_date else [*fields, (b"date", httputil.format_timestamp(now).encode())]
 
 
-# Heads of one second, serialised, by what applications sent. Replaced as a whole: other threads may have loops, too.
-_heads: tuple[int, dict[tuple[tuple[bytes, bytes], ...], ResponseHead]] = (-1, {})
+# What applications have said in this second, read and serialised: they send few different heads. ``known`` has them as they were sent,
+# ``shared`` without what is different for each. Both are replaced as a whole: other threads may have loops, too.
+class _Heads:
+    def __init__(self, second: int) -> None:
+        self.second = second
+        self.known: dict[Any, tuple[messages.Head, ResponseHead | None]] = {}
+        self.shared: dict[tuple[tuple[bytes, bytes], ...], ResponseHead] = {}
+
+
+_heads = _Heads(-1)
 _MAX_HEADS = 64
 
 
-def _shared_head(head: messages.Head) -> ResponseHead | None:
-    """A head which other responses have, too, since applications send few different ones; None where a name repeats."""
+def read_head(message: Message) -> tuple[messages.Head, ResponseHead | None]:
+    """Read ``http.response.start``: the head, and what other responses share with it. Raises `messages.MessageError`."""
     global _heads
-    now = int(time.time())
-    second, known = _heads
-    if second != now:
-        known = {}
-        _heads = (now, known)
+    heads, now = _heads, int(time.time())
+    if heads.second != now:
+        heads = _heads = _Heads(now)
+    try:
+        key = message["status"], *message["headers"]
+        found = heads.known.get(key)
+    except (KeyError, TypeError):  # nothing is said, or in a form that cannot be remembered
+        head = messages.response_head(message)
+        return head, shared_head(head)
+    if found is None:
+        head = messages.response_head(message)
+        found = head, shared_head(head)
+        if len(heads.known) < _MAX_HEADS:
+            heads.known[key] = found
+    return found
+
+
+def shared_head(head: messages.Head) -> ResponseHead | None:
+    """A head which other responses have, too; None where a name repeats."""
+    global _heads
+    heads, now = _heads, int(time.time())
+    if heads.second != now:
+        heads = _heads = _Heads(now)
     key = tuple(head.pairs)
-    shared = known.get(key)
+    shared = heads.shared.get(key)
     if shared is None:
-        if len(known) >= _MAX_HEADS:
+        if len(heads.shared) >= _MAX_HEADS:
             return None
         pairs = [*head.pairs, *_own_fields(head, now)]
         values = {WIRE_SPELLINGS[name]: value.decode("latin-1") for name, value in pairs}
         if len(values) < len(pairs):
             return None
-        shared = known[key] = ResponseHead(values)
+        shared = heads.shared[key] = ResponseHead(values)
     return shared
 
 
@@ -189,7 +216,9 @@ def _comes_of_leaving(error: BaseException) -> bool:
 
 def _ends(server_conn: object, connection: Any) -> tuple[str, Any, Any]:
     """Scheme, client and server for a scope."""
-    server = getattr(server_conn, "_asgi_server", None) or _server_address(server_conn, connection)
+    server = getattr(server_conn, "_asgi_server", None)
+    if server is None:
+        server = _server_address(server_conn, connection)
     context: Any = getattr(connection, "context", None)
     try:
         address, remote_ip, protocol = context.address, context.remote_ip, context.protocol

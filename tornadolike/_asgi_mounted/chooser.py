@@ -11,6 +11,8 @@ from tornadolike._asgi_mounted.http_call import HTTPCall
 from tornadolike._asgi_mounted.websocket_call import WebSocketCall
 from tornadolike._websocket import handshake
 
+_SPECIAL = frozenset((b"upgrade", b"expect"))
+
 
 class Chooser(httputil.HTTPMessageDelegate):
     """Stands in until the head has come, which says whether it is a WebSocket."""
@@ -28,17 +30,25 @@ class Chooser(httputil.HTTPMessageDelegate):
         line = cast(httputil.RequestStartLine, start_line)
         wire = headers._pairs
         pairs = scopes.fields(headers.get_all()) if wire is None else [(name.lower(), value.strip(b" \t")) for name, value in wire]
-        if line.method == "GET" and b"upgrade" in [name for name, _ in pairs] and _asks_for_websocket(line, headers):
-            socket = self._call = WebSocketCall(self._container, *self._connections)
-            refusal = _refusal_of(headers)
-            if refusal is not None:
-                socket._line = line
-                socket._began = time.monotonic()
-                socket.respond(*refusal)
-                return None
-            return socket.begin(line, headers, pairs)
-        call = self._call = HTTPCall(self._container, *self._connections)
-        return call.begin(line, headers, pairs)
+        upgrades = expects = False
+        for name, _ in pairs:
+            if name in _SPECIAL:
+                upgrades = upgrades or name == b"upgrade"
+                expects = expects or name == b"expect"
+        if not (upgrades and _asks_for_websocket(line, headers)):
+            call = HTTPCall(self._container, *self._connections)
+            self._call = call
+            return call.begin(line, pairs, expects)
+        socket = WebSocketCall(self._container, *self._connections)
+        self._call = socket
+        refusal = _refusal_of(headers)
+        if refusal is None:
+            socket.begin(line, headers, pairs)
+        else:
+            socket._line = line
+            socket._began = time.monotonic()
+            socket.respond(*refusal)
+        return None
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         return self._call.data_received(chunk)
@@ -51,7 +61,7 @@ class Chooser(httputil.HTTPMessageDelegate):
 
 
 def _asks_for_websocket(line: httputil.RequestStartLine, headers: httputil.HTTPHeaders) -> bool:
-    return handshake.check_upgrade(line.version, headers["Upgrade"], headers.get("Connection")) is None
+    return line.method == "GET" and handshake.check_upgrade(line.version, headers["Upgrade"], headers.get("Connection")) is None
 
 
 def _refusal_of(headers: httputil.HTTPHeaders) -> tuple[messages.Head, bytes] | None:

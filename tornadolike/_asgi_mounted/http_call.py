@@ -6,8 +6,9 @@ from collections.abc import Awaitable
 from tornadolike import httputil, iostream
 from tornadolike._asgi import messages, scopes
 from tornadolike._asgi.interface import ClientDisconnected, Message, Scope
-from tornadolike._asgi_mounted.call import Call, plain
+from tornadolike._asgi_mounted.call import Call, read_head
 from tornadolike._asgi_mounted.life import settle
+from tornadolike._http.response_head import ResponseHead
 from tornadolike.concurrent import Future
 from tornadolike.log import app_log
 
@@ -29,15 +30,16 @@ class HTTPCall(Call):
     _left = False  # the client has gone, or shall seem to have
     _cut = False  # nothing can be sent any more
     _head: messages.Head | None = None
+    _shared: ResponseHead | None = None  # what is sent of it that other responses have, too
     _begun = False  # the head is sent
     _complete = False
 
     _chunks: list[bytes] | None = None
 
-    def begin(self, line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, pairs: scopes.Pairs) -> Awaitable[None] | None:
+    def begin(self, line: httputil.RequestStartLine, pairs: scopes.Pairs, expects: bool) -> Awaitable[None] | None:
         """Start the application; where the client waits for ``100 Continue``, it gets that when the application asks for the body."""
         self._start("http", line, pairs)
-        if "Expect" in headers:
+        if expects:
             self._interest = Future()
         return self._interest
 
@@ -130,7 +132,7 @@ class HTTPCall(Call):
     def _answer(self, status: int) -> None:
         if not self._cut:
             self._complete = True
-            self._write_head(*plain(status), True)
+            self._write_plain(status)
             self._connection.finish()
             self._log(status)
 
@@ -164,7 +166,7 @@ class HTTPCall(Call):
         elif kind == "http.response.start":
             if self._head is not None:
                 raise messages.MessageError("http.response.start was sent before")
-            self._head = messages.response_head(message)
+            self._head, self._shared = read_head(message)
         else:
             raise messages.MessageError(f"not a message of a response: {kind!r}")
 
@@ -180,7 +182,7 @@ class HTTPCall(Call):
         try:
             if not self._begun:
                 self._begun = True
-                written = self._write_head(head, chunk, not more)
+                written = self._write_head(head, self._shared, chunk, not more)
             elif chunk:
                 written = connection.write(chunk)
             if not more:

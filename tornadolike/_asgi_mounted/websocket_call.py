@@ -2,13 +2,12 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
 from typing import Any, cast
 
 from tornadolike import httputil, websocket
 from tornadolike._asgi import messages, scopes
 from tornadolike._asgi.interface import ClientDisconnected, Message, Scope
-from tornadolike._asgi_mounted.call import Call, Container, plain
+from tornadolike._asgi_mounted.call import Call, Container, plain, shared_head
 from tornadolike._asgi_mounted.life import settle
 from tornadolike._websocket import handshake
 from tornadolike.concurrent import Future
@@ -45,11 +44,10 @@ class WebSocketCall(Call):
         self._received: deque[str | bytes] = deque()
         self._carrying: asyncio.Task[None] | None = None
 
-    def begin(self, line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, pairs: scopes.Pairs) -> Awaitable[None] | None:
+    def begin(self, line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, pairs: scopes.Pairs) -> None:
         """Start the application, which will agree to the WebSocket or refuse it."""
         self._headers = headers
         self._start("websocket", line, pairs)
-        return None
 
     def client_left(self) -> None:
         super().client_left()
@@ -102,7 +100,7 @@ class WebSocketCall(Call):
         """Answer with a response, in place of a WebSocket."""
         self._refused = True
         if not self._over:
-            self._write_head(head, body, True)
+            self._write_head(head, shared_head(head), body, True)
             self._connection.finish()
             self._log(head.status)
 
@@ -197,7 +195,8 @@ class WebSocketCall(Call):
         if agreement.deflate is not None:
             protocol._create_compressors(agreement.deflate)
         connection = self._connection
-        self._write_head(messages.Head(101, pairs, None, False, False), b"", False)
+        head = messages.Head(101, pairs, None, False, False)
+        self._write_head(head, None, b"", False)
         connection.finish()
         self._log(101)
         protocol.stream = connection.detach()
