@@ -16,6 +16,7 @@ Neither needs a package beyond tornadolike. This module is not in Tornado 6.6.
 import asyncio
 import contextlib
 import contextvars
+import functools
 import inspect
 import logging
 import os
@@ -252,7 +253,7 @@ class _Carrier(httputil.HTTPConnection):
     def _tell_of_close(self) -> None:
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
-            self._call_later(callback)
+            self._call_later(functools.partial(httputil._run_close_callback, callback))
 
     def _call_later(self, function: Callable[[], object]) -> None:
         """Call what belongs to the application, in the request's context, which may be entered at the moment."""
