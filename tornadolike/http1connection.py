@@ -628,7 +628,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
             try:
-                callback()
+                httputil._run_close_callback(callback)
             except (Exception, asyncio.CancelledError):
                 app_log.error("Uncaught exception", exc_info=True)
 
