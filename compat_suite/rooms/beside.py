@@ -12,6 +12,7 @@ rounds. CPU is that of the server processes, the broker's apart. The environment
 import argparse
 import asyncio
 import contextlib
+import itertools
 import os
 import socket
 import statistics
@@ -27,16 +28,24 @@ from compat_suite.rooms.members import CLOSE, TEXT, Check, Member
 from compat_suite.rooms.servers import CannotRun, broker, free_port
 
 _PROGRAMS = Path(__file__).with_name("programs")
-_REQUIRES = ["channels[daphne]>=4.3,<5", "channels-redis>=4.3,<5", "uvicorn[standard]>=0.40,<1", "python-socketio>=5.15,<6", "redis[hiredis]>=6,<9"]
+_REQUIRES = [
+    "channels[daphne]>=4.3,<5",
+    "channels-redis>=4.3,<5",
+    "uvicorn[standard]>=0.40,<1",
+    "python-socketio>=5.15,<6",
+    "redis[hiredis]>=6,<9",
+]
 _MARK = b"mmmm"
-_TICKS = os.sysconf("SC_CLK_TCK")
 OURS = ("broadcast", "hub")
 OTHERS = ("channels", "daphne", "socketio")
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--beside", metavar="NAMES", type=_names, help=f"measure CPU beside these: {', '.join(OTHERS)}; or `-`: beside nothing but ourselves"
+        "--beside",
+        metavar="NAMES",
+        type=_names,
+        help=f"measure CPU beside these: {', '.join(OTHERS)}; `-`: only ourselves",
     )
     parser.add_argument("--rounds", type=int, default=5, help="of --beside")
     parser.add_argument("--messages", type=int, default=20, help="of --beside: in each room, in each round")
@@ -91,13 +100,21 @@ class Listener(Member):
         if not self.socketio:
             self.joined.set_result(None)
 
+    async def enter(self) -> None:
+        """Connect, and again where the server takes too long for its own taste."""
+        while True:
+            with contextlib.suppress(ConnectionError):
+                await self.connect()
+                await self.joined
+                return
+
     @property
     def path(self) -> str:
         return f"/socket.io/?EIO=4&transport=websocket&room={self.room}" if self.socketio else f"/{self.room}"
 
     def frame(self, opcode: int, content: bytes) -> None:
-        if opcode == CLOSE:
-            raise AssertionError(f"{self.candidate.name} closed: {content!r}")
+        if opcode == CLOSE and self.transport is not None:
+            self.transport.close()
         if opcode != TEXT:
             return
         if _MARK in content:
@@ -131,7 +148,17 @@ def _serving(name: str, arguments: argparse.Namespace, url: str, environment: en
         for _ in range(1 if name == "broadcast" else arguments.processes):
             port = free_port()
             commands = {
-                "channels": ["-m", "uvicorn", "--port", str(port), "--log-level", "error", "--backlog", "4096", "channels_rooms:application"],
+                "channels": [
+                    "-m",
+                    "uvicorn",
+                    "--port",
+                    str(port),
+                    "--log-level",
+                    "error",
+                    "--backlog",
+                    "4096",
+                    "channels_rooms:application",
+                ],
                 "daphne": ["-m", "daphne", "-p", str(port), "-v", "0", "channels_rooms:application"],
             }
             command = [python, *commands.get(name, [str(_PROGRAMS / f"{name}_rooms.py")])]
@@ -162,8 +189,8 @@ def _wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
 
 
 def _cpu(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / _TICKS
+    """Seconds on a processor, of all threads."""
+    return sum(int(task.read_text().split()[0]) for task in Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
 async def _measure(candidates: list[Candidate], arguments: argparse.Namespace, broker_pid: int) -> None:
@@ -173,8 +200,7 @@ async def _measure(candidates: list[Candidate], arguments: argparse.Namespace, b
             candidate.members.append(Listener(candidate, number % arguments.rooms, port))
         for begin in range(0, arguments.sockets, 50):
             some = candidate.members[begin : begin + 50]
-            await asyncio.gather(*(member.connect() for member in some))
-            await asyncio.gather(*(member.joined for member in some))
+            await asyncio.gather(*(member.enter() for member in some))
         await asyncio.sleep(1)
         await _round(candidate, arguments, 3)  # to get warm
     for number in range(arguments.rounds):
@@ -196,8 +222,9 @@ async def _round(candidate: Candidate, arguments: argparse.Namespace, messages: 
     tick = time.monotonic()
     for number in range(messages):
         for room in range(arguments.rooms):
-            members[(room + arguments.rooms * number) % len(members)].say(number)
-        candidate.expected += len(members)
+            speakers = itertools.islice(itertools.cycle(members), room + arguments.rooms * number, None, arguments.rooms)
+            next(member for member in speakers if member.transport is not None).say(number)
+        candidate.expected += sum(member.transport is not None for member in members)
         tick += interval
         await asyncio.sleep(max(0.0, tick - time.monotonic()))
     before, since = -1, time.monotonic()
@@ -209,11 +236,14 @@ async def _round(candidate: Candidate, arguments: argparse.Namespace, messages: 
 
 def _report(candidates: list[Candidate]) -> int:
     figures: dict[str, Any] = {candidate.name: statistics.median(candidate.costs) for candidate in candidates}
-    print("| rooms on | server CPU for a message delivered, us: median (least) | to ours | the broker's CPU, us | delivered |\n|---" + "|---" * 4 + "|")
-    for candidate in candidates:
+    ours, alone = figures["hub"], figures["broadcast"]
+    print("| rooms on | server CPU for a message delivered, us: median (least) | to ours | the broker's CPU, us | delivered | closed |")
+    print("|---" * 6 + "|")
+    for one in candidates:
+        figure = figures[one.name]
         print(
-            f"| {candidate.name} | {figures[candidate.name]:.2f} ({min(candidate.costs):.2f}) | {figures[candidate.name] / figures['hub']:.2f} "
-            f"| {statistics.median(candidate.broker_costs):.2f} | {candidate.delivered} of {candidate.expected} |"
+            f"| {one.name} | {figure:.2f} ({min(one.costs):.2f}) | {figure / ours:.2f} | {statistics.median(one.broker_costs):.2f} "
+            f"| {one.delivered} of {one.expected} | {sum(member.transport is None for member in one.members)} |"
         )
-    enough = figures["hub"] <= 1.2 * figures["broadcast"] and all(figures[name] >= 4 * figures["hub"] for name in figures if name in OTHERS)
+    enough = ours <= 1.2 * alone and all(figures[name] >= 4 * ours for name in figures if name in OTHERS)
     return 0 if enough else 1

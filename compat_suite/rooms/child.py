@@ -89,7 +89,9 @@ def listen(hub: Hub, options: dict[str, Any]) -> int:
     settings: dict[str, Any] = {}
     if options["overflow"]:
         settings = {"websocket_max_queued_bytes": _QUEUED_BYTES, "websocket_overflow": options["overflow"]}
-    server = Application(routes, log_function=lambda handler: None, **settings).listen(options.get("port", 0), options["host"], backlog=4096)
+    server = Application(routes, log_function=lambda handler: None, **settings).listen(
+        options.get("port", 0), options["host"], backlog=4096
+    )
     sock: socket.socket = next(iter(server._sockets.values()))
     if options["overflow"]:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SMALL_BUFFER)  # else the kernel takes megabytes for who does not read

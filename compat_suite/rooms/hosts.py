@@ -1,7 +1,7 @@
 """Two hosts with a cable between them: network namespaces of Linux. Needs root.
 
-From here each host is reached over a link of its own; the cable goes through a third namespace, whose bridge is the wall socket: a port that
-is taken out of it cuts the cable without either host being told.
+From here each host is reached over a link of its own; the cable goes through a third namespace, whose bridge is the wall socket: a port
+that is taken out of it cuts the cable without either host being told.
 """
 
 import contextlib

@@ -241,9 +241,11 @@ async def _counted(address: tuple[str, int], room: int) -> int:
 def _line(arguments: argparse.Namespace, what: str, result: dict[str, Any]) -> str:
     slow = result["slow"]
     about_slow = f", slow: {slow['members']}, closed {slow['closed']}, dropped {slow['lost']}" if slow["members"] else ""
+    cost = result["cpu"] / max(1, result["received"]) * 1e6
     return (
-        f"{arguments.sockets} WebSockets in {arguments.processes} processes, {arguments.rooms} rooms, {arguments.broker}, {arguments.loop}, "
-        f"disturbed: {what}; {result['published']} published in {result['seconds']:.1f} s, {result['received']} received, "
+        f"{arguments.sockets} WebSockets in {arguments.processes} processes, {arguments.rooms} rooms, {arguments.broker}, "
+        f"{arguments.loop}, disturbed: {what}; {result['published']} published in {result['seconds']:.1f} s, "
+        f"{result['received']} received, "
         f"lost {result['lost']}, doubled {result['doubled']}; reported lost {result['reported']} by {result['gaps']} gaps; "
-        f"came back {result['came back']}{about_slow}; server CPU {result['cpu'] / max(1, result['received']) * 1e6:.1f} us a message received"
+        f"came back {result['came back']}{about_slow}; server CPU {cost:.1f} us a message received"
     )

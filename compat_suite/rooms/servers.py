@@ -56,13 +56,19 @@ class BrokerServer:
 
     def start(self) -> None:
         """Returns when it listens."""
-        devnull = subprocess.DEVNULL
-        self.process = subprocess.Popen([*self.prefix, *self.command], stdout=devnull, stderr=devnull, user=self.user, cwd="/")
+        self._launch()
         end = time.monotonic() + _START_SECONDS
         while not self._answers():
-            if self.process.poll() is not None or time.monotonic() > end:
-                raise CannotRun(f"{self.command[0]} does not come to listen")
+            assert self.process is not None
+            if time.monotonic() > end:
+                raise CannotRun(f"{self.command} does not come to listen")
+            if self.process.poll() is not None:
+                self._launch()  # after a kill something of the one before may still be in its way
             time.sleep(0.02)
+
+    def _launch(self) -> None:
+        devnull = subprocess.DEVNULL
+        self.process = subprocess.Popen([*self.prefix, *self.command], stdout=devnull, stderr=devnull, user=self.user, cwd="/")
 
     def _answers(self) -> bool:
         connecting = f"import socket; socket.create_connection(({self.host!r}, {self.port}), 1)"
@@ -82,9 +88,11 @@ class BrokerServer:
     def signal(self, number: int) -> None:
         """To all of its processes."""
         assert self.process is not None
-        pid = self.process.pid
-        children = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], check=False, capture_output=True, text=True)
-        for one in [pid, *map(int, children.stdout.split())]:
+        those = [self.process.pid]
+        for one in those:
+            with contextlib.suppress(OSError):
+                those += map(int, Path(f"/proc/{one}/task/{one}/children").read_text().split())
+        for one in those:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one, number)
 

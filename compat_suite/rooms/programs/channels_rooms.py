@@ -8,8 +8,8 @@ from django.conf import settings
 settings.configure(
     CHANNEL_LAYERS={
         "default": {
-            "BACKEND": os.environ.get("ROOMS_LAYER", "channels_redis.core.RedisChannelLayer"),
-            "CONFIG": {"hosts": [os.environ["ROOMS_BROKER"]], **({} if "pubsub" in os.environ.get("ROOMS_LAYER", "") else {"capacity": 10000})},
+            "BACKEND": "channels_redis.core.RedisChannelLayer",
+            "CONFIG": {"hosts": [os.environ["ROOMS_BROKER"]], "capacity": 10000},
         }
     },
     ALLOWED_HOSTS=["*"],
