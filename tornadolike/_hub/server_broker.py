@@ -207,6 +207,10 @@ class ServerBroker(Broker):
 
     # ---- requests
 
+    @property
+    def waiting(self) -> int:
+        return len(self._in_flight) + len(self._waiting)
+
     def _ask(self, kind: Kind, room: str, *arguments: Any) -> "asyncio.Future[Any]":
         answer: asyncio.Future[Any] = self._loop.create_future()
         if len(self._waiting) >= self._max_queued and kind not in {"locate", "wake"}:  # of those there is one a room
