@@ -110,7 +110,7 @@ async def test_observing(samples: Samples, serve: Any, capsys: Any) -> None:
         await fetch("/hello")
         metrics = (await fetch("/metrics")).body.decode()
     assert (
-        'http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/hello"} 1.0'
+        'http_server_request_duration_seconds_count{error_type="",http_request_method="GET",http_response_status_code="200",http_route="/hello",url_scheme="http"} 1.0'
         in metrics
     )
     text = (DOCS / "observing.md").read_text(encoding="utf-8")
