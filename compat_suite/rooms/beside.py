@@ -33,7 +33,7 @@ _REQUIRES = [
     "channels-redis>=4.3,<5",
     "uvicorn[standard]>=0.40,<1",
     "python-socketio>=5.15,<6",
-    "redis[hiredis]>=6,<9",
+    "redis[hiredis]>=5,<7",
 ]
 _MARK = b"mmmm"
 OURS = ("broadcast", "hub")
@@ -163,9 +163,12 @@ def _serving(name: str, arguments: argparse.Namespace, url: str, environment: en
             }
             command = [python, *commands.get(name, [str(_PROGRAMS / f"{name}_rooms.py")])]
             variables = {**os.environ, "ROOMS_BROKER": url, "ROOMS_PORT": str(port)}
+            quiet = subprocess.DEVNULL
             if name in OURS:
                 variables["PYTHONPATH"] = str(environments.environment.ROOT)
-            candidate.processes.append(subprocess.Popen(command, env=variables, cwd=_PROGRAMS, stdout=subprocess.DEVNULL))
+            candidate.processes.append(
+                subprocess.Popen(command, env=variables, cwd=_PROGRAMS, stdout=quiet, stderr=None if name in OURS else quiet)
+            )
             candidate.ports.append(port)
         for process, port in zip(candidate.processes, candidate.ports, strict=True):
             _wait_for(process, port)
