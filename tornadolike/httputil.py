@@ -1069,6 +1069,18 @@ def _part_names(headers: HTTPHeaders) -> tuple[str, str | None]:
     return name, parameters.get("filename")
 
 
+# Told of each request whose connection is lost before the answer to it is complete: of its handler, or of its delegate while the request
+# itself is still being read.
+_loss_observers: list[Callable[[object], None]] = []
+
+
+def _run_close_callback(callback: Callable[[], None]) -> None:
+    """Call what was given to `HTTPConnection.set_close_callback`."""
+    for observe in _loss_observers:
+        observe(getattr(callback, "__self__", None))
+    callback()
+
+
 @_class_beyond_tornado
 class MultipartDelegate:
     """What `StreamingMultipartFormDataParser` tells of a form; a base class whose methods do nothing. Not in Tornado.

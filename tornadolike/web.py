@@ -1578,6 +1578,8 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         self.execute()
 
     def on_connection_close(self) -> None:
+        for observe in httputil._loss_observers:
+            observe(self)
         if not self.stream_request_body:
             self.chunks = None
             return

@@ -110,7 +110,7 @@ async def test_observing(samples: Samples, serve: Any, capsys: Any) -> None:
         await fetch("/hello")
         metrics = (await fetch("/metrics")).body.decode()
     assert (
-        'http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/hello"} 1.0'
+        'http_server_request_duration_seconds_count{error_type="",http_request_method="GET",http_response_status_code="200",http_route="/hello",url_scheme="http"} 1.0'
         in metrics
     )
     text = (DOCS / "observing.md").read_text(encoding="utf-8")
@@ -304,7 +304,7 @@ def test_dialogues(all_samples: Any) -> None:
 
 
 def test_every_page_with_samples_is_tested(all_samples: Any) -> None:
-    tested = Path(__file__).read_text(encoding="utf-8")
+    tested = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     pages = {page.relative_to(DOCS).as_posix() for page, _, text in all_samples("python") if not text.startswith(">>>")}
     assert [page for page in sorted(pages) if f'samples("{page}")' not in tested and f'samples, "{page}")' not in tested] == []
 
