@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import tempfile
+from typing import Any
 
 import tornado.httpclient
 import tornado.web
@@ -120,9 +121,6 @@ class Hooks(tornado.web.RequestHandler):
 
 
 class Protected(tornado.web.RequestHandler):
-    def check_origin(self) -> None:
-        """Nothing else than the token."""
-
     async def get(self) -> None:
         self.write(self.xsrf_token)
 
@@ -219,7 +217,7 @@ def make_application(directory: str) -> tornado.web.Application:
             file.write((bytes(range(256)) * (size // 256 + 1))[:size])
     with open(os.path.join(directory, "page.html"), "w", encoding="utf-8") as page:
         page.write(PAGE)
-    routes = [
+    routes: list[Any] = [
         (r"/hello", Hello),
         (r"/sync", SyncHello),
         (r"/json", JSON),
