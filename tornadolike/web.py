@@ -52,7 +52,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast, over
 import tornadolike
 import tornadolike.locale
 import tornadolike.netutil
-from tornadolike import _imported_names, _web, escape, gen, httputil, iostream, template
+from tornadolike import _http, _imported_names, _web, escape, gen, httputil, iostream, template
 from tornadolike._http import deadline
 from tornadolike._http import grammar as _ABNF  # noqa: N812
 from tornadolike._http.log_text import one_line
@@ -2335,7 +2335,8 @@ class GZipContentEncoding(OutputTransform):
         *(f"application/{kind}xml" for kind in ("", "atom+", "xhtml+")),
     }
 
-    #: As in `zlib`, 1 (fast) to 9 (small).
+    #: As in `zlib`, 1 (fast) to 9 (small). Where `isal` is installed (``tornadolike[fast]``), levels 1 to 3 are its fastest, 4 to 8 its
+    #: best, which takes an eighth of the time of zlib's 6 for 5 to 30 % more bytes; 9 is always zlib's.
     GZIP_LEVEL = 6
 
     #: Bytes: below this, compression takes more time than it saves.
@@ -2369,7 +2370,7 @@ class GZipContentEncoding(OutputTransform):
         etag = headers.get("Etag", "")
         if etag.startswith('"'):
             headers["Etag"] = f"W/{etag}"  # other bytes than those of the plain form (RFC 9110 §8.8.1)
-        self._compressor = zlib.compressobj(self.GZIP_LEVEL, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+        self._compressor = _http.compression.gzip_compressor(self.GZIP_LEVEL)
         whole = finishing and not (self.__head_only and not chunk)
         chunk = self.transform_chunk(chunk, finishing)
         if "Content-Length" in headers:
