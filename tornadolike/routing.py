@@ -21,7 +21,7 @@ import re
 from collections.abc import Awaitable, Sequence
 from functools import partial
 from re import Pattern
-from typing import Any, Union, cast
+from typing import Any, Union
 
 from tornadolike import _imported_names, httputil
 from tornadolike._web import url_patterns
@@ -72,7 +72,7 @@ class _RoutingDelegate(httputil.HTTPMessageDelegate):
     ) -> Awaitable[None] | None:
         server_conn, request_conn = self.connections
         request = httputil.HTTPServerRequest(
-            start_line=cast("httputil.RequestStartLine", start_line),
+            start_line=start_line,  # type: ignore[arg-type]  # a request's
             headers=headers,
             connection=request_conn,
             server_connection=server_conn,
