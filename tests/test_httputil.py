@@ -11,12 +11,13 @@ import warnings
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, ClassVar
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tornadolike import httputil
+from tornadolike import http1connection, httputil
 from tornadolike.httputil import (
     HTTPFile,
     HTTPHeaders,
@@ -381,6 +382,11 @@ class TestRequest:
             made = HTTPServerRequest()
         assert len(caught) == 1
         assert (made.method, made.uri, made.version) == ("GET", "/", "HTTP/1.0")
+
+    @pytest.mark.parametrize("kind", [httputil.HTTPConnection, http1connection.HTTP1Connection, None])
+    def test_a_mocked_connection_says_nothing_about_the_path(self, kind: type | None) -> None:
+        made = request("/a/b?c=d", connection=mock.Mock(spec=kind))
+        assert (made.path, made.query, made.arguments) == ("/a/b", "c=d", {"c": [b"d"]})
 
     def test_the_usual_way_does_not_warn(self) -> None:
         with warnings.catch_warnings():

@@ -513,7 +513,7 @@ class HTTPServerRequest:
         self.query = query
         if uri[:1] != "/":
             self._read_absolute_form()
-        if isinstance(connection, HTTPConnection) and connection._root_path:
+        if isinstance(connection, HTTPConnection) and connection._root_path and isinstance(connection._root_path, str):  # none of a mock's
             self._strip_root_path(connection._root_path)
         if query:
             self._check_query(query)
