@@ -1140,7 +1140,8 @@ class RequestHandler:
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """Take a piece of the request body: required of classes with `stream_request_body`.
 
-        May be a coroutine; no more is read until it is done.
+        May be a coroutine; no more is read until it is done. What it raises is answered as in a method of the request (Tornado closes the
+        connection without a word); the rest of the body, and the request's method, are left out then.
         """
         raise NotImplementedError
 
@@ -1570,12 +1571,26 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         if self.stream_request_body:
-            return self.handler.data_received(chunk)
+            return self._hand_over(chunk)
         if self.chunks is None:
             self.chunks = bytearray(chunk)
         else:
             self.chunks += chunk
         return None
+
+    def _hand_over(self, chunk: bytes) -> Awaitable[None] | None:
+        try:
+            taking = self.handler.data_received(chunk)
+        except (Exception, asyncio.CancelledError) as error:
+            _answer_failed_piece(self.handler, error)
+            return None
+        return None if taking is None else self._taken(taking)
+
+    async def _taken(self, taking: Awaitable[None]) -> None:
+        try:
+            await taking
+        except (Exception, asyncio.CancelledError) as error:
+            _answer_failed_piece(self.handler, error)
 
     def finish(self) -> None:
         if self.stream_request_body:
@@ -1633,6 +1648,17 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         if task is not None:
             handler._RequestHandler__task = task  # type: ignore[attr-defined]  # apart from the names of programs' handlers
         return handler._prepared_future
+
+
+def _answer_failed_piece(handler: RequestHandler, error: BaseException) -> None:
+    """`RequestHandler.data_received` has raised ``error``, which is being handled."""
+    task = asyncio.current_task()
+    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0:
+        raise error  # it is meant for who reads the connection
+    try:
+        handler._handle_request_exception(error)
+    except Exception:
+        app_log.error("Exception in exception handler", exc_info=True)
 
 
 def _forget_caches(settings: dict[str, Any]) -> None:
@@ -1951,9 +1977,14 @@ class StaticFileHandler(RequestHandler):
             content = kept if start is None else kept[start:end]
             if key is not None:
                 self.__note_answer(key, kept)
+        left = span.size
         for chunk in [content] if isinstance(content, bytes) else content:
-            self.write(chunk)
+            # A file that has grown meanwhile: what was announced is sent.
+            self.write(chunk if len(chunk) <= left else chunk[:left])
             await self.flush()
+            left -= len(chunk)
+            if left < 0:
+                break
 
     async def __send_file(self, span: static_files.Span) -> None:
         """What `get_content` and a loop over it would do, in fewer system calls, and for large files without reading them."""
@@ -2124,8 +2155,11 @@ class StaticFileHandler(RequestHandler):
 
         Raises `ValueError` for content of more than `MAX_VERSION_CONTENT_SIZE`, and what `get_content` raises.
         """
-        content = cls.get_content(abspath)
+        content: Any = cls.get_content(abspath)
         hasher, size = hashlib.sha512(), 0
+        # That a file is too large is known before so much of it has been read.
+        if type(content) is _FileContent and os.path.getsize(abspath) > cls.MAX_VERSION_CONTENT_SIZE:
+            raise ValueError(f"content is larger than MAX_VERSION_CONTENT_SIZE ({cls.MAX_VERSION_CONTENT_SIZE} bytes)")
         try:
             for chunk in [content] if isinstance(content, bytes) else content:
                 size += len(chunk)
