@@ -23,7 +23,7 @@ from tornadolike import _imported_names, gen, httputil, iostream
 from tornadolike._http.content_coding import GzipInflater, InflatedTooLarge, InflateError
 from tornadolike._http.log_text import one_line
 from tornadolike._http.response_head import ResponseHead as ResponseFields
-from tornadolike._http1 import select, serialize
+from tornadolike._http1 import select
 from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, KnownResponse, ServerEngine
 from tornadolike._http1.errors import BodyTooLarge, BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
 from tornadolike._http1.events import END, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead

@@ -543,13 +543,15 @@ class HTTPServerRequest:
         if uri[:1] != "/":
             self._read_absolute_form()
         root_path = getattr(connection, "_root_path", None)
-        if root_path and isinstance(root_path, str) and isinstance(connection, HTTPConnection):  # none of a mock's
+        if root_path:
             self._strip_root_path(root_path)
         if query:
             self._check_query(query)
 
     def _strip_root_path(self, root_path: str) -> None:
         """Take away from ``path``, not from ``uri``, what a server in front has put before the application's own paths."""
+        if not isinstance(root_path, str) or not isinstance(self.connection, HTTPConnection):
+            return  # a mock's
         self._root_path = root_path
         self.path = self.path[len(root_path) :] or "/"
 
