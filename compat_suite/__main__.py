@@ -18,7 +18,10 @@ Part = Callable[[argparse.Namespace], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """0: everything is as it should be, 1: something differs, 2: wrong usage, or it could not be run, 130: Ctrl-C."""
-    arguments = parser().parse_args(argv or ["all"])
+    whole, commands = parser()
+    arguments, unknown = whole.parse_known_args(argv or ["all"])
+    if unknown:
+        commands[arguments.command].refuse_unknown(unknown[0])
     if problem := output.unwritable(arguments.json, getattr(arguments, "html", None)):
         output.complain("compat_suite", problem)
         return parsing.USAGE_ERROR
@@ -69,7 +72,7 @@ PARTS: dict[str, Part] = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> tuple[parsing.Parser, dict[str, parsing.Parser]]:
     whole = parsing.Parser(
         prog="python -m compat_suite",
         description=sys.modules["compat_suite"].__doc__,
@@ -95,7 +98,7 @@ def parser() -> argparse.ArgumentParser:
     loops.add_options(commands.add_parser("loops", help="what works on which event loop, on this Python"))
     for one in (everything, *parts):
         one.add_argument("--html", metavar="FILE", help="write a report there that stands on its own")
-    return whole
+    return whole, commands.choices
 
 
 if __name__ == "__main__":
