@@ -464,8 +464,12 @@ async def test_ending_well(samples: Samples) -> None:
 
 def test_whole_server_ends_on_sigterm(all_samples: Any) -> None:
     talk = """
-import os, threading
-threading.Timer(0.3, os.kill, (os.getpid(), 15)).start()
+import os, signal, threading, time
+def end():
+    while signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+threading.Thread(target=end).start()
 print(asyncio.run(run(tornado.web.Application(), 0)))
 """
     done = run_program(program(all_samples, "deployment.md") + talk, alias=True)
