@@ -464,6 +464,48 @@ async def test_ending_well(samples: Samples) -> None:
 
 def test_whole_server_ends_on_sigterm(all_samples: Any) -> None:
     talk = """
+import os
+async def talk():
+    running = asyncio.ensure_future(run(tornado.web.Application(), 0))
+    await asyncio.sleep(0)  # it listens, and waits for the signal
+    os.kill(os.getpid(), signal.SIGTERM)
+    return await running
+print(asyncio.run(talk()))
+"""
+    done = run_program(program(all_samples, "deployment.md") + talk, alias=True)
+    assert json.loads(done.stdout)["process"] in (0, 1), done.stderr
+
+
+async def test_ending_well(samples: Samples) -> None:
+    page = samples("deployment.md")
+    told, entered, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    class Slow(page.Handler):  # type: ignore[name-defined,misc]  # a class from the page
+        async def get(self) -> None:
+            entered.set()
+            await go_on.wait()
+            self.write("finished")
+
+    server = tornadolike.httpserver.HTTPServer(tornadolike.web.Application([("/", Slow)]))
+    listening = tornadolike.netutil.bind_sockets(0, "127.0.0.1")
+    server.add_sockets(listening)
+    port = listening[0].getsockname()[1]
+    client = tornadolike.httpclient.AsyncHTTPClient(force_instance=True)
+    answer = asyncio.ensure_future(client.fetch(f"http://127.0.0.1:{port}/"))
+    ending = asyncio.create_task(page.serve_until_told(server, told))
+    await entered.wait()
+    told.set()
+    await asyncio.sleep(0)
+    go_on.set()
+    assert (await answer).body == b"finished"
+    await ending
+    with pytest.raises(ConnectionRefusedError):
+        await client.fetch(f"http://127.0.0.1:{port}/")
+    client.close()
+
+
+def test_whole_server_ends_on_sigterm(all_samples: Any) -> None:
+    talk = """
 import os, signal, threading, time
 def end():
     while signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
