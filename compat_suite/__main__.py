@@ -1,4 +1,4 @@
-"""``python -m compat_suite [all|surface|census|upstream|differential|downstream]``."""
+"""``python -m compat_suite [all|surface|census|upstream|differential|downstream|loops|rooms]``."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from typing import Any
 from compat_suite import downstream, environment, loops, report, surface, upstream
 from compat_suite.census import runner as census
 from compat_suite.differential import runner as differential
+from compat_suite.rooms import runner as rooms
 from tornadolike._cli import output, parsing
 
 Part = Callable[[argparse.Namespace], int]
@@ -28,6 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments.command == "loops":  # which needs no Tornado beside us, and is about the Python that runs it
             return loops.execute(arguments)
+        if arguments.command == "rooms":
+            return rooms.execute(arguments)
         environment.check()
         return _run_chosen(arguments)
     except environment.Unsuitable as error:
@@ -96,6 +99,7 @@ def parser() -> tuple[parsing.Parser, dict[str, parsing.Parser]]:
     differential.add_options(parts[3])
     downstream.add_options(parts[4])
     loops.add_options(commands.add_parser("loops", help="what works on which event loop, on this Python"))
+    rooms.add_options(commands.add_parser("rooms", help="rooms over processes and machines, under load and under what goes wrong"))
     for one in (everything, *parts):
         one.add_argument("--html", metavar="FILE", help="write a report there that stands on its own")
     return whole, commands.choices

@@ -309,6 +309,22 @@ async def test_a_write_error_is_logged(logs: Any) -> None:
     right.close()
 
 
+async def test_nothing_may_be_written_as_anything_that_is_empty() -> None:
+    """Programs hand on what a function gave, which may be None; a text that has letters is a mistake."""
+    left, right = socket.socketpair()
+    stream = IOStream(left)
+    nothing: Any
+    for nothing in (None, "", b"", bytearray(), memoryview(b"")):
+        await stream.write(nothing)
+    text: Any = "text"
+    with pytest.raises(TypeError):
+        stream.write(text)
+    await stream.write(b"x")
+    assert right.recv(10) == b"x"
+    stream.close()
+    right.close()
+
+
 async def test_the_base_class_is_abstract() -> None:
     stream = BaseIOStream()
     for call in (stream.fileno, stream.close_fd, lambda: stream.read_from_fd(bytearray(1)), lambda: stream.write_to_fd(memoryview(b"x"))):

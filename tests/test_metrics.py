@@ -11,7 +11,7 @@ pytest.importorskip("prometheus_client")
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tornadolike import metrics, web, websocket
+from tornadolike import hub, metrics, web, websocket
 
 
 class Item(web.RequestHandler):
@@ -205,9 +205,45 @@ async def test_websockets(serve: Any, registry: CollectorRegistry) -> None:
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's package prometheus")
+class Down(hub.MemoryBroker):
+    """Is there, and then is not."""
+
+    waiting = 3
+
+
+async def test_a_hub(registry: CollectorRegistry, logs: Any) -> None:
+    async with hub.Hub(Down()) as ours:
+        measured = metrics.instrument(application(registry), registry, hub=ours)
+        metrics.instrument(application(registry), registry, hub=ours)  # no twice as many
+        members = [Echo.__new__(Echo) for _ in range(3)]
+        for member in members:
+            member.write_message = lambda data: None  # type: ignore[method-assign,assignment,misc]
+            ours.join("one", member)
+        ours.join("two", members[0])
+        ours.publish("one", "to three")
+        ours.publish("one", "to two", exclude=members[0])
+        ours.publish("nobody's", "to nobody")
+        await ours.since("one", "1-1")  # is of no history that there is
+
+        def value(name: str) -> float | None:
+            return registry.get_sample_value(name)
+
+        for _ in range(2):
+            measured.sample()
+            assert [value(f"hub_{name}_total") for name in ("messages_published", "messages_delivered", "gaps")] == [3, 5, 1]
+            assert [value(f"hub_{name}") for name in ("members", "rooms", "broker_connected", "broker_waiting_requests")] == [4, 2, 1, 3]
+        ours.changed(False, "for a test")
+        ours.leave(members[1])
+        measured.sample()
+        assert [value("hub_broker_connected"), value("hub_members")] == [0, 3]
+    logs.take("tornado.application", "messages of 'one' are lost")
+    logs.take("tornado.application", "the broker is down")
+
+
 async def test_promtool_accepts_the_page(serve: Any, registry: CollectorRegistry) -> None:
     site = serve([])
     site.server.request_callback = application(registry)
+    metrics.instrument(site.server.request_callback, registry, hub=hub.Hub())
     client = await site.client()
     client.get("/item/1")
     await client.response()

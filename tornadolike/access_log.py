@@ -20,7 +20,8 @@ import time
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, TextIO
 
-from tornadolike import asgi, httpserver, httputil, web, websocket
+from tornadolike import httpserver, httputil, web, websocket
+from tornadolike._asgi_mounted import call as asgi_call
 from tornadolike._http.log_text import one_line
 
 FORMS = ("json", "common", "off")
@@ -239,7 +240,7 @@ def replace_default(form: str, stream: TextIO | None = None) -> AccessLog:
         own = self.settings.get("log_function")
         (log if own is None else own)(handler)
 
-    asgi._log_line = log._asgi
+    asgi_call.log_line = log._asgi
     web.Application.log_request = log_request  # type: ignore[method-assign]  # as programs do
     if form == "json":
         httpserver._on_listen.append(_send_ids)

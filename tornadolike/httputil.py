@@ -151,10 +151,11 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     def __init__(self, **kwargs: str) -> None: ...
     def __init__(self, *args: typing.Any, **kwargs: str) -> None:
         if not args and not kwargs:
+            self._pairs = self._head = None  # quicker to read than those of the class
             self._joined = {}
             self._lists = {}
             return
-        source = args[0] if len(args) == 1 and not kwargs else None
+        source = (args[0] if not kwargs else None) if len(args) == 1 else None if args else kwargs
         if isinstance(source, HTTPHeaders) and (source._pairs is not None or source._head is not None):
             self._pairs, self._head = source._pairs, source._head
             self._joined = {} if self._head is None else source._joined.copy()
@@ -167,12 +168,15 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
             self._joined = {_SPELLINGS[name]: value for name, value in source.items()}
             self._lists = {name: [value] for name, value in self._joined.items()}
             return
+        self._pairs = self._head = None
         self._joined = {}
         self._lists = {}
-        if isinstance(source, HTTPHeaders):
+        if type(source) is HTTPHeaders and type(self) is HTTPHeaders:
+            self._copy_lists(source)
+        elif isinstance(source, HTTPHeaders):
             for name, value in source.get_all():
                 self.add(name, value)
-        elif args or kwargs:
+        else:
             self.update(*args, **kwargs)
 
     @classmethod
@@ -197,6 +201,16 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
         headers._head = head
         headers._joined = {}
         return headers
+
+    def _copy_lists(self, source: HTTPHeaders) -> None:
+        """Add all its fields. They are checked as `add` does: what was assigned was not."""
+        is_name, is_value = _ABNF.field_name.fullmatch, _ABNF.field_value.fullmatch
+        for name, values in source._lists.items():
+            if is_name(name) and all(map(is_value, map(to_unicode, values))):
+                self._lists[name] = values.copy()
+            else:
+                for value in values:
+                    self.add(name, value)
 
     @_Lazy
     def _lists(self: HTTPHeaders) -> dict[str, list[str]]:
@@ -267,12 +281,11 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
         if not _ABNF.field_value.fullmatch(to_unicode(value)) if _chars_are_bytes else _ABNF.control_chars.search(value):
             raise HTTPInputError(f"Invalid header value {value!r}")
         name = _SPELLINGS[name]
-        values = None if name not in self else self._lists[name]
-        if values is None:
-            self[name] = value
-        else:
-            values.append(value)
+        if name in self:
+            self._lists[name].append(value)
             self._joined.pop(name, None)
+        else:
+            self[name] = value
 
     def get_list(self, name: str) -> list[str]:
         """All values of ``name`` in the order they came; an empty list where there are none."""
@@ -344,13 +357,21 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
         if not isinstance(name, str):
             return False
         name = _SPELLINGS[name]
+        if name in self._joined:
+            return True
         head = self._head
-        return name in self._names() if head is None else name in self._joined or name in head.values
+        if head is not None:
+            return name in head.values
+        return name in (self._lists if self._pairs is None else self._names())
 
     def __getitem__(self, name: str) -> str:
         name = _SPELLINGS[name]
         joined = self._joined.get(name)
-        return self._join(name) if joined is None else joined
+        if joined is not None:
+            return joined
+        if self._pairs is None and self._head is None and name not in self._lists:
+            raise KeyError(name)
+        return self._join(name)
 
     def __delitem__(self, name: str) -> None:
         name = _SPELLINGS[name]
@@ -359,10 +380,10 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
         self._joined.pop(name, None)
 
     def __len__(self) -> int:
-        return len(self._names())
+        return len(self._lists if self._pairs is None and self._head is None else self._names())
 
     def __iter__(self) -> Iterator[typing.Any]:
-        return iter(self._names())
+        return iter(self._lists if self._pairs is None and self._head is None else self._names())
 
     def copy(self) -> HTTPHeaders:
         """Independent headers with the same fields."""

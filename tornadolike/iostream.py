@@ -560,7 +560,7 @@ class BaseIOStream:
             failing = self._failing
             sent = self._direct is not None and (failing is None or not failing())
         else:
-            sent = self._write_now(data)
+            sent = self._write_now(data or b"")  # None and "" are nothing to write, as they always were
         if sent:
             return self._finished or self._all_written()
         return self._written_later()

@@ -16,6 +16,9 @@ What is measured, with names of OpenTelemetry's conventions for HTTP:
 * ``websocket_server_open_connections``, ``websocket_server_queued_bytes``, ``websocket_server_messages_total`` (by ``direction``).
 * ``event_loop_lag_seconds``: how late a timer of the loop fired when it was last looked at; ``event_loop_max_lag_seconds``: the worst of
   the last minute.
+* With ``instrument(application, hub=hub)``: ``hub_messages_published_total``, ``hub_messages_delivered_total`` (messages times members),
+  ``hub_gaps_total``; ``hub_members`` and ``hub_rooms`` of this process, ``hub_broker_connected`` (1, or 0),
+  ``hub_broker_waiting_requests``.
 
 With ``tornadolike run --workers`` (and wherever ``PROMETHEUS_MULTIPROC_DIR`` is set before prometheus-client is imported) `MetricsHandler`
 shows the sums of all workers. The supervisor adds up the counts of workers that have ended, and removes their files.
@@ -26,13 +29,16 @@ import atexit
 import os
 from bisect import bisect_left
 from collections import deque
-from typing import Any
-from weakref import WeakSet
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, exposition, multiprocess
 
 from tornadolike import httpserver, httputil, web, websocket
 from tornadolike.access_log import _route
+
+if TYPE_CHECKING:
+    from tornadolike.hub import Hub
 
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """The bounds in seconds that OpenTelemetry's conventions recommend."""
@@ -75,6 +81,14 @@ class Metrics:
         self._open: dict[Any, tuple[int, int]] = {}  # WebSockets, and how many messages of theirs are counted already
         self._lags: deque[float] = deque(maxlen=_WORST_OF)
         self._sampling: set[asyncio.AbstractEventLoop] = set()
+        self._registry = registry
+        self._hubs: _HubMetrics | None = None
+
+    def add_hub(self, hub: "Hub") -> None:
+        """Show what a hub does, too."""
+        if self._hubs is None:
+            self._hubs = _HubMetrics(self._registry)
+        self._hubs.known.setdefault(hub, (0, 0, 0))
 
     def observe(self, handler: web.RequestHandler) -> None:
         """Count a request that is finished."""
@@ -163,6 +177,8 @@ class Metrics:
         self.queued.set(sum(map(_queued, self._open)))
         for protocol in tuple(self._open):
             self._count_messages(protocol)
+        if self._hubs is not None:
+            self._hubs.sample()
 
     def observe_websocket(self, event: str, protocol: Any) -> None:
         """A WebSocket is open now, or over."""
@@ -181,6 +197,37 @@ class Metrics:
         self._open[protocol] = now
 
 
+class _HubMetrics:
+    """What hubs do; in a registry only where there is one."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def gauge(name: str, text: str, mode: str = "livesum") -> Gauge:
+            return Gauge(name, text, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type,unused-ignore]  # a literal
+
+        self.counters = (
+            Counter("hub_messages_published", "Messages published to rooms.", registry=registry),
+            Counter("hub_messages_delivered", "Messages sent to members of rooms.", registry=registry),
+            Counter("hub_gaps", "How often messages of a room were lost.", registry=registry),
+        )
+        self.rooms = gauge("hub_rooms", "Rooms with members, summed over processes.")
+        self.members = gauge("hub_members", "Members of rooms.")
+        self.connected = gauge("hub_broker_connected", "1 while the broker can be reached, by all processes.", "livemin")
+        self.waiting = gauge("hub_broker_waiting_requests", "Requests that wait for the broker.")
+        self.known: WeakKeyDictionary[Hub, tuple[int, ...]] = WeakKeyDictionary()
+
+    def sample(self) -> None:
+        """Bring everything up to date."""
+        states = {hub: hub.statistics() for hub in self.known}
+        for hub, state in states.items():
+            for counter, before, now in zip(self.counters, self.known[hub], state, strict=False):
+                counter.inc(now - before)
+            self.known[hub] = state[:3]
+        self.rooms.set(sum(state.rooms for state in states.values()))
+        self.members.set(sum(state.members for state in states.values()))
+        self.connected.set(min((state.connected for state in states.values()), default=False))
+        self.waiting.set(sum(state.waiting for state in states.values()))
+
+
 def _active(server: httpserver.HTTPServer) -> int:
     return sum(len(tuple(connection.exchanges())) for connection in server._connections)
 
@@ -194,18 +241,21 @@ def _queued(protocol: Any) -> int:
 _by_registry: dict[CollectorRegistry, Metrics] = {}
 
 
-def instrument(application: web.Application, registry: CollectorRegistry | None = None) -> Metrics:
+def instrument(application: web.Application, registry: CollectorRegistry | None = None, *, hub: "Hub | None" = None) -> Metrics:
     """Measure what an application serves; call it before the application listens.
 
     :arg registry: prometheus-client's default registry without it. Several applications may share one.
+    :arg hub: a `.Hub`, whose messages, members and broker are shown, too.
 
-    Returns the `Metrics`. A second call for the same application does nothing more.
+    Returns the `Metrics`. A second call for the same application does nothing more, but for another hub.
     """
     registry = REGISTRY if registry is None else registry
     if registry not in _by_registry:
         _by_registry[registry] = Metrics(registry)
         atexit.register(_by_registry[registry]._hand_over)
     metrics: Metrics = _by_registry[registry]
+    if hub is not None:
+        metrics.add_hub(hub)
     known: object = getattr(application, "_metrics", None)
     if known is metrics:
         return metrics

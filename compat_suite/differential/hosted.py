@@ -86,9 +86,9 @@ def run_one(native: Side, other: Side, host: str, name: str, expected: list[Expe
         difference = "" if ours == theirs else results.difference(_text(ours), _text(theirs))
         if not difference:
             return Result(name)
-        reason = next((one.reason for one in expected if one.covers(host, name)), "")
-        if reason:
-            return Result(name, deliberate=reason)
+        found = next((one for one in expected if one.covers(host, name)), None)
+        if found is not None:
+            return Result(name, deliberate=found.reason, declaration=found.scenarios, seen=difference)
     return Result(name, different=difference)
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from tests.asgi.conftest import Host
 from tornadolike import asgi, httputil, web
+from tornadolike._asgi_hosted import carrier, http_exchange
 from tornadolike.ioloop import IOLoop, PeriodicCallback
 from tornadolike.iostream import StreamClosedError
 
@@ -457,7 +458,7 @@ async def test_trap_send_may_raise_an_oserror(host: Host) -> None:
 
 
 async def test_a_send_that_hangs_after_the_client_left_is_not_waited_for(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asgi, "_STUCK_SECONDS", 0.01)
+    monkeypatch.setattr(carrier, "_STUCK_SECONDS", 0.01)
 
     class Streaming(web.RequestHandler):
         async def get(self) -> None:
@@ -736,7 +737,7 @@ async def test_an_exchange_leaves_no_cycle_behind(host: Host) -> None:
             await asyncio.sleep(0)
         host.calls.clear()
         await asyncio.sleep(0)
-        left = [one for one in gc.get_objects() if type(one) is asgi._HTTPExchange]
+        left = [one for one in gc.get_objects() if type(one) is http_exchange.HTTPExchange]
     finally:
         gc.enable()
     assert left == []

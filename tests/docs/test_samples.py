@@ -110,8 +110,8 @@ async def test_observing(samples: Samples, serve: Any, capsys: Any) -> None:
         await fetch("/hello")
         metrics = (await fetch("/metrics")).body.decode()
     assert (
-        'http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/hello"} 1.0'
-        in metrics
+        'http_server_request_duration_seconds_count{error_type="",http_request_method="GET",http_response_status_code="200",'
+        'http_route="/hello",url_scheme="http"} 1.0' in metrics
     )
     text = (DOCS / "observing.md").read_text(encoding="utf-8")
     for name in re.findall(r"^\| `(\w+)`(?:, `(\w+)`)? \|", text, re.MULTILINE):
@@ -304,7 +304,7 @@ def test_dialogues(all_samples: Any) -> None:
 
 
 def test_every_page_with_samples_is_tested(all_samples: Any) -> None:
-    tested = Path(__file__).read_text(encoding="utf-8")
+    tested = "".join(path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py"))
     pages = {page.relative_to(DOCS).as_posix() for page, _, text in all_samples("python") if not text.startswith(">>>")}
     assert [page for page in sorted(pages) if f'samples("{page}")' not in tested and f'samples, "{page}")' not in tested] == []
 
@@ -471,48 +471,6 @@ async def talk():
     os.kill(os.getpid(), signal.SIGTERM)
     return await running
 print(asyncio.run(talk()))
-"""
-    done = run_program(program(all_samples, "deployment.md") + talk, alias=True)
-    assert json.loads(done.stdout)["process"] in (0, 1), done.stderr
-
-
-async def test_ending_well(samples: Samples) -> None:
-    page = samples("deployment.md")
-    told, entered, go_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
-
-    class Slow(page.Handler):  # type: ignore[name-defined,misc]  # a class from the page
-        async def get(self) -> None:
-            entered.set()
-            await go_on.wait()
-            self.write("finished")
-
-    server = tornadolike.httpserver.HTTPServer(tornadolike.web.Application([("/", Slow)]))
-    listening = tornadolike.netutil.bind_sockets(0, "127.0.0.1")
-    server.add_sockets(listening)
-    port = listening[0].getsockname()[1]
-    client = tornadolike.httpclient.AsyncHTTPClient(force_instance=True)
-    answer = asyncio.ensure_future(client.fetch(f"http://127.0.0.1:{port}/"))
-    ending = asyncio.create_task(page.serve_until_told(server, told))
-    await entered.wait()
-    told.set()
-    await asyncio.sleep(0)
-    go_on.set()
-    assert (await answer).body == b"finished"
-    await ending
-    with pytest.raises(ConnectionRefusedError):
-        await client.fetch(f"http://127.0.0.1:{port}/")
-    client.close()
-
-
-def test_whole_server_ends_on_sigterm(all_samples: Any) -> None:
-    talk = """
-import os, signal, threading, time
-def end():
-    while signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
-        time.sleep(0.01)
-    os.kill(os.getpid(), signal.SIGTERM)
-threading.Thread(target=end).start()
-print(asyncio.run(run(tornado.web.Application(), 0)))
 """
     done = run_program(program(all_samples, "deployment.md") + talk, alias=True)
     assert (done.returncode, done.stdout) == (0, "True\n"), done.stderr

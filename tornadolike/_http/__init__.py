@@ -3,6 +3,7 @@
 A module is imported when it is first looked up (``_http.ranges.parse_range``), or all together with `load`, as in ``_web``.
 """
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Collection
@@ -40,6 +41,7 @@ else:
     __getattr__ = late(__name__, _LATE)
 
 
+@functools.cache
 def load() -> None:
     """Import what was put off, compile the patterns of ``grammar``."""
     from tornadolike._http import grammar
