@@ -534,6 +534,22 @@ async def test_more_than_the_announced_length_is_refused(host: Host, logs: Any) 
     logs.take("tornado.general", "Cannot send error response")
 
 
+async def test_trap_a_body_where_there_is_none_leaves_the_answer_complete(host: Host, logs: Any) -> None:
+    """Granian answers 500 in its place where the call raises."""
+
+    class Unmodified(web.RequestHandler):
+        async def get(self) -> None:
+            self.set_status(304)
+            await self.flush()
+            self.write("a")
+
+    host.app = adapter(("/", Unmodified))
+    call = await host.fetch("GET", "/")
+    assert (call.status, call.body) == (304, b"")
+    logs.take("tornado.application", "Uncaught exception")
+    logs.take("tornado.general", "Cannot send error response")
+
+
 async def test_a_handler_that_fails_is_answered_500(host: Host, logs: Any) -> None:
     class Failing(web.RequestHandler):
         def get(self) -> None:
