@@ -1,4 +1,4 @@
-"""``python -m compat_suite [all|surface|census|upstream|differential|downstream|loops|rooms]``."""
+"""``python -m compat_suite [all|surface|census|upstream|differential|downstream|loops|rooms|event-streams]``."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from typing import Any
 from compat_suite import downstream, environment, loops, report, surface, upstream
 from compat_suite.census import runner as census
 from compat_suite.differential import runner as differential
+from compat_suite.event_streams import runner as event_streams
 from compat_suite.rooms import runner as rooms
 
 Part = Callable[[argparse.Namespace], int]
@@ -18,10 +19,8 @@ Part = Callable[[argparse.Namespace], int]
 
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser().parse_args(argv or ["all"])
-    if arguments.command == "loops":  # which needs no Tornado beside us, and is about the Python that runs it
-        return loops.execute(arguments)
-    if arguments.command == "rooms":
-        return rooms.execute(arguments)
+    if arguments.command in ALONE:
+        return ALONE[arguments.command](arguments)
     try:
         environment.check()
     except environment.Unsuitable as error:
@@ -50,6 +49,9 @@ def run(part: Part, arguments: argparse.Namespace) -> tuple[int, Any]:
             status = 2
         return status, json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
+
+# What needs no Tornado beside us.
+ALONE: dict[str, Part] = {"loops": loops.execute, "rooms": rooms.execute, "event-streams": event_streams.execute}
 
 PARTS: dict[str, Part] = {
     "surface": lambda arguments: surface.execute(arguments.json),
@@ -81,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
     downstream.add_options(parts[4])
     loops.add_options(commands.add_parser("loops", help="what works on which event loop, on this Python"))
     rooms.add_options(commands.add_parser("rooms", help="rooms over processes and machines, under load and under what goes wrong"))
+    event_streams.add_options(commands.add_parser("event-streams", help="what Chromium, npm's eventsource and httpx-sse make of ours"))
     for one in (everything, *parts):
         one.add_argument("--html", metavar="FILE", help="write a report there that stands on its own")
     return whole
