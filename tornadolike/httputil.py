@@ -540,15 +540,20 @@ class HTTPServerRequest:
             raise HTTPInputError("Invalid query string: there is no request target")
         self.path, _, query = uri.partition("?")
         self.query = query
-        if uri[:1] != "/":
-            self._read_absolute_form()
         root_path = getattr(connection, "_root_path", None)
-        if root_path:
-            self._strip_root_path(root_path)
+        if root_path or uri[:1] != "/":
+            self._read_other_target(uri, root_path)
         if query:
             self._check_query(query)
 
-    def _strip_root_path(self, root_path: str) -> None:
+    def _read_other_target(self, uri: str, root_path: typing.Any) -> None:
+        """Where it does not begin with the path, or the path not with the application's own."""
+        if uri[:1] != "/":
+            self._read_absolute_form()
+        if root_path:
+            self._strip_root_path(root_path)
+
+    def _strip_root_path(self, root_path: typing.Any) -> None:
         """Take away from ``path``, not from ``uri``, what a server in front has put before the application's own paths."""
         if not isinstance(root_path, str) or not isinstance(self.connection, HTTPConnection):
             return  # a mock's
