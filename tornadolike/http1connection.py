@@ -47,6 +47,8 @@ _MOST_COPIED = 64 * 1024
 # A small piece of a body that comes so soon after another was sent goes out with what follows, at the latest at the end of the loop's
 # turn: a send costs more than all the rest of a `flush`.
 _BURST_SECONDS = 0.001
+# After one that nothing followed in its turn, so many small pieces are sent by themselves.
+_ALONE = 7
 _SMALL_PIECE = 16 * 1024
 
 # What a server answers before it closes, by the status of the error. Tornado's 400 is bare, and its tests ask for these very bytes.
@@ -172,6 +174,8 @@ class HTTP1Connection(httputil.HTTPConnection):
     _request_headers: httputil.HTTPHeaders
     _burst_bytes = 0
     _sent_at = 0.0
+    _was_alone = False  # nothing has followed the piece that was collected last
+    _alone_left = 0  # so many go by themselves before some are collected again
 
     def __init__(
         self,
@@ -841,14 +845,31 @@ class HTTP1Connection(httputil.HTTPConnection):
             # A third of the price of a flush that is sent by itself.
             pieces = stream._collected
             if pieces is None and size:
-                pieces = stream._collect()
+                pieces = self._begin_to_collect(stream)
             if pieces is not None and type(chunk) is bytes:
+                if pieces:
+                    self._was_alone = False
                 try:
                     pieces.append(self._engine.send_body(chunk))
                 except BodyTooLong:
                     raise self._too_long() from None
                 return stream._finished  # type: ignore[return-value]  # which is there wherever pieces are collected
         return self._write_at_once(chunk)
+
+    def _begin_to_collect(self, stream: iostream.IOStream) -> list[bytes] | None:
+        """A list for this piece and those that follow in the same turn; None where this one had better go at once.
+
+        Who lets the loop run between pieces gains nothing by collecting: after a list of one, the next pieces go by themselves.
+        """
+        if self._alone_left:
+            self._alone_left -= 1
+            return None
+        if self._was_alone:
+            self._alone_left, self._was_alone = _ALONE, False
+            return None
+        pieces = stream._collect()
+        self._was_alone = pieces is not None
+        return pieces
 
     def _write_at_once(self, chunk: bytes) -> "Future[None]":
         written = self._send(chunk if self.stream.closed() else self._body_bytes(chunk))
