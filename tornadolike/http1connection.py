@@ -22,7 +22,7 @@ from tornadolike import _imported_names, gen, httputil, iostream
 from tornadolike._http.content_coding import GzipInflater, InflatedTooLarge, InflateError
 from tornadolike._http.log_text import one_line
 from tornadolike._http.response_head import ResponseHead as ResponseFields
-from tornadolike._http1 import select, serialize
+from tornadolike._http1 import select
 from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, KnownResponse, ServerEngine
 from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
 from tornadolike._http1.events import END, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
@@ -322,19 +322,20 @@ class HTTP1Connection(httputil.HTTPConnection):
         """Bytes from the stream."""
         if self._over:
             return
-        engine = self._engine
         if self._rest is not None:
-            engine.store(data)
+            self._engine.store(data)
             return
         try:
-            events = engine.feed(data)
-            if len(events) == 2 and events[1] is END and type(head := events[0]) is RequestHead:
-                # Nearly every request: there is nothing to wait for between its head and its end.
-                wanted = self._on_request(head)
-                if not self._over and (wanted is None or not self._has_to_wait(wanted, iter(events[1:]))):
-                    self._on_end()
-            else:
-                self._pump(iter(events))
+            self._pump(iter(self._engine.feed(data)))
+        except (Exception, asyncio.CancelledError) as error:
+            self._failed(error)
+
+    def _on_whole_request(self, head: RequestHead) -> None:
+        """A request without a body, as nearly all are: `_pump` with nothing to wait for between its head and its end."""
+        try:
+            wanted = self._on_request(head)
+            if not self._over and (wanted is None or not self._has_to_wait(wanted, iter((END,)))):
+                self._on_end()
         except (Exception, asyncio.CancelledError) as error:
             self._failed(error)
 
@@ -696,14 +697,13 @@ class HTTP1Connection(httputil.HTTPConnection):
         if chunk and len(chunk) > _MOST_COPIED:
             chunk, rest = b"", chunk
         try:
-            if not self.is_client:
-                head = headers._head if type(headers) is httputil.HTTPHeaders else None
-                # Most of all answers: head and body at once, and both sides like to go on.
-                data = None if head is None or rest else engine.send_whole(start_line, head, headers._joined, chunk or b"")
-                if data is None:
-                    data = self._response_head(start_line, headers, head, chunk or b"", len(rest))  # type: ignore[arg-type]  # a server's
-            else:
+            if self.is_client:
                 data = self._request_head(start_line, headers, chunk or b"")  # type: ignore[arg-type]  # a client's
+            else:
+                head = headers._head
+                # Most of all answers: head and body at once, and both sides like to go on.
+                whole = None if head is None or rest else engine.send_whole(start_line, head, headers._joined, chunk or b"")
+                data = self._response_head(start_line, headers, head, chunk or b"", len(rest)) if whole is None else whole  # type: ignore[arg-type]  # a server's
         except BodyTooLong:
             raise self._too_long() from None
         except (IllegalHeader, ValueError) as error:
@@ -1128,20 +1128,25 @@ class _ServerSession:
     # -- what the stream calls
 
     def data_received(self, data: bytes) -> None:
-        exchange = self.exchange
+        exchange, engine = self.exchange, self.engine
         if exchange is None:
             server = self._server
             exchange = self.exchange = HTTP1Connection(self.stream, False, server.params, server.context)
             exchange._owner = self
             exchange._gate = self._gate
-            exchange._engine = self.engine
+            exchange._engine = engine
             exchange._clean_context = clean = self._clean_context
-            exchange._request_context = clean.copy()
+            exchange._request_context = context = clean.copy()
             if self._winding_down:
                 exchange.no_keep_alive = True
             self._latest = id(exchange)
-        exchange._request_context.run(exchange._input, data)  # type: ignore[union-attr]  # ours have one
-        engine = self.engine
+            head = engine.take_whole(data)
+            if head is None:
+                context.run(exchange._input, data)
+            else:
+                context.run(exchange._on_whole_request, head)
+        else:
+            exchange._request_context.run(exchange._input, data)  # type: ignore[union-attr]  # ours have one
         # Requests sent ahead wait in the engine while one is served; no more than a head's worth of them.
         if engine.stored and engine.peer is DONE and self.exchange is exchange and len(engine.stored) > engine.max_head_bytes:
             self._gate.hold(_AHEAD)
