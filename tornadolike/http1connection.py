@@ -25,7 +25,7 @@ from tornadolike._http.response_head import ResponseHead as ResponseFields
 from tornadolike._http1 import select
 from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, KnownResponse, ServerEngine
 from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
-from tornadolike._http1.events import END, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
+from tornadolike._http1.events import END, START, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.log import app_log, gen_log
 
@@ -331,11 +331,18 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._failed(error)
 
     def _on_whole_request(self, head: RequestHead) -> None:
-        """A request without a body, as nearly all are: `_pump` with nothing to wait for between its head and its end."""
+        """A request that is all there, as nearly all are: `_pump` without the events."""
         try:
             wanted = self._on_request(head)
-            if not self._over and (wanted is None or not self._has_to_wait(wanted, iter((END,)))):
-                self._on_end()
+            if self._over or (wanted is not None and self._has_to_wait(wanted, iter((START if head.body else END,)))):
+                return
+            if head.body:
+                self._on_body_start()
+                body = self._engine.take_body()  # type: ignore[union-attr]  # a server's
+                wanted = None if self._engine.own is DONE else self._delegate.data_received(body)  # type: ignore[union-attr]  # it has the head
+                if self._over or (wanted is not None and self._has_to_wait(wanted, iter((END,)))):
+                    return
+            self._on_end()
         except (Exception, asyncio.CancelledError) as error:
             self._failed(error)
 

@@ -1569,7 +1569,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         self.path_args = path_args or []
         self.path_kwargs = path_kwargs or {}
         self.stream_request_body = handler_class._stream_request_body
-        self.chunks: bytearray | None = None
+        self.chunks: bytes | bytearray | None = None
 
     def headers_received(
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
@@ -1591,8 +1591,10 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         if self.stream_request_body:
             return self.handler.data_received(chunk)
         if self.chunks is None:
-            self.chunks = bytearray(chunk)
+            self.chunks = chunk if type(chunk) is bytes else bytearray(chunk)
         else:
+            if type(self.chunks) is bytes:  # one alone is not copied
+                self.chunks = bytearray(self.chunks)
             self.chunks += chunk
         return None
 

@@ -335,17 +335,36 @@ class ServerEngine(Engine):
         self._request = _NO_REQUEST
 
     def take_whole(self, data: bytes) -> RequestHead | None:
-        """A request that came before, and has no body, without the events: None where `feed` has to see to it.
+        """A request that is all there, and whose head came before, without the events; None where `feed` has to see to it.
 
-        The next one on a connection at rest, and nothing behind it: that is nearly every request.
+        Its body, if it has one, waits for `take_body`: the limit has to be settled first.
         """
-        event = self._known.get(data)
-        if event is None or event.body or self.stored or self.peer is not IDLE or len(data) > self._light_head_bytes:
+        if self.stored or self.peer is not IDLE:
             return None
+        event = self._known.get(data)
+        if event is None:
+            end = data.find(b"\r\n\r\n") + 4
+            size = len(data) - end
+            event = self._known.get(data[:end]) if 0 < size <= self.max_chunk_bytes else None
+            if event is None or event.body != size or end > self._light_head_bytes:
+                return None
+            self._start_body(size)
+            self.stored = data[end:]
+        elif event.body or len(data) > self._light_head_bytes:
+            return None
+        else:
+            self.peer = DONE
         self._request = event
         self.keep_alive = event.keep_alive
-        self.peer = DONE
         return event
+
+    def take_body(self) -> bytes:
+        """The whole body that waits."""
+        body, self.stored = bytes(self.stored), b""
+        self._reader = None
+        self.has_more = False
+        self.peer = DONE
+        return body
 
     def feed(self, data: bytes = b"") -> list[Event]:
         # A whole head at once, and nothing waits: a capable parser takes that head as it is, at a third of the price.
