@@ -794,7 +794,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             engine.keep_alive = False
         if code == 101:
             self._upgraded = True
-        option = engine.connection_field()
+        option = engine.connection_field() if code != 101 else None  # what comes behind it has its own end
         if option is not None:
             headers["Connection"] = option
         if chunked:
