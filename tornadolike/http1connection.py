@@ -790,12 +790,13 @@ class HTTP1Connection(httputil.HTTPConnection):
                 # This is the whole answer, and the rest of the request is not worth waiting for.
                 engine.keep_alive = False
         chunked = field is None and engine.frame_response(code)
-        if options is not None and "close" in options.lower():
+        announced = options is not None and engine.keep_alive and "close" in options.lower()
+        if announced:
             engine.keep_alive = False
         if code == 101:
             self._upgraded = True
         option = engine.connection_field() if code != 101 else None  # what comes behind it has its own end
-        if option is not None:
+        if option is not None and not announced:  # which stays as it was written
             headers["Connection"] = option
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
