@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import Site
 from tornadolike import asgi, web
+from tornadolike._asgi_mounted import http_call
 from tornadolike.httpclient import AsyncHTTPClient
 from tornadolike.websocket import WebSocketClosedError, websocket_connect
 
@@ -499,7 +500,7 @@ async def test_a_stream_of_events_ends_at_drain(serve: Serve) -> None:
 
 
 async def test_a_silent_stream_of_events_ends_at_drain(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asgi, "_EVENTS_GRACE_SECONDS", 0.01)
+    monkeypatch.setattr(http_call, "_EVENTS_GRACE_SECONDS", 0.01)
 
     async def run(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
