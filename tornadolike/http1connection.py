@@ -171,6 +171,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     _stream_lost = False
     _interim_responses = 0
     _reads_bodies = False  # a subclass has a way of its own to do so
+    _request_start_line: httputil.RequestStartLine
     _request_headers: httputil.HTTPHeaders
     _burst_bytes = 0
     _sent_at = 0.0
@@ -414,8 +415,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         line = head.known_line
         if line is None:
             line = head.known_line = httputil._request_start_line(head.start_line)
-        if self._reads_bodies:
-            self._request_headers = headers
+        if self._reads_bodies:  # OctoPrint's looks at the line
+            self._request_start_line, self._request_headers = line, headers
         return delegate.headers_received(line, headers)
 
     def _on_response(self, head: ResponseHead) -> Awaitable[None] | None:

@@ -1379,6 +1379,8 @@ class SSLIOStream(IOStream):
     _handshake_writing = False
     _server_hostname: str | None = None
 
+    _handshake_peer: Any = "(not connected)"
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """``ssl_options``, a keyword argument, is for :meth:`connect`: an ``ssl.SSLContext`` or a dictionary, as for
         :func:`tornado.netutil.ssl_options_to_context`; default: the server's certificate is verified. The rest is as in :class:`IOStream`.
@@ -1388,7 +1390,7 @@ class SSLIOStream(IOStream):
         self._ssl_accepting = True
         super().__init__(*args, **kwargs)
         try:
-            self._socket.getpeername()
+            self._handshake_peer = self._socket.getpeername()
         except OSError:
             return  # connect() will come
         # The handshake begins with the loop's next turn.
@@ -1439,6 +1441,8 @@ class SSLIOStream(IOStream):
     def _secure(self, raw: tls.RawSource, plain: Any, session: tls.Session, ssl_options: dict[str, Any] | ssl.SSLContext) -> None:
         self._ssl_options = ssl_options
         self._ssl_accepting = True
+        with contextlib.suppress(OSError):
+            self._handshake_peer = plain.getpeername()
         self._socket = cast(ssl.SSLSocket, tls.TLSSocket(plain, session))
         source = self._source = tls.TLSSource(raw, session, self)
         source.resume()
@@ -1541,8 +1545,8 @@ class SSLIOStream(IOStream):
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             try:
                 peer: Any = self._socket.getpeername()
-            except OSError:
-                peer = "(not connected)"
+            except OSError:  # it has left meanwhile
+                peer = self._handshake_peer
             gen_log.warning("SSL Error on %s %s: %s", self._socket.fileno(), peer, error)
         self.close(exc_info=error)
 
