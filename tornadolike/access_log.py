@@ -33,7 +33,10 @@ _numbers = itertools.count(1)
 
 def route(handler: web.RequestHandler) -> str | None:
     """The pattern of the rule that led to a handler, as it was written (without the end's ``$``); None where there is no such rule."""
-    application = handler.application
+    return _route(handler.application, handler.__class__, handler.request.path)
+
+
+def _route(application: web.Application, handler_class: type[web.RequestHandler], path: str) -> str | None:
     # Rules may be added and taken at any time; comparing two lengths notices nearly all of it, and costs next to nothing.
     size = len(application.wildcard_router.rules), len(application.default_router.rules)
     known: Any = application.__dict__.get("_known_routes")
@@ -41,11 +44,10 @@ def route(handler: web.RequestHandler) -> str | None:
         patterns = _patterns(application)
         single = {cls: found[0][1] for cls, found in patterns.items() if len(found) == 1}
         application._known_routes = known = (size, patterns, single)  # type: ignore[attr-defined]  # ours
-    found: str | None = known[2].get(type(handler))
+    found: str | None = known[2].get(handler_class)
     if found is not None:
         return found
-    path = handler.request.path
-    return next((text for regex, text in known[1].get(type(handler), ()) if regex.match(path)), None)
+    return next((text for regex, text in known[1].get(handler_class, ()) if regex.match(path)), None)
 
 
 _Patterns = dict[type, list[tuple[re.Pattern[str], str]]]

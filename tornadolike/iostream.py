@@ -168,10 +168,6 @@ class BaseIOStream:
 
     # Defaults at the class: an idle connection pays only for what it has used.
     _source: ByteSource | None = None
-    _direct: Callable[[bytes], None] | None = None  # the source's write, while nothing stands in its way
-    # A transport's is_closing(): a write may have shown that the other end is gone, of which the loop tells only later.
-    _failing: Callable[[], bool] | None = None
-    _consumer: _Consumer | None = None
     _told_consumer = False  # of the end
     _lender: _Consumer | None = None  # a consumer that has stepped aside
     _paused = False  # the consumer wants nothing at present
@@ -185,8 +181,6 @@ class BaseIOStream:
     _write_queue_shared = False
     _write_futures: "deque[tuple[int, Future[None]]] | None" = None
     _file_part: _FilePart | None = None  # goes before what is in the write queue
-    _collected: list[bytes] | None = None  # goes out with the next write, or at the end of the loop's turn; then there is no _direct
-    _finished: "Future[None] | None" = None
     _total_write_index = 0
     _connecting = False
     _connect_future: "Future[Any] | None" = None
@@ -208,6 +202,14 @@ class BaseIOStream:
             :class:`StreamBufferFullError`.
         """
         self.io_loop = ioloop.IOLoop.current()
+        # What each answer reads: from the class it would cost four times as much.
+        self._direct: Callable[[bytes], None] | None = None  # the source's write, while nothing stands in its way
+        # A transport's is_closing(): a write may have shown that the other end is gone, of which the loop tells only later.
+        self._failing: Callable[[], bool] | None = None
+        self._finished: Future[None] | None = None
+        # Goes out with the next write, or at the end of the loop's turn; then there is no _direct.
+        self._collected: list[bytes] | None = None
+        self._consumer: _Consumer | None = None
         # The loop calls back in copies of it, whoever's call makes it watch: what a handler sets must not show in the next one.
         self._context = contextvars.copy_context()
         self.error: BaseException | None = None
@@ -280,14 +282,14 @@ class BaseIOStream:
 
         A connection reset counts as an end. After any other error the read fails with :class:`StreamClosedError`.
         """
-        if self._closed and self._read_future is None:
+        if self._closed and not self._reads():
             future: Future[bytes] = Future()
             future.set_result(self._take_read_buffer())
             return future
         return self._start_read(read_buffer.UntilClose())
 
     def _start_read(self, request: read_buffer.ReadRequest) -> "Future[Any]":
-        if self._read_future is not None:
+        if self._reads():
             self._check_closed()
             raise AssertionError("Already reading")
         if self._consumer is not None:
@@ -328,6 +330,8 @@ class BaseIOStream:
             source.resume()
 
     def _satisfy_read(self) -> bool:
+        if not self._reads():
+            return False
         request, buffer = self._request, self._read_buffer
         if request is None or buffer is None:
             return False
@@ -368,7 +372,7 @@ class BaseIOStream:
         A regular expression starts from the beginning each time: hence the search at doubled sizes only, and at the end.
         """
         next_search = 0
-        while (request := self._request) is not None and self._read_chunk(request):
+        while self._reads() and (request := self._request) is not None and self._read_chunk(request):
             size = len(self._read_buffer or b"")
             if request.enough(size):
                 break
@@ -436,7 +440,7 @@ class BaseIOStream:
 
         ``consumer.stream_closed`` is called once when the stream is closed, also if it is closed already. All calls come from the loop.
         """
-        if self._read_future is not None or self._consumer is not None:
+        if self._reads() or self._consumer is not None:
             raise AssertionError("Already reading")
         self._consumer = consumer
         self._paused = False
@@ -560,7 +564,7 @@ class BaseIOStream:
             failing = self._failing
             sent = self._direct is not None and (failing is None or not failing())
         else:
-            sent = self._write_now(data)
+            sent = self._write_now(data or b"")  # None and "" are nothing to write, as they always were
         if sent:
             return self._finished or self._all_written()
         return self._written_later()
@@ -930,8 +934,21 @@ class BaseIOStream:
         return StreamClosedError(real_error=self.error)
 
     def reading(self) -> bool:
-        """Whether a read is pending."""
-        return self._read_future is not None
+        """Whether a read is pending. One that was cancelled is not."""
+        return self._reads()
+
+    def _reads(self) -> bool:
+        """`reading`, for ourselves. What comes after a read was cancelled, and what has come for it, is for the next one."""
+        future = self._read_future
+        if future is None:
+            return False
+        if not future.cancelled():
+            return True
+        request = self._request
+        self._drop_request()
+        if type(request) is read_buffer.Into and request.filled:
+            self._read_buffer = bytearray(request.taken()) + (self._read_buffer or b"")
+        return False
 
     def writing(self) -> bool:
         """Whether written bytes wait for the kernel."""
@@ -971,7 +988,7 @@ class BaseIOStream:
 
     def _room(self) -> memoryview | None:
         """Where the source may put bytes itself; it tells of them with `_on_filled`."""
-        request = self._request
+        request = self._request if self._reads() else None
         return request.room() if isinstance(request, read_buffer.Into) and not self._read_buffer else None
 
     def _on_filled(self, size: int) -> None:
@@ -979,7 +996,7 @@ class BaseIOStream:
         self._answer(self._satisfy_read)
 
     def _on_data(self, data: bytes) -> None:
-        request = self._request
+        request = self._request if self._reads() else None
         taken = request.take(data) if isinstance(request, read_buffer.Into) and not self._read_buffer else 0
         if taken < len(data):
             self._store(data[taken:], len(data) - taken)
@@ -1031,7 +1048,7 @@ class BaseIOStream:
 
     def _on_eof(self) -> None:
         self._eof = True
-        if self._read_future is not None:
+        if self._reads():
             self.close()
         elif self._read_buffer or not self._listening or self._paused:
             self._connected_source().pause()  # it will be seen behind the bytes before it
@@ -1298,7 +1315,7 @@ class IOStream(BaseIOStream):
         :arg server_hostname: what the server's certificate is checked for, and what SNI tells the server.
         """
         unread = bool(self._read_buffer) and not server_side
-        if self._read_future or self._write_futures or self._connect_future or self._closed or unread or self._unwritten():
+        if self._reads() or self._write_futures or self._connect_future or self._closed or unread or self._unwritten():
             raise ValueError("IOStream is not idle; cannot convert to SSL")
         if ssl_options is None:
             ssl_options = _server_ssl_defaults() if server_side else _client_ssl_defaults()

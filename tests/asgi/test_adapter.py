@@ -779,6 +779,7 @@ async def test_httpx_drives_it() -> None:
         assert (await client.get("/app/echo?x=1")).json()["path"] == "/echo"
 
 
+@pytest.mark.filterwarnings("ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning")  # the client's own, from 3.14 on
 async def test_async_asgi_testclient_drives_it() -> None:
     started: list[str] = []
     application = adapter(on_startup=lambda _: started.append("up"), on_shutdown=lambda _: started.append("down"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import functools
 import types
 from collections import deque
 from collections.abc import Callable, Generator
@@ -216,7 +217,7 @@ class Carrier(httputil.HTTPConnection):
     def _tell_of_close(self) -> None:
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
-            self._call_later(callback)
+            self._call_later(functools.partial(httputil._run_close_callback, callback))
 
     def _call_later(self, function: Callable[[], object]) -> None:
         """Call what belongs to the application, in the request's context, which may be entered at the moment."""

@@ -34,9 +34,10 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Protocol
 
+from tornadolike._http.response_head import ResponseHead as ResponseFields
 from tornadolike._http1 import framing, serialize
 from tornadolike._http1.body import BodyReader, ChunkedReader, FixedReader, UntilCloseReader
-from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IncompleteMessage, PeerError, TooManyFields
+from tornadolike._http1.errors import BodyTooLarge, BodyTooLong, BodyTooShort, HeadTooLarge, IncompleteMessage, PeerError, TooManyFields
 from tornadolike._http1.events import END, START, BodyChunk, Event, Pairs, RequestHead, ResponseHead
 
 
@@ -77,7 +78,8 @@ _MAX_KNOWN_HEADS = 256
 _MAX_KNOWN_HEAD_BYTES = 2048
 # The shortest field, ``a:`` with a bare LF.
 _MIN_FIELD_BYTES = 3
-_P = ord("P")
+# Statuses of responses which may have a body, and end no connection.
+_ORDINARY_STATUS = frozenset(range(200, 600)) - {204, 304}
 
 
 def _framed(method: str, target: str, version: str, pairs: Pairs) -> RequestHead:
@@ -175,7 +177,7 @@ class Engine:
         reader = self._reader
         if isinstance(reader, FixedReader):
             if reader.remaining > max_body_bytes:
-                raise PeerError("Content-Length too long")
+                raise BodyTooLarge("Content-Length too long")
         elif isinstance(reader, (ChunkedReader, UntilCloseReader)):
             reader.max_body_bytes = max_body_bytes
 
@@ -314,7 +316,7 @@ class Engine:
 class ServerEngine(Engine):
     """Reads requests, writes responses."""
 
-    __slots__ = ("_head_only", "_known", "_version")
+    __slots__ = ("_head_only", "_is_plain", "_known", "_version")
 
     def __init__(
         self,
@@ -329,6 +331,7 @@ class ServerEngine(Engine):
         self._known: dict[bytes, RequestHead] = {} if known is None else known
         self._version = "HTTP/1.1"
         self._head_only = False
+        self._is_plain = False  # neither an old version nor a HEAD
 
     def feed(self, data: bytes = b"") -> list[Event]:
         # Nearly every request: its whole head comes at once, and nothing waits. A capable parser takes that head as it is, at a third
@@ -372,6 +375,7 @@ class ServerEngine(Engine):
         self.keep_alive = event.keep_alive
         method, _, self._version = event.start_line
         self._head_only = method == "HEAD"
+        self._is_plain = event.is_plain
         if event.body == 0:
             self.peer = DONE
             return [event, END]
@@ -403,18 +407,33 @@ class ServerEngine(Engine):
             content_bytes = 0
         return self._begin_output(f"HTTP/1.1 {status} {reason}\r\n", fields, content_bytes, chunked)
 
-    def send_whole(self, ready: bytes, fields: Iterable[tuple[str, str]], body: bytes, later: int) -> bytes | None:
-        """`send_ready_head` and all of the body but ``later`` bytes. None where the head must say something about the connection, or the
-        request is not read yet, or wants no body.
+    def ready_head(self, status: int, reason: str, head: ResponseFields) -> bytes:
+        """Status line and first fields, serialised. Raises `IllegalHeader`."""
+        ready = head.forms.get(status)
+        if ready is None or ready[0] is not reason:
+            ready = head.forms[status] = reason, serialize.start_line(f"HTTP/1.1 {status} {reason}\r\n") + head.lines
+        return ready[1]
+
+    def send_whole(self, line: tuple[str, int, str], head: ResponseFields, fields: dict[str, str], body: bytes) -> bytes | None:
+        """A whole response: version, status and reason, the fields that it begins with, the others, the body.
+
+        None where it is not whole, or the head must say something about the connection, or the request is not read yet, or wants no body.
         """
-        if not self.keep_alive or self.peer is not DONE or self._head_only or self._version != "HTTP/1.1":
+        _, status, reason = line
+        length = fields.get("Content-Length")
+        if length != str(len(body)) or not self.keep_alive or not self._is_plain or status not in _ORDINARY_STATUS:
             return None
+        if self.peer is not DONE or "Connection" in fields:
+            return None
+        ready = head.forms.get(status)
+        data: bytes = ready[1] if ready is not None and ready[0] is reason else self.ready_head(status, reason, head)
         known = serialize.known
-        data = b"%b%b\r\n%b" % (ready, b"".join([known.get(field) or serialize.line(field) for field in fields]), body)
+        for field in fields.items():
+            data += known.get(field) or serialize.line(field)
         self.own = BODY
         self._chunked_output = False
-        self._unsent_bytes = later
-        return data
+        self._unsent_bytes = 0
+        return b"%b\r\n%b" % (data, body)
 
     def send_ready_head(
         self, ready: bytes, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool, body: bytes
