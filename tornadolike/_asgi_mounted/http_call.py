@@ -202,4 +202,6 @@ class HTTPCall(Call):
             raise messages.MessageError(str(error)) from error
         if not more:
             self._log(head.status)
+            if self._waiter is not None:
+                self._wake()
         return written
