@@ -201,6 +201,7 @@ def logged(file: str) -> bool:
 def watched(agent: str, directory: str) -> dict[str, object]:
     run = ["-m", "tornadolike", "run", "--access-log", "json"] if _IS_OURS else []
     log, file = f"{directory}/{agent}.log", f"{directory}/{agent}.port"
+    assert not os.path.exists(file), "a directory of its own is wanted"
     with (
         open(log, "w", encoding="utf-8") as output,
         subprocess.Popen([sys.executable, *run, __file__, "serve", agent, file], stdout=output, stderr=output) as server,
