@@ -1610,6 +1610,28 @@ class TestClient:
             logs.take("tornado.application", "Uncaught exception x")
             client.close()
 
+    async def test_coffea_casa_118_a_callback_that_passes_messages_on_to_who_has_left(self, logs: Any) -> None:
+        """As that of jupyter-server-proxy."""
+
+        def callback(message: str | bytes | None) -> None:
+            if message is not None:
+                raise WebSocketClosedError
+
+        async with site(Echo) as here:
+            client = await websocket_connect(here.url(), on_message_callback=callback)
+            client.write_message("x")
+            await soon(lambda: Echo.last.noted[-1] == ("closed", None, None))
+            logs.take("tornado.general", "could not be passed on", logging.INFO)
+            client.close()
+
+    @pytest.mark.parametrize(("subprotocols", "field"), [(None, None), ([], None), (["a", "b"], "a,b")])
+    async def test_jupyter_server_proxy_458_no_subprotocols_are_no_field(self, subprotocols: Any, field: str | None, logs: Any) -> None:
+        async with site(Echo) as here:
+            client = await websocket_connect(here.url(), subprotocols=subprotocols)
+            assert Echo.last.request.headers.get("Sec-WebSocket-Protocol") == field
+            client.close()
+        logs.records.clear()
+
     async def test_unread_messages_stop_the_server(self) -> None:
         async with site(Echo) as here:
             client = await websocket_connect(here.url())
