@@ -166,9 +166,13 @@ def not_kept(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | No
 
 @declared("HTTP/1.0: a response without a length ends with the connection, though the client asked to keep it", parts=True)
 def without_a_length(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    if isinstance(request, Request) and request.version == "1.0 keep-alive" and "\r\nContent-Length" not in own.received:
-        return theirs._replace(received=theirs.received.replace("Connection: Keep-Alive\r\n", ""), closed=own.closed)
-    return None
+    before, _, last = own.received.rpartition("HTTP/1.1 ")
+    keeps = isinstance(request, Request) and request.version == "1.0 keep-alive" and _ended(request, own)
+    if not keeps or "\r\nContent-Length" in last or not _over(own) or not _same_until(request, theirs, own):
+        return None
+    text = theirs.received
+    text = text[: len(before)] + text[len(before) :].replace("Connection: Keep-Alive\r\n", "", 1)
+    return own if _begins(text, own.received) else None
 
 
 @declared("@stream_request_body: what data_received raises is answered as what a method of the request raises", parts=True)
