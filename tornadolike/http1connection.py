@@ -13,6 +13,7 @@ import contextvars
 import io
 import re
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from time import monotonic
 from types import CoroutineType, FunctionType
@@ -24,7 +25,7 @@ from tornadolike._http.log_text import one_line
 from tornadolike._http.response_head import ResponseHead as ResponseFields
 from tornadolike._http1 import select
 from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, KnownResponse, ServerEngine
-from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
+from tornadolike._http1.errors import BodyTooLarge, BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
 from tornadolike._http1.events import END, START, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.log import app_log, gen_log
@@ -46,18 +47,26 @@ _MOST_COPIED = 64 * 1024
 # A small piece of a body that comes so soon after another was sent goes out with what follows, at the latest at the end of the loop's
 # turn: a send costs more than all the rest of a `flush`.
 _BURST_SECONDS = 0.001
+# After one that nothing followed in its turn, so many small pieces are sent by themselves.
+_ALONE = 7
 _SMALL_PIECE = 16 * 1024
 # Answers to requests that were sent ahead go out together, as long as the next one is given within two turns of the loop.
 _SMALL_ANSWER = 4 * 1024
 _MOST_HELD = 32
 
-# What a server answers before it closes, by the status of the error. Bare, as Tornado's: no date, no body, nothing to parse.
+# What a server answers before it closes, by the status of the error. Tornado's 400 is bare, and its tests ask for these very bytes.
+_BARE_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 _REFUSALS = {
-    400: b"HTTP/1.1 400 Bad Request\r\n\r\n",
-    431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n",
-    505: b"HTTP/1.1 505 HTTP Version Not Supported\r\n\r\n",
+    status: b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (status, reason)
+    for status, reason in {
+        400: b"Bad Request",
+        413: b"Content Too Large",
+        431: b"Request Header Fields Too Large",
+        505: b"HTTP Version Not Supported",
+    }.items()
 }
 _TURNS_TO_ANSWER = 8  # for a handler that waits for nothing but its turn, after the client's end of input
+_SECONDS_TO_ANSWER = 5.0  # for one that waits, where others were asked for behind it
 _CONTINUE = b"HTTP/1.1 100 (Continue)\r\n\r\n"
 
 # Why a connection is not read for the moment.
@@ -65,6 +74,10 @@ _HANDLER = 1  # what a delegate returned is pending
 _TURN = 2  # others on this loop shall have their turn
 _AHEAD = 4  # enough was sent ahead
 _GONE = 8  # it is not ours any more
+
+
+class _BodyTooLarge(BodyTooLarge, httputil.HTTPInputError):
+    """What code that works on Tornado's class may wait for."""
 
 
 class _Gate:
@@ -96,6 +109,7 @@ class HTTP1ConnectionParameters:
     # Not in Tornado, hence no arguments of the constructor: `HTTPServer.configure_limits` sets them.
     _max_header_fields = MAX_FIELDS
     _max_cookies = httputil._MAX_COOKIES
+    _standard_refusals = False
 
     def __init__(
         self,
@@ -160,9 +174,12 @@ class HTTP1Connection(httputil.HTTPConnection):
     _stream_lost = False
     _interim_responses = 0
     _reads_bodies = False  # a subclass has a way of its own to do so
+    _request_start_line: httputil.RequestStartLine
     _request_headers: httputil.HTTPHeaders
     _burst_bytes = 0
     _sent_at = 0.0
+    _was_alone = False  # nothing has followed the piece that was collected last
+    _alone_left = 0  # so many go by themselves before some are collected again
 
     def __init__(
         self,
@@ -275,7 +292,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             return self._read_chunked_body(delegate)
         length = 0 if field is None else parse_int(field)
         if length > self._body_limit():
-            raise httputil.HTTPInputError("Content-Length too long")
+            raise _BodyTooLarge("Content-Length too long")
         return self._read_fixed_body(length, delegate)
 
     async def _deliver_body(self, delegate: httputil.HTTPMessageDelegate, data: bytes) -> None:
@@ -300,7 +317,7 @@ class HTTP1Connection(httputil.HTTPConnection):
                 raise httputil.HTTPInputError("invalid chunk size") from None
             total += size
             if total > limit:
-                raise httputil.HTTPInputError("chunked body too large")
+                raise _BodyTooLarge("chunked body too large")
             await self._read_fixed_body(size, delegate)
             if await self.stream.read_bytes(2) != b"\r\n":
                 raise httputil.HTTPInputError("improperly terminated chunk")
@@ -401,8 +418,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         line = head.known_line
         if line is None:
             line = head.known_line = httputil._request_start_line(head.start_line)
-        if self._reads_bodies:
-            self._request_headers = headers
+        if self._reads_bodies:  # OctoPrint's looks at the line
+            self._request_start_line, self._request_headers = line, headers
         return delegate.headers_received(line, headers)
 
     def _on_response(self, head: ResponseHead) -> Awaitable[None] | None:
@@ -542,15 +559,21 @@ class HTTP1Connection(httputil.HTTPConnection):
         elif isinstance(error, (PeerError, httputil.HTTPInputError)):
             gen_log.info("Malformed HTTP message from %s: %s", self.context, one_line(str(error)))
             self._delegate_open = self._delegate_open or self.is_client
-            self._refuse(error.status if isinstance(error, PeerError) else 400)
+            self._refuse(self._status_of(error))
         elif not isinstance(error, iostream.StreamClosedError) or (self.stream is not None and not self.stream.closed()):
             app_log.error("Uncaught exception", exc_info=error)
         self._give_up()
 
+    def _status_of(self, error: BaseException) -> int:
+        if isinstance(error, BodyTooLarge) and self.params._standard_refusals:
+            return 413
+        return error.status if isinstance(error, PeerError) else 400
+
     def _refuse(self, status: int) -> None:
         if not self.is_client and self.stream is not None and self._engine.own is IDLE and not self.stream.closed():
             self._engine.own = DONE
-            self._last_write = self.stream.write(_REFUSALS[status])
+            bare = status == 400 and not self.params._standard_refusals
+            self._last_write = self.stream.write(_BARE_REFUSAL if bare else _REFUSALS[status])
 
     def _give_up(self) -> None:
         """End an exchange that cannot be completed, once what was written is flushed."""
@@ -631,7 +654,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
             try:
-                callback()
+                httputil._run_close_callback(callback)
             except (Exception, asyncio.CancelledError):
                 app_log.error("Uncaught exception", exc_info=True)
 
@@ -721,7 +744,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         if rest:
             self._send(data)
             data = self._body_bytes(rest)
-        if engine.stored and len(data) < _SMALL_ANSWER and (future := self._collect_answer(data)) is not None:
+        if engine.stored and engine.peer is DONE and (future := self._collect_answer(data)) is not None:
             return future
         try:
             future = self._last_write = self.stream.write(data)
@@ -732,7 +755,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _collect_answer(self, data: bytes) -> "Future[None] | None":
         """The client has sent more requests: small answers go out together. None where this one has to go by itself."""
         stream = self.stream
-        if not isinstance(self._owner, _ServerSession):
+        if len(data) > _SMALL_ANSWER or not isinstance(self._owner, _ServerSession):
             return None
         pieces = stream._collect() if stream._collected is None else stream._collected
         if pieces is None:
@@ -786,12 +809,13 @@ class HTTP1Connection(httputil.HTTPConnection):
                 # This is the whole answer, and the rest of the request is not worth waiting for.
                 engine.keep_alive = False
         chunked = field is None and engine.frame_response(code)
-        if options is not None and "close" in options.lower():
+        announced = options is not None and engine.keep_alive and "close" in options.lower()
+        if announced:
             engine.keep_alive = False
         if code == 101:
             self._upgraded = True
-        option = engine.connection_field()
-        if option is not None:
+        option = engine.connection_field() if code != 101 else None  # what comes behind it has its own end
+        if option is not None and not announced:  # which stays as it was written
             headers["Connection"] = option
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
@@ -848,14 +872,31 @@ class HTTP1Connection(httputil.HTTPConnection):
             # A third of the price of a flush that is sent by itself.
             pieces = stream._collected
             if pieces is None and size:
-                pieces = stream._collect()
+                pieces = self._begin_to_collect(stream)
             if pieces is not None and type(chunk) is bytes:
+                if pieces:
+                    self._was_alone = False
                 try:
                     pieces.append(self._engine.send_body(chunk))
                 except BodyTooLong:
                     raise self._too_long() from None
                 return stream._finished  # type: ignore[return-value]  # which is there wherever pieces are collected
         return self._write_at_once(chunk)
+
+    def _begin_to_collect(self, stream: iostream.IOStream) -> list[bytes] | None:
+        """A list for this piece and those that follow in the same turn; None where this one had better go at once.
+
+        Who lets the loop run between pieces gains nothing by collecting: after a list of one, the next pieces go by themselves.
+        """
+        if self._alone_left:
+            self._alone_left -= 1
+            return None
+        if self._was_alone:
+            self._alone_left, self._was_alone = _ALONE, False
+            return None
+        pieces = stream._collect()
+        self._was_alone = pieces is not None
+        return pieces
 
     def _write_at_once(self, chunk: bytes) -> "Future[None]":
         written = self._send(chunk if self.stream.closed() else self._body_bytes(chunk))
@@ -1006,7 +1047,7 @@ class _GzipMessageDelegate(httputil.HTTPMessageDelegate):
         try:
             yield from pieces
         except InflatedTooLarge:
-            raise httputil.HTTPInputError("decompressed body too large") from None
+            raise _BodyTooLarge("decompressed body too large") from None
         except InflateError as error:
             raise httputil.HTTPInputError(f"invalid gzip data: {error}") from None
 
@@ -1099,6 +1140,7 @@ class _ServerSession:
         "_clean_context",
         "_deadline",
         "_delegate",
+        "_end_timer",
         "_gate",
         "_head_seconds",
         "_idle_timer",
@@ -1129,6 +1171,7 @@ class _ServerSession:
         self._winding_down = False
         self._lent = False  # a handler reads the stream itself
         self._input_ended = False  # the client sends no more
+        self._end_timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop = stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
         # The loop's time at which the next head has to be complete.
         self._deadline = 0.0
@@ -1195,11 +1238,17 @@ class _ServerSession:
     def _end_of_input(self, turns: int) -> None:
         """The client sends no more, and may wait for answers even so: to all that it asked, but for the last only if one has begun.
 
-        For it may as well be gone, which looks the same, and then a handler that waits for something has to hear of it.
+        For it may as well be gone, which looks the same, and then a handler that waits for something has to hear of it: at once where it
+        is the last, after some seconds where others wait behind it.
         """
         exchange, engine = self.exchange, self.engine
-        if self._delegate is None or (engine.waiting_bytes and (exchange is None or engine.peer is DONE)):
-            return  # the next request is served, or this one, and then we come back here
+        if self._delegate is None:
+            return
+        if engine.waiting_bytes and (exchange is None or engine.peer is DONE):
+            # The next request is served, or this one, and then we come back here.
+            if exchange is not None and self._end_timer is None:
+                self._end_timer = self._loop.call_later(_SECONDS_TO_ANSWER, self._on_end_timer, weakref.ref(exchange))
+            return
         if exchange is not None and engine.peer is DONE:
             if engine.own is not IDLE and engine.may_bypass(1):
                 return
@@ -1207,6 +1256,14 @@ class _ServerSession:
                 self._loop.call_soon(self._end_of_input, turns - 1, context=self._clean_context)
                 return
         self.stream._close_when_written()
+
+    def _on_end_timer(self, waiting: "weakref.ref[HTTP1Connection]") -> None:
+        self._end_timer = None
+        exchange = self.exchange
+        if exchange is None or exchange is not waiting():
+            self._end_of_input(0)
+        elif self.engine.own is IDLE:
+            self.stream._close_when_written()
 
     def stream_closed(self) -> None:
         exchange = self.exchange
@@ -1248,8 +1305,8 @@ class _ServerSession:
         if self.exchange is None and self._delegate is not None and engine.stored:
             self.data_received(b"")
             self._begun = engine.peer is DONE
-        if len(engine.stored) <= engine.max_head_bytes:
-            self._gate.release(_AHEAD)
+        if len(engine.stored) <= engine.max_head_bytes or engine.peer is not DONE:
+            self._gate.release(_AHEAD)  # what waits behind a head is its body, which the exchange asks for as fast as it goes
         if self._input_ended:
             self._end_of_input(_TURNS_TO_ANSWER)
 
@@ -1277,6 +1334,8 @@ class _ServerSession:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
+        if self._end_timer is not None:
+            self._end_timer.cancel()
         self._server._session_ended()
         delegate.on_close(self._server)
 

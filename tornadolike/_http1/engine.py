@@ -37,7 +37,7 @@ from typing import Protocol
 from tornadolike._http.response_head import ResponseHead as ResponseFields
 from tornadolike._http1 import framing, serialize
 from tornadolike._http1.body import BodyReader, ChunkedReader, FixedReader, UntilCloseReader
-from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IncompleteMessage, PeerError, TooManyFields
+from tornadolike._http1.errors import BodyTooLarge, BodyTooLong, BodyTooShort, HeadTooLarge, IncompleteMessage, PeerError, TooManyFields
 from tornadolike._http1.events import END, START, BodyChunk, Event, Pairs, RequestHead, ResponseHead
 
 
@@ -180,7 +180,7 @@ class Engine:
         reader = self._reader
         if isinstance(reader, FixedReader):
             if reader.remaining > max_body_bytes:
-                raise PeerError("Content-Length too long")
+                raise BodyTooLarge("Content-Length too long")
         elif isinstance(reader, (ChunkedReader, UntilCloseReader)):
             reader.max_body_bytes = max_body_bytes
 
