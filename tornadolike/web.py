@@ -1068,15 +1068,20 @@ class RequestHandler:
 
     def __escapes(self, error: BaseException, task: Future[None] | None) -> bool:
         """Deal with an exception of the application; whether it has to be passed on even so."""
-        if not isinstance(error, (Exception, asyncio.CancelledError)):
-            # It ends the loop, which passes it on: there is nobody left to ask the task for it.
+        try:
+            if not isinstance(error, (Exception, asyncio.CancelledError)):
+                raise error
+            if self.__is_cancelled(error):
+                self.__answer_cancelled()
+                return True
+            self.__answer_exception(error)
+        except BaseException as last:
+            # Also out of write_error() and the like. It ends the loop, which passes it on: there is nobody left to ask the task for it.
             if task is not None:
                 task.add_done_callback(_retrieve)
-            return True
-        if self.__is_cancelled(error):
-            self.__answer_cancelled()
-            return True
-        self.__answer_exception(error)
+            if last is error:
+                return True
+            raise
         return False
 
     @staticmethod
@@ -1523,6 +1528,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
     # Nearly always what they say here; those that are not are assigned.
     handler: RequestHandler
     chunks: bytearray | None = None
+    task: asyncio.Task[None] | None = None  # of a handler that streams, as long as there is more of the body
 
     def __init__(
         self,
@@ -1560,7 +1566,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         if self.stream_request_body:
-            return self.handler.data_received(chunk)
+            return self.handler.data_received(chunk) if self.task is None else _as_part_of(self.task, self.handler.data_received, chunk)
         if self.chunks is None:
             self.chunks = bytearray(chunk)
         else:
@@ -1569,6 +1575,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
 
     def finish(self) -> None:
         if self.stream_request_body:
+            self.task = None
             future_set_result_unless_cancelled(self.request._body_future, None)
             return
         chunks = self.chunks
@@ -1581,6 +1588,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         if not self.stream_request_body:
             self.chunks = None
             return
+        self.task = None
         try:
             self.handler.on_connection_close()
         finally:
@@ -1607,7 +1615,9 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         seconds = getattr(handler, "request_deadline", None) or settings.get("request_deadline")
         if seconds is not None and seconds < math.inf:
             running = _within(seconds, handler, running)
-        _new_task(running, self._context())
+        task = _new_task(running, self._context())
+        if self.stream_request_body:
+            self.task = task
         return handler._prepared_future
 
     def _context(self) -> contextvars.Context | None:
@@ -1639,7 +1649,7 @@ _running: set[Future[None] | None] = set()
 _EXECUTE = RequestHandler._execute.__code__
 
 
-def _new_task(running: Any, context: contextvars.Context | None) -> None:
+def _new_task(running: Any, context: contextvars.Context | None) -> asyncio.Task[None] | None:
     """Run a handler in a task of its own, from the next turn of the loop on, in the context of its request.
 
     Also one of plain functions, though it could run at once: all requests that have arrived are read first, and all answers
@@ -1649,7 +1659,7 @@ def _new_task(running: Any, context: contextvars.Context | None) -> None:
     if type(running) is not types.CoroutineType:
         # Wrapped or replaced, it may return anything that can be awaited.
         _keep(gen.convert_yielded(running))
-        return
+        return None
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
@@ -1661,6 +1671,19 @@ def _new_task(running: Any, context: contextvars.Context | None) -> None:
         task = loop.create_task(running)
     if running.cr_code is not _EXECUTE:
         _keep(task)
+    return task
+
+
+def _as_part_of(task: asyncio.Task[None], function: Callable[[bytes], Awaitable[None] | None], chunk: bytes) -> Awaitable[None] | None:
+    """Call it so that `asyncio.current_task` is ``task``, which waits: monitoring agents and `asyncio.timeout` ask for one."""
+    loop = asyncio.get_running_loop()
+    if task.done() or asyncio.current_task(loop) is not None:
+        return function(chunk)
+    asyncio.tasks._enter_task(loop, task)
+    try:
+        return function(chunk)
+    finally:
+        asyncio.tasks._leave_task(loop, task)
 
 
 def _keep(task: Future[None]) -> None:
