@@ -13,7 +13,7 @@ author = "the tornadolike project"
 copyright = f"{author}; Apache License 2.0"  # noqa: A001 - the option's name
 version = release = tornadolike.__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "described", "fragments", "rooms", "states"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.viewcode", "sphinx_copybutton", "described", "fragments", "rooms", "states"]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
 exclude_patterns = ["changes/fragments/*", "examples/**"]
 default_role = "py:obj"
@@ -35,5 +35,11 @@ html_theme = "furo"
 html_title = f"tornadolike {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["filter.js"]
+html_favicon = "_static/favicon.svg"
+# The button takes what is to be typed, not the prompt, and nothing of what was printed.
+copybutton_prompt_text = r"\$ |>>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+copybutton_only_copy_prompt_lines = True
 html_copy_source = False
 html_theme_options = {"navigation_with_keys": True}

@@ -425,7 +425,7 @@ async def test_a_head_over_the_limit(logs: Any) -> None:
     server = Server(max_header_size=100)
     server.stream.receive(b"GET / HTTP/1.1\r\nX: " + b"a" * 100)
     logs.take("tornado.general", "Unsatisfiable read, closing connection: header section larger than 100 bytes", logging.INFO)
-    assert server.stream.take() == b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n"
+    assert server.stream.take() == b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     assert server.stream.closed()
 
 

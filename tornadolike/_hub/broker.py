@@ -43,6 +43,11 @@ class Broker(abc.ABC):
     origin = ""
     """What tells this process from all others; known once it was started."""
 
+    @property
+    def waiting(self) -> int:
+        """Requests that have no answer yet."""
+        return 0
+
     def start(self, receiver: Receiver) -> None:
         """Begin to connect, within a running loop. Returns at once: a broker that is down is tried again, for ever."""
         self.receiver = receiver

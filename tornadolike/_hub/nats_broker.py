@@ -7,11 +7,11 @@ that was read last is in the stream, then nothing behind it is gone, since the o
 
 import asyncio
 import base64
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from tornadolike._hub.broker import PRESENCE_SECONDS, BrokerDownError
 from tornadolike._hub.messages import Message, Messages, Place, Progress, place
-from tornadolike._hub.server_broker import Request, ServerBroker
+from tornadolike._hub.server_broker import Request, ServerBroker, ServerOptions
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -44,28 +44,11 @@ class NATSBroker(ServerBroker):
     """
 
     name = "nats"
+    client = ("nats", "nats-py")
 
-    def __init__(
-        self,
-        url: str = "nats://127.0.0.1:4222",
-        *,
-        history: int = 1000,
-        prefix: str = "tornadolike",
-        keep_seconds: float = 86400.0,
-        timeout: float = 5.0,
-        when_down: str = "raise",
-        max_queued: int = 10_000,
-    ) -> None:
-        super().__init__(history=history, timeout=timeout, when_down=when_down, max_queued=max_queued)
-        try:
-            import nats  # noqa: F401
-        except ImportError:
-            raise RuntimeError("NATSBroker needs the nats-py package: pip install 'tornadolike[nats]'") from None
-        if not (prefix.isidentifier() and prefix.isascii()):
-            raise ValueError(f"prefix is made of letters, digits and underscores, not {prefix!r}")
+    def __init__(self, url: str = "nats://127.0.0.1:4222", **options: Unpack[ServerOptions]) -> None:
+        super().__init__(**options)
         self._servers = [server.strip() for server in url.split(",")]
-        self._prefix = prefix
-        self._keep_seconds = keep_seconds
         self._writer: Client | None = None
         self._reader: Client | None = None
         self._subscriptions: dict[str, Any] = {}

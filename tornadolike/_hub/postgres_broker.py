@@ -7,11 +7,11 @@ gives its messages their numbers; while a transaction holds that row, no other c
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from tornadolike._hub.broker import PRESENCE_SECONDS, BrokerDownError
 from tornadolike._hub.messages import Message, Messages, Place, place
-from tornadolike._hub.server_broker import Request, ServerBroker
+from tornadolike._hub.server_broker import Request, ServerBroker, ServerOptions
 
 if TYPE_CHECKING:
     from asyncpg import Connection
@@ -68,28 +68,12 @@ class PostgresBroker(ServerBroker):
     """
 
     name = "postgres"
+    client = ("asyncpg", "asyncpg")
 
-    def __init__(
-        self,
-        dsn: str = "postgresql://",
-        *,
-        history: int = 1000,
-        prefix: str = "tornadolike",
-        keep_seconds: float = 86400.0,
-        timeout: float = 5.0,
-        when_down: str = "raise",
-        max_queued: int = 10_000,
-    ) -> None:
-        super().__init__(history=history, timeout=timeout, when_down=when_down, max_queued=max_queued)
-        try:
-            import asyncpg  # noqa: F401
-        except ImportError:
-            raise RuntimeError("PostgresBroker needs the asyncpg package: pip install 'tornadolike[postgres]'") from None
-        if not (prefix.isidentifier() and prefix.isascii()):
-            raise ValueError(f"prefix is made of letters, digits and underscores, not {prefix!r}")
+    def __init__(self, dsn: str = "postgresql://", **options: Unpack[ServerOptions]) -> None:
+        super().__init__(**options)
         self._dsn = dsn
-        self._prefix = prefix.lower()
-        self._keep_seconds = keep_seconds
+        self._prefix = self._prefix.lower()
         self._writer: Connection | None = None
         self._reader: Connection | None = None
         self._told: set[str] = set()

@@ -7,12 +7,13 @@ Keys, all with one hash tag, so that a script may touch them on a cluster: ``{PR
 Streams and not pub/sub: who was away for a moment goes on where it was. One XREAD waits for all rooms of the process.
 """
 
+import asyncio
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from tornadolike._hub.broker import PRESENCE_SECONDS, BrokerDownError
-from tornadolike._hub.messages import Message, Messages, Place, place
-from tornadolike._hub.server_broker import Request, ServerBroker
+from tornadolike._hub.messages import Message, Messages, Place, Progress, place
+from tornadolike._hub.server_broker import Request, ServerBroker, ServerOptions
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -85,52 +86,38 @@ class RedisBroker(ServerBroker):
     """
 
     name = "redis"
+    client = ("redis.asyncio", "redis")
+    any_prefix = True
 
-    def __init__(
-        self,
-        url: str = "redis://127.0.0.1:6379/0",
-        *,
-        history: int = 1000,
-        prefix: str = "tornadolike",
-        keep_seconds: float = 86400.0,
-        timeout: float = 5.0,
-        when_down: str = "raise",
-        max_queued: int = 10_000,
-    ) -> None:
-        super().__init__(history=history, timeout=timeout, when_down=when_down, max_queued=max_queued)
-        try:
-            import redis.asyncio
-        except ImportError:
-            raise RuntimeError("RedisBroker needs the redis package: pip install 'tornadolike[redis]'") from None
-        redis.asyncio.connection.parse_url(url)  # a wrong one is told now
+    def __init__(self, url: str = "redis://127.0.0.1:6379/0", **options: Unpack[ServerOptions]) -> None:
+        super().__init__(**options)
+        from redis.asyncio.connection import parse_url
+
+        parse_url(url)  # a wrong one is told now
         self._url = url
-        self._prefix = f"{{{prefix}}}"
-        self._keep_seconds = str(int(keep_seconds))
+        self._tag = f"{{{self._prefix}}}"
         self._writer: Redis | None = None
         self._reader: Redis | None = None
-        self._woken_at = "0-0"
+        self._woken_at = b"0-0"
+        self._reading: _Reading | None = None
 
     def _client(self) -> "Redis":
         from redis.asyncio import Redis
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        client = Redis.from_url(
+        return Redis.from_url(
             self._url,
             protocol=2,
             single_connection_client=True,
             decode_responses=False,
             socket_connect_timeout=self._timeout,
-            socket_timeout=_BLOCK_SECONDS + self._timeout,
+            socket_timeout=None,  # its own costs a task for each command; the time is kept here
             retry=Retry(NoBackoff(), 0),  # what to do about a broken connection is decided here
         )
-        client.set_response_callback("XREAD", _as_it_came)
-        client.set_response_callback("XREVRANGE", _as_it_came)
-        client.set_response_callback("XRANGE", _as_it_came)
-        return client
 
     def _key(self, kind: str, name: str) -> str:
-        return f"{self._prefix}:{kind}:{name}"
+        return f"{self._tag}:{kind}:{name}"
 
     # ---- requests
 
@@ -147,59 +134,63 @@ class RedisBroker(ServerBroker):
         from redis.exceptions import NoScriptError, ResponseError
 
         assert self._writer is not None
-        pipeline = self._writer.pipeline(transaction=False)
         groups = [(publishes, list(requests)) for publishes, requests in groupby(batch, lambda request: request.kind == "publish")]
+        commands: list[tuple[Any, ...]] = []
         for publishes, requests in groups:
-            if publishes:
-                self._add_messages(pipeline, requests)
-            else:
-                for request in requests:
-                    self._add(pipeline, request)
-        replies = iter(await pipeline.execute(raise_on_error=False))
+            commands += [self._publishing(requests)] if publishes else map(self._command, requests)
+        # Through the connection, as in `_read`.
+        connection = self._writer.connection
+        assert connection is not None
+        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         answers: list[Any] = []
         for publishes, requests in groups:
-            reply = [next(replies)] if publishes else [next(replies) for _ in requests]
-            for answer in reply:
-                if isinstance(answer, NoScriptError):
-                    raise BrokerDownError("the broker was restarted") from answer
+            replies: list[Any] = []
+            for _ in requests[:1] if publishes else requests:
+                try:
+                    replies.append(await connection.read_response(disable_decoding=True))
+                except NoScriptError as error:
+                    raise BrokerDownError("the broker was restarted") from error
+                except ResponseError as error:
+                    replies.append(error)
             if publishes:
-                reply = reply * len(requests) if isinstance(reply[0], ResponseError) else reply[0]
+                replies = replies * len(requests) if isinstance(replies[0], ResponseError) else replies[0]
             answers += [
-                _refusal(answer) if isinstance(answer, ResponseError) else _understood(request, answer)
-                for request, answer in zip(requests, reply, strict=True)
+                _refusal(reply) if isinstance(reply, ResponseError) else _understood(request, reply)
+                for request, reply in zip(requests, replies, strict=True)
             ]
         return answers
 
-    def _add_messages(self, pipeline: Any, requests: list[Request]) -> None:
-        keys, arguments = [self._key("sent", self.origin)], [self._history, self._keep_seconds]
+    def _publishing(self, requests: list[Request]) -> tuple[Any, ...]:
+        keys, arguments = [self._key("sent", self.origin)], [self._history, int(self._keep_seconds)]
         for request in requests:
             number, data, excluded = request.arguments
             keys.append(self._key("room", request.room))
             arguments += [number, data, ("t" if isinstance(data, str) else "b") + excluded]
-        pipeline.evalsha(self._scripts[0], len(keys), *keys, *arguments)
+        return "EVALSHA", self._scripts[0], len(keys), *keys, *arguments
 
-    def _add(self, pipeline: Any, request: Request) -> None:
+    def _command(self, request: Request) -> tuple[Any, ...]:
         room, arguments = request.room, request.arguments
         _, announce, members = self._scripts
+        end = "XREVRANGE", self._key("room", room), "+", "-", "COUNT", 1
         if request.kind == "locate":
-            pipeline.execute_command("XREVRANGE", self._key("room", room), "+", "-", "COUNT", 1)
-        elif request.kind == "since":
+            return end
+        if request.kind == "since":
             last_id, limit = arguments
-            begin = "-" if last_id is None or place(last_id) is None else last_id
             if last_id is None:
-                pipeline.execute_command("XREVRANGE", self._key("room", room), "+", "-", "COUNT", 1)
-            else:  # from the place itself on: whether it is there tells whether what follows it is complete
-                pipeline.execute_command("XRANGE", self._key("room", room), begin, "+", "COUNT", limit + 1)
-        elif request.kind == "wake":
-            pipeline.execute_command("XADD", self._key("wake", self.origin), "MAXLEN", 1, "*", "w", "")
-        elif request.kind == "announce":
-            pipeline.evalsha(announce, 1, self._key("here", room), self.origin, arguments[0], int(PRESENCE_SECONDS))
-        else:
-            pipeline.evalsha(members, 1, self._key("here", room))
+                return end
+            begin = "-" if place(last_id) is None else last_id
+            # From the place itself on: whether it is there tells whether what follows it is complete.
+            return "XRANGE", self._key("room", room), begin, "+", "COUNT", limit + 1
+        if request.kind == "wake":
+            return "XADD", self._key("wake", self.origin), "MAXLEN", 1, "*", "w", ""
+        if request.kind == "announce":
+            return "EVALSHA", announce, 1, self._key("here", room), self.origin, arguments[0], int(PRESENCE_SECONDS)
+        return "EVALSHA", members, 1, self._key("here", room)
 
     # ---- messages
 
     def _rooms_changed(self, room: str) -> None:
+        self._reading = None
         self._ask("wake", room)
 
     async def _open_reader(self) -> None:
@@ -212,22 +203,47 @@ class RedisBroker(ServerBroker):
 
     async def _read(self) -> None:
         assert self._reader is not None
-        places: dict[str, Place | str] = {self._key("wake", self.origin): self._woken_at}
-        for room, followed in self._followed.items():
-            if followed.progress is not None:
-                places[self._key("room", room)] = followed.progress.last
-        block = int(_BLOCK_SECONDS * 1000)
-        command: tuple[Any, ...] = "XREAD", "COUNT", _READ_AT_ONCE, "BLOCK", block, "STREAMS", *places, *map(str, places.values())
-        for key, entries in await self._reader.execute_command(*command) or ():  # type: ignore[no-untyped-call]
-            kind, _, name = key.decode()[len(self._prefix) + 1 :].partition(":")
-            if kind == "wake":
-                self._woken_at = entries[-1][0].decode()
+        if self._reading is None:
+            rooms = {name: followed.progress for name, followed in self._followed.items() if followed.progress is not None}
+            self._reading = _Reading({self._key("room", name): name for name in rooms}, rooms, self._key("wake", self.origin))
+        reading = self._reading
+        # The connection itself, without the client around it: that takes as long as all else here together.
+        connection = self._reader.connection
+        assert connection is not None
+        async with asyncio.timeout(_BLOCK_SECONDS + self._timeout):
+            await connection.send_packed_command([reading.command(self._woken_at)], check_health=False)
+            answer: Any = await connection.read_response(disable_decoding=True)
+        for key, entries in answer or ():
+            name = reading.names.get(key)
+            if name is None:
+                self._woken_at = entries[-1][0]
             else:
                 self._took(name, [message for entry in entries if (message := _message(name, entry)) is not None])
 
 
-def _as_it_came(response: Any, **options: Any) -> Any:
-    return response
+class _Reading:
+    """An XREAD of all rooms that are followed, of which only the places change from one time to the next."""
+
+    def __init__(self, names: dict[str, str], rooms: dict[str, Progress], wake: str) -> None:
+        self.names = {key.encode(): name for key, name in names.items()}
+        self._progress = [rooms[name] for name in names.values()]
+        self._places: list[Place | None] = [None] * len(names)
+        self._ids = [b""] * len(names)
+        words = b"XREAD", b"COUNT", b"%d" % _READ_AT_ONCE, b"BLOCK", b"%d" % (_BLOCK_SECONDS * 1000), b"STREAMS"
+        keys = [*self.names, wake.encode()]
+        self._begin = b"*%d\r\n" % (len(words) + 2 * len(keys)) + b"".join(map(_word, [*words, *keys]))
+
+    def command(self, woken_at: bytes) -> bytes:
+        """As it goes to the server."""
+        for number, progress in enumerate(self._progress):
+            last = progress.last
+            if last is not self._places[number]:
+                self._places[number], self._ids[number] = last, _word(b"%d-%d" % last)
+        return b"".join([self._begin, *self._ids, _word(woken_at)])
+
+
+def _word(text: bytes) -> bytes:
+    return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
 def _refusal(error: Exception) -> Exception:

@@ -6,11 +6,12 @@ answer is sent again; a message carries its publisher's number, by which the bro
 
 import asyncio
 import dataclasses
+import importlib
 import itertools
 import math
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, TypedDict
 
 from tornadolike._hub.broker import Broker, BrokerDownError, Delays, end_tasks, start_task
 from tornadolike._hub.messages import Data, Message, Messages, Place, Progress
@@ -46,17 +47,54 @@ class Followed:
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
 
+class ServerOptions(TypedDict, total=False):
+    """What every broker with a server may be given; see `RedisBroker`."""
+
+    history: int
+    prefix: str
+    keep_seconds: float
+    timeout: float
+    when_down: str
+    max_queued: int
+
+
 class ServerBroker(Broker):
-    """A broker that runs elsewhere; subclasses know its protocol."""
+    """A broker that runs elsewhere; subclasses know its protocol.
 
-    name = "broker"
+    Raises `ValueError` for options that make no sense, and `RuntimeError` where the client's package is not installed.
+    """
 
-    def __init__(self, *, history: int, timeout: float, when_down: str, max_queued: int) -> None:
+    name: ClassVar[str] = "broker"
+    """Also that of the extra that brings the client."""
+    client: ClassVar[tuple[str, str]]
+    """The client's module, and its package."""
+    any_prefix: ClassVar[bool] = False
+    """Whether ``prefix`` may be any text, and not only a name."""
+
+    def __init__(
+        self,
+        *,
+        history: int = 1000,
+        prefix: str = "tornadolike",
+        keep_seconds: float = 86400.0,
+        timeout: float = 5.0,
+        when_down: str = "raise",
+        max_queued: int = 10_000,
+    ) -> None:
         if when_down not in {"raise", "queue"}:
             raise ValueError(f"when_down is 'raise' or 'queue', not {when_down!r}")
         if history < 1:
             raise ValueError(f"history is a number of messages, at least 1, not {history!r}")
+        if not (self.any_prefix or (prefix.isidentifier() and prefix.isascii())):
+            raise ValueError(f"prefix is made of letters, digits and underscores, not {prefix!r}")
+        module, package = self.client
+        try:
+            importlib.import_module(module)
+        except ImportError:
+            raise RuntimeError(f"{type(self).__name__} needs the {package} package: pip install 'tornadolike[{self.name}]'") from None
         self._history = history
+        self._prefix = prefix
+        self._keep_seconds = keep_seconds
         self._timeout = timeout
         self._queues = when_down == "queue"
         self._max_queued = max_queued
@@ -168,6 +206,10 @@ class ServerBroker(Broker):
                 followed.ready.set_result(None)
 
     # ---- requests
+
+    @property
+    def waiting(self) -> int:
+        return len(self._in_flight) + len(self._waiting)
 
     def _ask(self, kind: Kind, room: str, *arguments: Any) -> "asyncio.Future[Any]":
         answer: asyncio.Future[Any] = self._loop.create_future()

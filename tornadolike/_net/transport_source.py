@@ -169,7 +169,7 @@ class TransportSource(asyncio.BaseProtocol):
             self.end_program(ending)
 
     def end_program(self, ending: BaseException) -> None:
-        """``sys.exit()`` or a second Ctrl-C while data was taken: meant for the program, where uvloop would take it for the transport's error."""
+        """``sys.exit()`` or a second Ctrl-C while data was taken: uvloop would take it for the transport's error, it is the program's."""
         asyncio.get_running_loop().call_soon(_raise, ending)
         self.transport.abort()
 

@@ -1,11 +1,16 @@
 """A process of the rooms' load: a server whose members get ``ID DATA``, and which publishes numbered messages into all rooms when told.
 
-Lines on standard input: ``publish SECONDS RATE``, ``quit``. On standard output: the port; for each ``publish`` one JSON line with the
-number of messages that were accepted in each room, those that failed, and CPU seconds.
+The argument is JSON: ``broker`` its URL, ``name``, ``rooms`` how many, ``loop``, ``host``, ``port``, ``overflow`` what becomes of a member
+that does not read. Lines on standard input: ``publish SECONDS RATE SIZE``, ``cpu``, ``quit``. On standard output: the port; for each
+``publish`` one JSON line with the number of messages that were numbered in each room, those that were accepted, those that failed, and CPU
+seconds. Under ``tornadolike run`` it only serves.
 """
 
 import asyncio
 import json
+import logging
+import os
+import socket
 import sys
 import time
 from typing import Any
@@ -16,6 +21,7 @@ from tornadolike.websocket import WebSocketHandler
 
 BROKERS = {"redis": RedisBroker, "nats": NATSBroker, "postgresql": PostgresBroker}
 _latest: list[Any] = [None, ""]
+_QUEUED_BYTES, _SMALL_BUFFER = 32768, 8192
 
 
 class Member(WebSocketHandler):
@@ -55,16 +61,17 @@ class Count(RequestHandler):
         self.write(str(await self.hub.members(room)))
 
 
-async def publish(hub: Hub, name: str, rooms: int, seconds: float, rate: float) -> dict[str, Any]:
+async def publish(hub: Hub, name: str, rooms: int, seconds: float, rate: float, size: int) -> dict[str, Any]:
     """Number the messages of each room; a message that failed keeps its number, and nobody may get it later than the next."""
     accepted, failed, counts = 0, 0, [0] * rooms
     end, cpu = time.monotonic() + seconds, time.process_time()
     waiting: set[asyncio.Future[str]] = set()
     tick = time.monotonic()
+    filler = " " + "x" * size if size else ""
     while tick < end:
         for room in range(rooms):
             counts[room] += 1
-            waiting.add(hub.publish(str(room), f"{name} {counts[room]}"))
+            waiting.add(hub.publish(str(room), f"{name} {counts[room]}{filler}"))
         tick += rooms / rate
         await asyncio.sleep(max(0.0, tick - time.monotonic()))
     for future in waiting:
@@ -76,13 +83,33 @@ async def publish(hub: Hub, name: str, rooms: int, seconds: float, rate: float) 
     return {"counts": counts, "accepted": accepted, "failed": failed, "cpu": time.process_time() - cpu}
 
 
-async def main(broker: str, name: str, rooms: int) -> None:
-    kind = BROKERS.get(broker.partition(":")[0])
-    made = MemoryBroker() if kind is None else kind(broker, history=20_000, when_down="queue", max_queued=1_000_000)
-    async with Hub(made) as hub:
-        routes = [(r"/plain/(.*)", Plain, {"hub": hub}), (r"/count/(.*)", Count, {"hub": hub}), (r"/(.*)", Member, {"hub": hub})]
-        server = Application(routes).listen(0, "127.0.0.1", backlog=4096)
-        print(next(iter(server._sockets.values())).getsockname()[1], flush=True)
+def listen(hub: Hub, options: dict[str, Any]) -> int:
+    """Serve; the port."""
+    routes = [(r"/plain/(.*)", Plain, {"hub": hub}), (r"/count/(.*)", Count, {"hub": hub}), (r"/(.*)", Member, {"hub": hub})]
+    settings: dict[str, Any] = {}
+    if options["overflow"]:
+        settings = {"websocket_max_queued_bytes": _QUEUED_BYTES, "websocket_overflow": options["overflow"]}
+    server = Application(routes, log_function=lambda handler: None, **settings).listen(
+        options.get("port", 0), options["host"], backlog=4096
+    )
+    sock: socket.socket = next(iter(server._sockets.values()))
+    if options["overflow"]:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SMALL_BUFFER)  # else the kernel takes megabytes for who does not read
+    port: int = sock.getsockname()[1]
+    return port
+
+
+def make_broker(options: dict[str, Any]) -> Any:
+    kind = BROKERS.get(options["broker"].partition(":")[0])
+    return MemoryBroker() if kind is None else kind(options["broker"], history=20_000, when_down="queue", max_queued=1_000_000)
+
+
+async def main(options: dict[str, Any]) -> None:
+    async with Hub(make_broker(options)) as hub:
+        port = listen(hub, options)
+        if os.environ.get("TORNADOLIKE_WORKER"):
+            await asyncio.Event().wait()
+        print(port, flush=True)
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
         while words := (await reader.readline()).decode().split():
@@ -91,13 +118,16 @@ async def main(broker: str, name: str, rooms: int) -> None:
             if words[0] == "cpu":
                 print(time.process_time(), flush=True)
                 continue
-            print(json.dumps(await publish(hub, name, rooms, float(words[1]), float(words[2]))), flush=True)
+            seconds, rate, size = float(words[1]), float(words[2]), int(words[3])
+            print(json.dumps(await publish(hub, options["name"], options["rooms"], seconds, rate, size)), flush=True)
 
 
 if __name__ == "__main__":
-    if sys.argv[4] == "uvloop":
+    given = json.loads(sys.argv[1])
+    logging.getLogger("tornado").setLevel(logging.ERROR)
+    if given["loop"] == "uvloop" and not os.environ.get("TORNADOLIKE_WORKER"):
         import uvloop
 
-        uvloop.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+        uvloop.run(main(given))
     else:
-        asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))
+        asyncio.run(main(given))
