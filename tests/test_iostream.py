@@ -4,8 +4,10 @@ import asyncio
 import errno
 import gc
 import os
+import re
 import socket
 import ssl
+import struct
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -156,6 +158,26 @@ async def test_a_verified_name_is_needed(listener: socket.socket) -> None:
     with pytest.raises(ValueError, match="server_hostname"):
         await soon(connecting)
     assert client.closed()
+
+
+async def test_the_log_says_whose_handshake_failed_though_it_has_left(listener: socket.socket, logs: Any) -> None:
+    """Tornado says "(not connected)"."""
+    server_context, _ = tls_pair_contexts()
+    for wrapped in (True, False):
+        client = socket.create_connection(listener.getsockname())
+        address = client.getsockname()
+        accepted = await accept(listener)
+        if wrapped:
+            accepted = server_context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
+            stream = SSLIOStream(accepted, ssl_options=server_context)
+        else:
+            stream = SSLIOStream._from_socket(accepted, ssl_options=server_context)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        with pytest.raises(OSError, match="not connected"):
+            accepted.getpeername()
+        stream._on_handshake_failed(ssl.SSLError(1, "no"))
+        logs.take("tornado.general", "SSL Error on .*" + re.escape(str(address)))
 
 
 async def test_a_tls_socket_that_has_shaken_hands_already() -> None:

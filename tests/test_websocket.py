@@ -1123,6 +1123,15 @@ class TestEndings:
             client.close()
             assert client.selected_subprotocol is None
 
+    async def test_a_server_without_keep_alive(self) -> None:
+        async with site(Echo) as here:
+            here.server.conn_params.no_keep_alive = True
+            client = await websocket_connect(here.url())
+            for message in ("one", "two"):
+                await client.write_message(message)
+                assert await client.read_message() == message
+            await ended(client)
+
     @pytest.mark.parametrize("later", [False, True])
     async def test_open_that_fails(self, later: bool, logs: Any) -> None:
         class Handler(Recorder):

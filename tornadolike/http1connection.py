@@ -26,7 +26,7 @@ from tornadolike._http.response_head import ResponseHead as ResponseFields
 from tornadolike._http1 import select
 from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, KnownResponse, ServerEngine
 from tornadolike._http1.errors import BodyTooLarge, BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
-from tornadolike._http1.events import END, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
+from tornadolike._http1.events import END, START, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.log import app_log, gen_log
 
@@ -171,6 +171,7 @@ class HTTP1Connection(httputil.HTTPConnection):
     _stream_lost = False
     _interim_responses = 0
     _reads_bodies = False  # a subclass has a way of its own to do so
+    _request_start_line: httputil.RequestStartLine
     _request_headers: httputil.HTTPHeaders
     _burst_bytes = 0
     _sent_at = 0.0
@@ -338,19 +339,27 @@ class HTTP1Connection(httputil.HTTPConnection):
         """Bytes from the stream."""
         if self._over:
             return
-        engine = self._engine
         if self._rest is not None:
-            engine.store(data)
+            self._engine.store(data)
             return
         try:
-            events = engine.feed(data)
-            if len(events) == 2 and events[1] is END and type(head := events[0]) is RequestHead:
-                # Nearly every request: there is nothing to wait for between its head and its end.
-                wanted = self._on_request(head)
-                if not self._over and (wanted is None or not self._has_to_wait(wanted, iter(events[1:]))):
-                    self._on_end()
-            else:
-                self._pump(iter(events))
+            self._pump(iter(self._engine.feed(data)))
+        except (Exception, asyncio.CancelledError) as error:
+            self._failed(error)
+
+    def _on_whole_request(self, head: RequestHead) -> None:
+        """A request that is all there, as nearly all are: `_pump` without the events."""
+        try:
+            wanted = self._on_request(head)
+            if self._over or (wanted is not None and self._has_to_wait(wanted, iter((START if head.body else END,)))):
+                return
+            if head.body:
+                self._on_body_start()
+                body = self._engine.take_body()  # type: ignore[union-attr]  # a server's
+                wanted = None if self._engine.own is DONE else self._delegate.data_received(body)  # type: ignore[union-attr]  # it has the head
+                if self._over or (wanted is not None and self._has_to_wait(wanted, iter((END,)))):
+                    return
+            self._on_end()
         except (Exception, asyncio.CancelledError) as error:
             self._failed(error)
 
@@ -406,8 +415,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         line = head.known_line
         if line is None:
             line = head.known_line = httputil._request_start_line(head.start_line)
-        if self._reads_bodies:
-            self._request_headers = headers
+        if self._reads_bodies:  # OctoPrint's looks at the line
+            self._request_start_line, self._request_headers = line, headers
         return delegate.headers_received(line, headers)
 
     def _on_response(self, head: ResponseHead) -> Awaitable[None] | None:
@@ -718,14 +727,13 @@ class HTTP1Connection(httputil.HTTPConnection):
         if chunk and len(chunk) > _MOST_COPIED:
             chunk, rest = b"", chunk
         try:
-            if not self.is_client:
-                head = headers._head if type(headers) is httputil.HTTPHeaders else None
-                # Most of all answers: head and body at once, and both sides like to go on.
-                data = None if head is None or rest else engine.send_whole(start_line, head, headers._joined, chunk or b"")
-                if data is None:
-                    data = self._response_head(start_line, headers, head, chunk or b"", len(rest))  # type: ignore[arg-type]  # a server's
-            else:
+            if self.is_client:
                 data = self._request_head(start_line, headers, chunk or b"")  # type: ignore[arg-type]  # a client's
+            else:
+                head = headers._head
+                # Most of all answers: head and body at once, and both sides like to go on.
+                whole = None if head is None or rest else engine.send_whole(start_line, head, headers._joined, chunk or b"")
+                data = self._response_head(start_line, headers, head, chunk or b"", len(rest)) if whole is None else whole  # type: ignore[arg-type]  # a server's
         except BodyTooLong:
             raise self._too_long() from None
         except (IllegalHeader, ValueError) as error:
@@ -783,12 +791,13 @@ class HTTP1Connection(httputil.HTTPConnection):
                 # This is the whole answer, and the rest of the request is not worth waiting for.
                 engine.keep_alive = False
         chunked = field is None and engine.frame_response(code)
-        if options is not None and "close" in options.lower():
+        announced = options is not None and engine.keep_alive and "close" in options.lower()
+        if announced:
             engine.keep_alive = False
         if code == 101:
             self._upgraded = True
-        option = engine.connection_field()
-        if option is not None:
+        option = engine.connection_field() if code != 101 else None  # what comes behind it has its own end
+        if option is not None and not announced:  # which stays as it was written
             headers["Connection"] = option
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
@@ -1169,20 +1178,25 @@ class _ServerSession:
     # -- what the stream calls
 
     def data_received(self, data: bytes) -> None:
-        exchange = self.exchange
+        exchange, engine = self.exchange, self.engine
         if exchange is None:
             server = self._server
             exchange = self.exchange = HTTP1Connection(self.stream, False, server.params, server.context)
             exchange._owner = self
             exchange._gate = self._gate
-            exchange._engine = self.engine
+            exchange._engine = engine
             exchange._clean_context = clean = self._clean_context
-            exchange._request_context = clean.copy()
+            exchange._request_context = context = clean.copy()
             if self._winding_down:
                 exchange.no_keep_alive = True
             self._latest = id(exchange)
-        exchange._request_context.run(exchange._input, data)  # type: ignore[union-attr]  # ours have one
-        engine = self.engine
+            head = engine.take_whole(data)
+            if head is None:
+                context.run(exchange._input, data)
+            else:
+                context.run(exchange._on_whole_request, head)
+        else:
+            exchange._request_context.run(exchange._input, data)  # type: ignore[union-attr]  # ours have one
         # Requests sent ahead wait in the engine while one is served; no more than a head's worth of them.
         if engine.stored and engine.peer is DONE and self.exchange is exchange and len(engine.stored) > engine.max_head_bytes:
             self._gate.hold(_AHEAD)

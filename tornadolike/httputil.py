@@ -511,10 +511,8 @@ class HTTPServerRequest:
         start_line: RequestStartLine | None = None,
         server_connection: object | None = None,
     ) -> None:
-        host_checked = False
-        if type(headers) is HTTPHeaders:
-            host_checked = headers._host_checked
-        elif not headers:  # an empty mapping is none, and stays as it is
+        host_checked = type(headers) is HTTPHeaders and headers._host_checked
+        if headers is None or (not host_checked and type(headers) is not HTTPHeaders and not headers):  # an empty mapping is none
             headers = HTTPHeaders()
         if start_line is None or method is not None or uri is not None or host is not None:
             start_line = _start_line_from_deprecated(start_line, method, uri, version, host, headers)

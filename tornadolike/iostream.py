@@ -168,6 +168,10 @@ class BaseIOStream:
 
     # Defaults at the class: an idle connection pays only for what it has used.
     _source: ByteSource | None = None
+    _direct: Callable[[bytes], None] | None = None  # the source's write, while nothing stands in its way
+    # A transport's is_closing(): a write may have shown that the other end is gone, of which the loop tells only later.
+    _failing: Callable[[], bool] | None = None
+    _consumer: _Consumer | None = None
     _told_consumer = False  # of the end
     _lender: _Consumer | None = None  # a consumer that has stepped aside
     _paused = False  # the consumer wants nothing at present
@@ -181,6 +185,8 @@ class BaseIOStream:
     _write_queue_shared = False
     _write_futures: "deque[tuple[int, Future[None]]] | None" = None
     _file_part: _FilePart | None = None  # goes before what is in the write queue
+    _collected: list[bytes] | None = None  # goes out with the next write, or at the end of the loop's turn; then there is no _direct
+    _finished: "Future[None] | None" = None
     _total_write_index = 0
     _connecting = False
     _connect_future: "Future[Any] | None" = None
@@ -202,14 +208,6 @@ class BaseIOStream:
             :class:`StreamBufferFullError`.
         """
         self.io_loop = ioloop.IOLoop.current()
-        # What each answer reads: from the class it would cost four times as much.
-        self._direct: Callable[[bytes], None] | None = None  # the source's write, while nothing stands in its way
-        # A transport's is_closing(): a write may have shown that the other end is gone, of which the loop tells only later.
-        self._failing: Callable[[], bool] | None = None
-        self._finished: Future[None] | None = None
-        # Goes out with the next write, or at the end of the loop's turn; then there is no _direct.
-        self._collected: list[bytes] | None = None
-        self._consumer: _Consumer | None = None
         # The loop calls back in copies of it, whoever's call makes it watch: what a handler sets must not show in the next one.
         self._context = contextvars.copy_context()
         self.error: BaseException | None = None
@@ -1381,6 +1379,8 @@ class SSLIOStream(IOStream):
     _handshake_writing = False
     _server_hostname: str | None = None
 
+    _handshake_peer: Any = "(not connected)"
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """``ssl_options``, a keyword argument, is for :meth:`connect`: an ``ssl.SSLContext`` or a dictionary, as for
         :func:`tornado.netutil.ssl_options_to_context`; default: the server's certificate is verified. The rest is as in :class:`IOStream`.
@@ -1390,7 +1390,7 @@ class SSLIOStream(IOStream):
         self._ssl_accepting = True
         super().__init__(*args, **kwargs)
         try:
-            self._socket.getpeername()
+            self._handshake_peer = self._socket.getpeername()
         except OSError:
             return  # connect() will come
         # The handshake begins with the loop's next turn.
@@ -1441,6 +1441,8 @@ class SSLIOStream(IOStream):
     def _secure(self, raw: tls.RawSource, plain: Any, session: tls.Session, ssl_options: dict[str, Any] | ssl.SSLContext) -> None:
         self._ssl_options = ssl_options
         self._ssl_accepting = True
+        with contextlib.suppress(OSError):
+            self._handshake_peer = plain.getpeername()
         self._socket = cast(ssl.SSLSocket, tls.TLSSocket(plain, session))
         source = self._source = tls.TLSSource(raw, session, self)
         source.resume()
@@ -1543,8 +1545,8 @@ class SSLIOStream(IOStream):
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             try:
                 peer: Any = self._socket.getpeername()
-            except OSError:
-                peer = "(not connected)"
+            except OSError:  # it has left meanwhile
+                peer = self._handshake_peer
             gen_log.warning("SSL Error on %s %s: %s", self._socket.fileno(), peer, error)
         self.close(exc_info=error)
 

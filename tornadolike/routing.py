@@ -158,7 +158,7 @@ class RuleRouter(Router):
         rule's own ``target_kwargs`` under that name.
         """
         if isinstance(target, Router):
-            return target.find_handler(request, **target_params)
+            return target.find_handler(request, **target_params) if target_params else target.find_handler(request)
         if isinstance(target, httputil.HTTPServerConnectionDelegate):
             assert request.connection is not None
             return target.start_request(request.server_connection, request.connection)

@@ -159,6 +159,21 @@ def _check_header_name(name: str) -> None:
         _checked_names[name] = httputil._normalize_header(name)
 
 
+# Hashing costs more than all else that is done for a small answer, and programs give the same small ones again and again.
+_known_tags: dict[bytes, str] = {}
+_MAX_KNOWN_TAGS = 500
+_MAX_TAGGED_BYTES = 200
+
+
+def _tag(body: bytes) -> str:
+    tag = f'"{hashlib.sha1(body).hexdigest()}"'
+    if len(body) <= _MAX_TAGGED_BYTES:
+        if len(_known_tags) >= _MAX_KNOWN_TAGS:
+            _known_tags.clear()
+        _known_tags[body] = tag
+    return tag
+
+
 class RequestHandler:
     """Answers HTTP requests; one instance for each request.
 
@@ -320,11 +335,10 @@ class RequestHandler:
             text = value
         else:
             text = self._convert_header_value(value)
-        headers = self._headers
-        spelled = _checked_names.get(name)
+        spelled, headers = _checked_names.get(name), self._headers
         if spelled is None:
             _check_header_name(name)
-        elif type(headers) is httputil.HTTPHeaders and (head := headers._head) is not None and spelled not in head.values:
+        elif (head := headers._head) is not None and spelled not in head.values:
             headers._joined[spelled] = text  # what setting it comes to, without the calls
             return
         headers[name] = text
@@ -758,7 +772,7 @@ class RequestHandler:
         """Add what only the end of a body can tell: whether the client has it already, and its length."""
         status, headers = self._status_code, self._headers
         # What the first headers of a response stand on has neither; only a kept answer has a tag.
-        head = headers._head if type(headers) is httputil.HTTPHeaders else None
+        head = headers._head
         known: Any = headers if head is None or head.tells_content else headers._joined
         if status == 200 and "Etag" not in known and self.request.method in ("GET", "HEAD"):
             self.set_etag_header()
@@ -1021,7 +1035,8 @@ class RequestHandler:
         By default it is a hash of what `write` has collected. Asked only where nothing was flushed before the end.
         """
         written = self._write_buffer
-        return f'"{hashlib.sha1(written[0] if len(written) == 1 else b"".join(written)).hexdigest()}"'
+        body = written[0] if len(written) == 1 else b"".join(written)
+        return _known_tags.get(body) or _tag(body)
 
     def set_etag_header(self) -> None:
         """Set ``Etag`` to what `compute_etag` returns. Call it before `check_etag_header`."""
@@ -1042,34 +1057,25 @@ class RequestHandler:
         """Handle the request, whatever happens."""
         self._transforms = transforms
         result: Any = None
-        task = self.__task
-        if task is None:
-            task = asyncio.current_task()
-        else:
-            self.__task = None
+        task = self.__task or asyncio.current_task()
+        self.__task = None
         _running.add(task)
         try:
-            request = self.request
-            if request.method not in self.SUPPORTED_METHODS:
-                raise HTTPError(405)
-            headers = request.headers
-            if not self._stream_request_body and not (type(headers) is httputil.HTTPHeaders and headers._bare):
-                self.__parse_body()
-            self.path_args = [self.decode_argument(value) for value in args] if args else []
-            self.path_kwargs = {name: self.decode_argument(value, name=name) for name, value in kwargs.items()} if kwargs else {}
-            if request.method not in _SAFE_METHODS:
-                self._cross_origin_protection()
+            headers, method = self.request.headers, self.request.method
+            plain = not args and not kwargs and type(headers) is httputil.HTTPHeaders and headers._bare
+            if plain and method in _SAFE_METHODS and method in self.SUPPORTED_METHODS:
+                self.path_args, self.path_kwargs = [], {}
+            else:
+                self.__receive(args, kwargs)
             result = self.prepare()
             if result is not None:
                 await result
-            if self._prepared_future is not None:
-                future_set_result_unless_cancelled(self._prepared_future, None)
             if self._finished:
                 return
             if self._stream_request_body and not await self.__body_complete():
                 return
-            method = getattr(self, self.request.method.lower())
-            result = method(*self.path_args, **self.path_kwargs) if self.path_args or self.path_kwargs else method()
+            call = getattr(self, self.request.method.lower())
+            result = call(*self.path_args, **self.path_kwargs) if self.path_args or self.path_kwargs else call()
             if result is not None:
                 await result
             if self._auto_finish and not self._finished:
@@ -1105,6 +1111,8 @@ class RequestHandler:
 
     async def __body_complete(self) -> bool:
         """Wait for the end of a streamed body; False when the client went away before."""
+        if self._prepared_future is not None:
+            future_set_result_unless_cancelled(self._prepared_future, None)
         try:
             await self.request._body_future
         except iostream.StreamClosedError as error:
@@ -1112,11 +1120,20 @@ class RequestHandler:
             return False
         return True
 
-    def __parse_body(self) -> None:
-        try:
-            self.request._parse_body()
-        except httputil.HTTPInputError as error:
-            raise HTTPError(400, "Invalid body: %s", error) from error
+    def __receive(self, args: tuple[bytes, ...], kwargs: dict[str, bytes]) -> None:
+        """Look at the request before the application does."""
+        request = self.request
+        if request.method not in self.SUPPORTED_METHODS:
+            raise HTTPError(405)
+        if not self._stream_request_body:
+            try:
+                request._parse_body()
+            except httputil.HTTPInputError as error:
+                raise HTTPError(400, "Invalid body: %s", error) from error
+        self.path_args = [self.decode_argument(value) for value in args] if args else []
+        self.path_kwargs = {name: self.decode_argument(value, name=name) for name, value in kwargs.items()} if kwargs else {}
+        if request.method not in _SAFE_METHODS:
+            self._cross_origin_protection()
 
     def __is_cancelled(self, error: BaseException) -> bool:
         """True when it is this request's task that is being cancelled, not something that it waited for."""
@@ -1345,8 +1362,10 @@ class _ApplicationRouter(ReversibleRuleRouter):
             if not target_params:
                 return self.application.get_handler_delegate(request, target)
             return self.application.get_handler_delegate(request, target, **target_params)
-        # Not by way of super(), which costs as much as three calls.
-        return ReversibleRuleRouter.get_target_delegate(self, target, request, **target_params)
+        # Not by way of super(), which costs as much as three calls; and keyword arguments cost even where there are none.
+        if target_params:
+            return ReversibleRuleRouter.get_target_delegate(self, target, request, **target_params)
+        return ReversibleRuleRouter.get_target_delegate(self, target, request)
 
 
 class Application(ReversibleRouter):
@@ -1552,7 +1571,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         self.path_args = path_args or []
         self.path_kwargs = path_kwargs or {}
         self.stream_request_body = handler_class._stream_request_body
-        self.chunks: bytearray | None = None
+        self.chunks: bytes | bytearray | None = None
 
     def headers_received(
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
@@ -1574,8 +1593,10 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         if self.stream_request_body:
             return self._hand_over(chunk)
         if self.chunks is None:
-            self.chunks = bytearray(chunk)
+            self.chunks = chunk if type(chunk) is bytes else bytearray(chunk)
         else:
+            if type(self.chunks) is bytes:  # one alone is not copied
+                self.chunks = bytearray(self.chunks)
             self.chunks += chunk
         return None
 
@@ -1621,15 +1642,15 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         settings = application.settings
         if "compiled_template_cache" in settings or "static_hash_cache" in settings:
             _forget_caches(settings)
-        kwargs, path_args, path_kwargs = self.handler_kwargs, self.path_args, self.path_kwargs
+        kwargs = self.handler_kwargs
         # Nothing to unpack is the usual case.
         handler = self.handler = self.handler_class(application, request, **kwargs) if kwargs else self.handler_class(application, request)
         transforms = [transform(request) for transform in application.transforms] if application.transforms else []
         if self.stream_request_body:
             handler._prepared_future = Future()
         running: Any
-        if path_args or path_kwargs:
-            running = handler._execute(transforms, *path_args, **path_kwargs)
+        if self.path_args or self.path_kwargs:
+            running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
         else:
             running = handler._execute(transforms)
         seconds = getattr(handler, "request_deadline", None) or settings.get("request_deadline")
@@ -1645,9 +1666,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
             context = clean = None  # a double
         if type(clean) is contextvars.Context and (here := contextvars.copy_context()) != clean:
             context = connection._request_context = here
-        task = _new_task(running, context)
-        if task is not None:
-            handler._RequestHandler__task = task  # type: ignore[attr-defined]  # apart from the names of programs' handlers
+        handler._RequestHandler__task = _new_task(running, context)  # type: ignore[attr-defined]  # apart from programs' names
         return handler._prepared_future
 
 

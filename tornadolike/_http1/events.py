@@ -9,7 +9,7 @@ Pairs = list[tuple[bytes, bytes]]
 class RequestHead:
     """A request line and its header fields (RFC 9112 §3). Not to be changed: engines hand out the same object again."""
 
-    __slots__ = ("bare", "body", "expects_continue", "headers", "is_plain", "keep_alive", "known_line", "start_line")
+    __slots__ = ("bare", "body", "expects_continue", "head_only", "headers", "is_plain", "keep_alive", "known_line", "start_line")
 
     def __init__(
         self,
@@ -29,7 +29,8 @@ class RequestHead:
         self.expects_continue = expects_continue
         # Nothing is said about content or conditions (`framing.BARE`).
         self.bare = bare
-        self.is_plain = version == "HTTP/1.1" and method != "HEAD"
+        self.head_only = method == "HEAD"
+        self.is_plain = version == "HTTP/1.1" and not self.head_only
         self.known_line: Any = None  # what others make of the start line, for when they get it again
 
     @property

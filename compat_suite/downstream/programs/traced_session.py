@@ -1,7 +1,7 @@
 """One application of Tornado under a monitoring agent: what the agent says of each request. Prints what was seen.
 
-``traced_session.py AGENT DIRECTORY``: elastic-apm, newrelic, rollbar, raven or ddtrace. ``traced_session.py serve AGENT PORT`` is the server, which
-keeps what its agent would send, and gives it at ``/_heard``.
+``traced_session.py AGENT DIRECTORY``: elastic-apm, newrelic, rollbar, raven or ddtrace. ``traced_session.py serve AGENT PORT`` is the
+server, which keeps what its agent would send, and gives it at ``/_heard``.
 """
 
 import asyncio
@@ -116,7 +116,7 @@ def ddtrace() -> Callable[[Any], None]:
     return lambda application: None
 
 
-def serve(agent: str, port: int) -> None:
+def serve(agent: str, port: int) -> None:  # noqa: C901 - one short handler after another
     start = {"elastic-apm": elastic_apm, "newrelic": newrelic, "rollbar": rollbar, "raven": raven, "ddtrace": ddtrace}[agent]()
     import tornado.gen
     import tornado.httpclient
@@ -177,7 +177,8 @@ def serve(agent: str, port: int) -> None:
 
     routes = [
         ("/plain/(.*)", Plain), ("/waiting", Waiting), ("/generator", Generator), ("/failing/(.*)", Failing), ("/refusing", Refusing),
-        ("/asking", Asking), ("/socket", Socket), ("/page", Page), ("/_heard", Heard), ("/redirected", tornado.web.RedirectHandler, {"url": "/page"}),
+        ("/asking", Asking), ("/socket", Socket), ("/page", Page), ("/_heard", Heard),
+        ("/redirected", tornado.web.RedirectHandler, {"url": "/page"}),
     ]  # fmt: skip
 
     async def main() -> None:
