@@ -1,4 +1,4 @@
-"""``python -m compat_suite [all|surface|census|upstream|differential|downstream|loops|rooms]``."""
+"""``python -m compat_suite [all|surface|census|upstream|differential|downstream|loops|rooms|event-streams]``."""
 
 import argparse
 import json
@@ -11,6 +11,7 @@ from typing import Any
 from compat_suite import downstream, environment, loops, report, surface, upstream
 from compat_suite.census import runner as census
 from compat_suite.differential import runner as differential
+from compat_suite.event_streams import runner as event_streams
 from compat_suite.rooms import runner as rooms
 from tornadolike._cli import output, parsing
 
@@ -27,10 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         output.complain("compat_suite", problem)
         return parsing.USAGE_ERROR
     try:
-        if arguments.command == "loops":  # which needs no Tornado beside us, and is about the Python that runs it
-            return loops.execute(arguments)
-        if arguments.command == "rooms":
-            return rooms.execute(arguments)
+        if arguments.command in ALONE:
+            return ALONE[arguments.command](arguments)
         environment.check()
         return _run_chosen(arguments)
     except environment.Unsuitable as error:
@@ -66,6 +65,9 @@ def run(part: Part, arguments: argparse.Namespace) -> tuple[int, Any]:
         return status, json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
+# What needs no Tornado beside us.
+ALONE: dict[str, Part] = {"loops": loops.execute, "rooms": rooms.execute, "event-streams": event_streams.execute}
+
 PARTS: dict[str, Part] = {
     "surface": lambda arguments: surface.execute(arguments.json),
     "census": census.execute,
@@ -100,6 +102,7 @@ def parser() -> tuple[parsing.Parser, dict[str, parsing.Parser]]:
     downstream.add_options(parts[4])
     loops.add_options(commands.add_parser("loops", help="what works on which event loop, on this Python"))
     rooms.add_options(commands.add_parser("rooms", help="rooms over processes and machines, under load and under what goes wrong"))
+    event_streams.add_options(commands.add_parser("event-streams", help="what Chromium, npm's eventsource and httpx-sse make of ours"))
     for one in (everything, *parts):
         one.add_argument("--html", metavar="FILE", help="write a report there that stands on its own")
     return whole, commands.choices

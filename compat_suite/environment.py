@@ -25,6 +25,10 @@ class Unsuitable(Exception):
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What every part asks that runs something: on what, and where to write the results."""
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="event loop to run on")
+    add_engine_and_json(parser)
+
+
+def add_engine_and_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http", choices=["auto", "h11", "httptools"], default="auto", help="HTTP/1.1 parser to run on")
     output.add_json(parser, "the results")
 

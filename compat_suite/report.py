@@ -121,16 +121,17 @@ def _differential(result: list[dict[str, Any]]) -> list[str]:
 def _downstream(result: list[dict[str, Any]]) -> list[str]:
     rows = []
     for one in result:
-        same = sum(1 for name, value in one["tornado"].items() if one["ours"].get(name) == value)
+        theirs = one["tornado"].items()
+        sides = [f"{sum(1 for name, value in theirs if side.get(name) == value)} on {loop}" for loop, side in one["ours"].items()]
         rows.append(
             (
-                one["package"],
-                one["about"],
-                f"{same} of {len(one['tornado'])} as on Tornado",
+                f"{one['package']} {one['version']}",
+                f"{one['about']}; {one['subset']}" if one["subset"] else one["about"],
+                f"{len(one['tornado'])} tests or steps, as on Tornado: {', '.join(sides)}",
                 "; ".join(f"DIFFERS: {name}: {why}" for name, why in one["different"].items()),
             )
         )
-    advice = "<p>To be done about one that DIFFERS: run it alone with <code>--package NAME</code>; if it differs again, report it.</p>"
+    advice = "<p>To be done about one that DIFFERS: run it alone (<code>downstream NAME</code>); if it differs again, report it.</p>"
     return [table(("package", "what is run", "result", ""), rows), *([advice] if any(one["different"] for one in result) else [])]
 
 

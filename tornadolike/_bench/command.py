@@ -141,7 +141,7 @@ def _header(line: str) -> tuple[str, str]:
 
 def _candidates(arguments: argparse.Namespace, loops: list[str], engines: list[str]) -> list[candidates.Candidate]:
     with_peers = (arguments.peers or arguments.targets) and arguments.application is None
-    found = candidates.find(loops, engines, with_peers=with_peers, with_base=arguments.targets)
+    found = candidates.find(loops, engines, with_peers=with_peers, with_base=arguments.targets, with_asgi=arguments.asgi)
     wanted = [one for one in found if not arguments.candidate or any(text in one.name for text in arguments.candidate)]
     if not wanted:
         raise LookupError(f"no such candidate; there are: {', '.join(one.name for one in found)}")

@@ -41,6 +41,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--peers", action="store_true", help="also aiohttp, and Starlette on uvicorn, where installed")
     parser.add_argument(
+        "--asgi",
+        action="store_true",
+        help="also our application on uvicorn, and an ASGI application with nothing around it on uvicorn and on our server "
+        "(scenarios hello and ws-64)",
+    )
+    parser.add_argument(
         "--targets", action="store_true", help="the scenarios for which there is a target, with --peers, and the verdict on each target"
     )
     parser.add_argument(

@@ -29,9 +29,10 @@ def import_all(package: str, names: Collection[str]) -> None:
     vars(sys.modules[package]).pop("__getattr__", None)
 
 
-_LATE = ("cookies", "header_values", "multipart", "multipart_stream", "ranges")
+_LATE = ("compression", "cookies", "header_values", "multipart", "multipart_stream", "ranges")
 
 if TYPE_CHECKING:
+    from tornadolike._http import compression as compression
     from tornadolike._http import cookies as cookies
     from tornadolike._http import header_values as header_values
     from tornadolike._http import multipart as multipart
@@ -48,3 +49,4 @@ def load() -> None:
 
     grammar.load()
     import_all(__name__, _LATE)
+    sys.modules[f"{__name__}.compression"].load()
