@@ -572,6 +572,11 @@ class BaseIOStream:
             self._finished.set_result(None)
         return self._finished
 
+    def _forget_finished(self) -> None:
+        """Nothing will be written for long: the future that says so of the last write is made again when it is."""
+        if self._collected is None:
+            self._finished = None
+
     def _written_later(self) -> "Future[None]":
         """The future of the last write, where that has to wait, or has failed."""
         future: Future[None] = Future()

@@ -1054,6 +1054,7 @@ class RequestHandler:
             method = getattr(self, self.request.method.lower())
             result = method(*self.path_args, **self.path_kwargs) if self.path_args or self.path_kwargs else method()
             if result is not None:
+                method = None  # this frame may live long
                 await result
             if self._auto_finish and not self._finished:
                 self.finish()
