@@ -275,7 +275,7 @@ class ASGIContainer(httputil.HTTPServerConnectionDelegate):
         if grace is None:
             grace = _GRACE_SECONDS
         for run in tuple(self._running):
-            run.client_left()
+            run.shut_down()
         tasks = [run.task for run in self._running if run.task is not None]
         if tasks:
             _, pending = await asyncio.wait(tasks, timeout=grace)

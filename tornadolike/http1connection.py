@@ -23,10 +23,10 @@ from tornadolike import _imported_names, gen, httputil, iostream
 from tornadolike._http.content_coding import GzipInflater, InflatedTooLarge, InflateError
 from tornadolike._http.log_text import one_line
 from tornadolike._http.response_head import ResponseHead as ResponseFields
-from tornadolike._http1 import select, serialize
+from tornadolike._http1 import select
 from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, KnownResponse, ServerEngine
 from tornadolike._http1.errors import BodyTooLarge, BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
-from tornadolike._http1.events import END, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
+from tornadolike._http1.events import END, START, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.log import app_log, gen_log
 
@@ -62,8 +62,6 @@ _REFUSALS = {
         505: b"HTTP Version Not Supported",
     }.items()
 }
-# Statuses of responses which may have a body, and end no connection.
-_ORDINARY_STATUS = frozenset(range(200, 600)) - {204, 304}
 _TURNS_TO_ANSWER = 8  # for a handler that waits for nothing but its turn, after the client's end of input
 _SECONDS_TO_ANSWER = 5.0  # for one that waits, where others were asked for behind it
 _CONTINUE = b"HTTP/1.1 100 (Continue)\r\n\r\n"
@@ -165,21 +163,10 @@ class HTTP1Connection(httputil.HTTPConnection):
     `HTTP1ServerConnection` for each request and is the ``connection`` of the request.
     """
 
-    # Set for few exchanges, so they live on the class until then: an exchange is built for every request.
-    _owner: _Owner | None = None
-    _gate: _Gate | None = None
-    _delegate: httputil.HTTPMessageDelegate | None = None
-    _close_callback: Callable[[], None] | None = None
+    # Set for few exchanges, so they live on the class until then: an exchange is built for every request. What every one reads is set
+    # by the constructor: from the class, reading costs four times as much.
     _max_body_size: int | None = None
     _body_timeout: float | None = None
-    _body_timer: asyncio.TimerHandle | None = None
-    _last_write: "Future[None] | None" = None
-    _delegate_open = False  # it has seen a head, and is owed an end
-    _read_done = False  # the peer's message has been handed over to its end
-    _over = False
-    _upgraded = False  # 101 was sent: what follows is no HTTP
-    # Events that wait while the delegate wants time.
-    _rest: Iterator[Event] | None = None
     _expects_continue = False
     _stream_lost = False
     _interim_responses = 0
@@ -209,11 +196,25 @@ class HTTP1Connection(httputil.HTTPConnection):
         self.params = params = HTTP1ConnectionParameters() if params is None else params
         self.context = context
         self.no_keep_alive = params.no_keep_alive
+        # `_over`: the exchange has ended. `_read_done`: the peer's message has been handed over to its end. `_delegate_open`: the delegate
+        # has seen a head, and is owed an end. `_upgraded`: 101 was sent, and what follows is no HTTP.
+        self._over = self._read_done = self._delegate_open = self._upgraded = False
+        self._delegate: httputil.HTTPMessageDelegate | None
+        self._close_callback: Callable[[], None] | None
+        self._last_write: Future[None] | None
+        self._body_timer: asyncio.TimerHandle | None
+        self._rest: Iterator[Event] | None  # events that wait while the delegate wants time
+        self._delegate = self._close_callback = self._last_write = self._body_timer = self._rest = None
+        # The exchanges of a server connection share these: it sets them.
+        self._owner: _Owner | None = None
+        self._gate: _Gate | None = None
+        self._engine: ServerEngine | ClientEngine = None  # type: ignore[assignment]  # there is one before the first byte comes or goes
 
-    @httputil._Lazy
-    def _engine(self: "HTTP1Connection") -> ServerEngine | ClientEngine:
-        """An engine of its own. The exchanges of a server connection share theirs: it gives it to them before they look."""
-        return _new_engine(self.is_client, self.params)
+    def _own_engine(self) -> ServerEngine | ClientEngine:
+        """The engine; a new one where nobody has given it one."""
+        if self._engine is None:
+            self._engine = _new_engine(self.is_client, self.params)
+        return self._engine
 
     @httputil._beyond_tornado
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -232,6 +233,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         """
         owner = _SingleExchange(self)
         self._owner = owner
+        self._own_engine()
         self._begin(delegate)
         if self._reads_bodies:
             return self._read_in_its_own_way(owner)
@@ -341,14 +343,23 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._engine.store(data)
             return
         try:
-            events = self._engine.feed(data)
-            if len(events) == 2 and events[1] is END and type(head := events[0]) is RequestHead:
-                # Nearly every request: there is nothing to wait for between its head and its end.
-                wanted = self._on_request(head)
-                if not self._over and (wanted is None or not self._has_to_wait(wanted, iter(events[1:]))):
-                    self._on_end()
-            else:
-                self._pump(iter(events))
+            self._pump(iter(self._engine.feed(data)))
+        except (Exception, asyncio.CancelledError) as error:
+            self._failed(error)
+
+    def _on_whole_request(self, head: RequestHead) -> None:
+        """A request that is all there, as nearly all are: `_pump` without the events."""
+        try:
+            wanted = self._on_request(head)
+            if self._over or (wanted is not None and self._has_to_wait(wanted, iter((START if head.body else END,)))):
+                return
+            if head.body:
+                self._on_body_start()
+                body = self._engine.take_body()  # type: ignore[union-attr]  # a server's
+                wanted = None if self._engine.own is DONE else self._delegate.data_received(body)  # type: ignore[union-attr]  # it has the head
+                if self._over or (wanted is not None and self._has_to_wait(wanted, iter((END,)))):
+                    return
+            self._on_end()
         except (Exception, asyncio.CancelledError) as error:
             self._failed(error)
 
@@ -390,17 +401,23 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _on_request(self, head: RequestHead) -> Awaitable[None] | None:
         if self.no_keep_alive:
             self._engine.keep_alive = False
-        self._expects_continue = head.expects_continue
+        if head.expects_continue:
+            self._expects_continue = True
         delegate = self._delegate
         if delegate is None:
-            delegate = self._delegate = self._owner.start_request(self)  # type: ignore[union-attr]  # a server's
+            session: _ServerSession = self._owner  # type: ignore[assignment]  # a server's
+            delegate = session._delegate.start_request(session._server, self)  # type: ignore[union-attr]  # it is being served
             if self.params.decompress:
-                delegate = self._delegate = _GzipMessageDelegate(delegate, self)
+                delegate = _GzipMessageDelegate(delegate, self)
+            self._delegate = delegate
         self._delegate_open = True
         headers = httputil.HTTPHeaders._from_wire(head.headers, head.bare)
-        if self._reads_bodies:
-            self._request_start_line, self._request_headers = httputil._request_start_line(head.start_line), headers
-        return delegate.headers_received(httputil._request_start_line(head.start_line), headers)
+        line = head.known_line
+        if line is None:
+            line = head.known_line = httputil._request_start_line(head.start_line)
+        if self._reads_bodies:  # OctoPrint's looks at the line
+            self._request_start_line, self._request_headers = line, headers
+        return delegate.headers_received(line, headers)
 
     def _on_response(self, head: ResponseHead) -> Awaitable[None] | None:
         assert self._delegate is not None
@@ -428,7 +445,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         if self._body_timer is not None:
             self._stop_body_timer()
         self._read_done = True
-        if not self.is_client and self._engine.own is DONE:
+        engine = self._engine
+        if engine.own is DONE and not self.is_client:
             # Answered before it was read: as Tornado, this is no proper end for the delegate.
             self._tell_delegate_of_close()
         else:
@@ -438,7 +456,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             except Exception:
                 self._delegate_open = True
                 raise
-        if self.is_client or self._engine.own is DONE:
+        if engine.own is DONE or self.is_client:
             self._maybe_done()
 
     def _has_to_wait(self, wanted: Awaitable[None], events: Iterator[Event]) -> bool:
@@ -506,8 +524,9 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _complete(self) -> None:
         self._over = True
         self._delegate = self._close_callback = self._last_write = None
-        if self._gate is not None and self._gate.reasons:
-            self._gate.release(_HANDLER | _TURN)
+        gate = self._gate
+        if gate is not None and gate.reasons:
+            gate.release(_HANDLER | _TURN)
         self._owner.exchange_done(self)  # type: ignore[union-attr]  # nothing is read without one
 
     def _flushed(self, future: "Future[None]") -> None:
@@ -664,7 +683,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._stop_body_timer()
         if self._gate is not None:
             self._gate.hold(_GONE)
-        waiting = self._engine.take_waiting()
+        waiting = self._own_engine().take_waiting()
         if owner is not None:
             stream._detach_consumer(waiting)
             owner.exchange_detached(self)
@@ -703,6 +722,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         """
         if self._over:
             return self._not_sent()
+        engine: Any = self._engine or self._own_engine()
         rest = b""
         if chunk and len(chunk) > _MOST_COPIED:
             chunk, rest = b"", chunk
@@ -710,7 +730,10 @@ class HTTP1Connection(httputil.HTTPConnection):
             if self.is_client:
                 data = self._request_head(start_line, headers, chunk or b"")  # type: ignore[arg-type]  # a client's
             else:
-                data = self._response_head(start_line, headers, chunk or b"", len(rest))  # type: ignore[arg-type]  # a server's
+                head = headers._head
+                # Most of all answers: head and body at once, and both sides like to go on.
+                whole = None if head is None or rest else engine.send_whole(start_line, head, headers._joined, chunk or b"")
+                data = self._response_head(start_line, headers, head, chunk or b"", len(rest)) if whole is None else whole  # type: ignore[arg-type]  # a server's
         except BodyTooLong:
             raise self._too_long() from None
         except (IllegalHeader, ValueError) as error:
@@ -721,9 +744,10 @@ class HTTP1Connection(httputil.HTTPConnection):
         if rest:
             self._send(data)
             data = self._body_bytes(rest)
-        if self.stream.closed():
-            return self._send(data)
-        future = self._last_write = self.stream.write(data)
+        try:
+            future = self._last_write = self.stream.write(data)
+        except iostream.StreamClosedError as error:
+            return self._lost(error)
         return future
 
     def _request_head(self, start_line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, chunk: bytes) -> bytes:
@@ -740,27 +764,20 @@ class HTTP1Connection(httputil.HTTPConnection):
             headers["Transfer-Encoding"] = "chunked"
         return engine.send_head(method, target, headers.get_all(), length, chunked) + (engine.send_body(chunk) if chunk else b"")
 
-    def _response_head(self, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders, chunk: bytes, later: int) -> bytes:
-        """The head and ``chunk``, behind which so many bytes come at once."""
+    def _response_head(
+        self, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders, base: ResponseFields | None, chunk: bytes, later: int
+    ) -> bytes:
+        """The head and ``chunk``, behind which so many bytes come at once. ``base`` is what the headers stand on."""
         engine: ServerEngine = self._engine  # type: ignore[assignment]  # a server's
         _, code, reason = start_line
-        base: ResponseFields | None = getattr(headers, "_head", None)
+        size = len(chunk) + later
         if base is None:
-            length, chunked = self._frame(code, headers, headers.get("Content-Length"), headers.get("Connection"), len(chunk) + later)
+            length, chunked = self._frame(code, headers, headers.get("Content-Length"), headers.get("Connection"), size)
             head = engine.send_head(code, reason, headers.get_all(), length, chunked)
             return head + engine.send_body(chunk) if chunk else head
         fields = headers._joined  # what they stand on says nothing about framing
-        field = fields.get("Content-Length")
-        ready = base.forms.get(code)
-        if ready is None or ready[0] is not reason:
-            ready = base.forms[code] = reason, serialize.start_line(f"HTTP/1.1 {code} {reason}\r\n") + base.lines
-        if field is not None and "Connection" not in fields and field == str(len(chunk) + later) and code in _ORDINARY_STATUS:
-            # Most of all answers: head and body at once, and both sides like to go on.
-            whole = engine.send_whole(ready[1], fields.items(), chunk, later)
-            if whole is not None:
-                return whole
-        length, chunked = self._frame(code, headers, field, fields.get("Connection"), len(chunk) + later)
-        return engine.send_ready_head(ready[1], fields.items(), length, chunked, chunk)
+        length, chunked = self._frame(code, headers, fields.get("Content-Length"), fields.get("Connection"), size)
+        return engine.send_ready_head(engine.ready_head(code, reason, base), fields.items(), length, chunked, chunk)
 
     def _frame(
         self, code: int, headers: httputil.HTTPHeaders, field: str | None, options: str | None, size: int
@@ -774,12 +791,13 @@ class HTTP1Connection(httputil.HTTPConnection):
                 # This is the whole answer, and the rest of the request is not worth waiting for.
                 engine.keep_alive = False
         chunked = field is None and engine.frame_response(code)
-        if options is not None and "close" in options.lower():
+        announced = options is not None and engine.keep_alive and "close" in options.lower()
+        if announced:
             engine.keep_alive = False
         if code == 101:
             self._upgraded = True
-        option = engine.connection_field()
-        if option is not None:
+        option = engine.connection_field() if code != 101 else None  # what comes behind it has its own end
+        if option is not None and not announced:  # which stays as it was written
             headers["Connection"] = option
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
@@ -810,10 +828,14 @@ class HTTP1Connection(httputil.HTTPConnection):
         try:
             future = self._last_write = self.stream.write(data)
         except iostream.StreamClosedError as error:
-            future = Future()
-            # Later, behind the news of the close; and another error, since the traceback of this one holds this frame and the future.
-            lost = iostream.StreamClosedError(error.real_error)
-            self.stream.io_loop.add_callback(iostream._fail, future, lost)
+            return self._lost(error)
+        return future
+
+    def _lost(self, error: iostream.StreamClosedError) -> "Future[None]":
+        """What a write returns that finds the stream closed."""
+        future: Future[None] = Future()
+        # Later, behind the news of the close; and another error, since the traceback of this one holds this frame and the future.
+        self.stream.io_loop.add_callback(iostream._fail, future, iostream.StreamClosedError(error.real_error))
         return future
 
     def write(self, chunk: bytes) -> "Future[None]":
@@ -1156,21 +1178,27 @@ class _ServerSession:
     # -- what the stream calls
 
     def data_received(self, data: bytes) -> None:
-        exchange = self.exchange
+        exchange, engine = self.exchange, self.engine
         if exchange is None:
-            exchange = self.exchange = HTTP1Connection(self.stream, False, self._server.params, self._server.context)
-            exchange._engine = self.engine
+            server = self._server
+            exchange = self.exchange = HTTP1Connection(self.stream, False, server.params, server.context)
             exchange._owner = self
             exchange._gate = self._gate
-            exchange._clean_context = self._clean_context
-            exchange._request_context = self._clean_context.copy()
+            exchange._engine = engine
+            exchange._clean_context = clean = self._clean_context
+            exchange._request_context = context = clean.copy()
             if self._winding_down:
                 exchange.no_keep_alive = True
             self._latest = id(exchange)
-        exchange._request_context.run(exchange._input, data)  # type: ignore[union-attr]  # ours have one
-        engine = self.engine
+            head = engine.take_whole(data)
+            if head is None:
+                context.run(exchange._input, data)
+            else:
+                context.run(exchange._on_whole_request, head)
+        else:
+            exchange._request_context.run(exchange._input, data)  # type: ignore[union-attr]  # ours have one
         # Requests sent ahead wait in the engine while one is served; no more than a head's worth of them.
-        if engine.stored and engine.peer is DONE and self.exchange is exchange and engine.waiting_bytes > engine.max_head_bytes:
+        if engine.stored and engine.peer is DONE and self.exchange is exchange and len(engine.stored) > engine.max_head_bytes:
             self._gate.hold(_AHEAD)
 
     def lend(self) -> bytes | None:
@@ -1225,9 +1253,6 @@ class _ServerSession:
 
     # -- what an exchange calls
 
-    def start_request(self, connection: HTTP1Connection) -> httputil.HTTPMessageDelegate:
-        return self._delegate.start_request(self._server, connection)  # type: ignore[union-attr]  # it is being served
-
     def exchange_done(self, connection: HTTP1Connection) -> None:
         self.exchange = None
         self._served = True
@@ -1244,7 +1269,7 @@ class _ServerSession:
         if self._idle_timer is not None:
             self._deadline = self._loop.time() + self._head_seconds
         if engine.stored:
-            if engine.waiting_bytes > engine.max_head_bytes:
+            if len(engine.stored) > engine.max_head_bytes:
                 # One request is served in each turn of the loop; a turn could bring more of them than that.
                 self._gate.hold(_AHEAD)
             self._loop.call_soon(self._next_waiting, context=self._clean_context)

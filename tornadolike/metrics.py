@@ -29,7 +29,7 @@ import atexit
 import os
 from bisect import bisect_left
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, exposition, multiprocess
@@ -37,8 +37,13 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from tornadolike import httpserver, httputil, web, websocket
 from tornadolike.access_log import _route
 
-if TYPE_CHECKING:
-    from tornadolike.hub import Hub
+
+class _Hub(Protocol):
+    """A `.Hub`, as far as it is looked at here."""
+
+    def statistics(self) -> Any:
+        """See `.Hub.statistics`."""
+
 
 DURATION_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """The bounds in seconds that OpenTelemetry's conventions recommend."""
@@ -84,7 +89,7 @@ class Metrics:
         self._registry = registry
         self._hubs: _HubMetrics | None = None
 
-    def add_hub(self, hub: "Hub") -> None:
+    def add_hub(self, hub: _Hub) -> None:
         """Show what a hub does, too."""
         if self._hubs is None:
             self._hubs = _HubMetrics(self._registry)
@@ -213,7 +218,7 @@ class _HubMetrics:
         self.members = gauge("hub_members", "Members of rooms.")
         self.connected = gauge("hub_broker_connected", "1 while the broker can be reached, by all processes.", "livemin")
         self.waiting = gauge("hub_broker_waiting_requests", "Requests that wait for the broker.")
-        self.known: WeakKeyDictionary[Hub, tuple[int, ...]] = WeakKeyDictionary()
+        self.known: WeakKeyDictionary[_Hub, tuple[int, ...]] = WeakKeyDictionary()
 
     def sample(self) -> None:
         """Bring everything up to date."""
@@ -241,7 +246,7 @@ def _queued(protocol: Any) -> int:
 _by_registry: dict[CollectorRegistry, Metrics] = {}
 
 
-def instrument(application: web.Application, registry: CollectorRegistry | None = None, *, hub: "Hub | None" = None) -> Metrics:
+def instrument(application: web.Application, registry: CollectorRegistry | None = None, *, hub: _Hub | None = None) -> Metrics:
     """Measure what an application serves; call it before the application listens.
 
     :arg registry: prometheus-client's default registry without it. Several applications may share one.

@@ -21,7 +21,7 @@ import re
 from collections.abc import Awaitable, Sequence
 from functools import partial
 from re import Pattern
-from typing import Any, Union, cast
+from typing import Any, Union
 
 from tornadolike import _imported_names, httputil
 from tornadolike._web import url_patterns
@@ -72,7 +72,7 @@ class _RoutingDelegate(httputil.HTTPMessageDelegate):
     ) -> Awaitable[None] | None:
         server_conn, request_conn = self.connections
         request = httputil.HTTPServerRequest(
-            start_line=cast("httputil.RequestStartLine", start_line),
+            start_line=start_line,  # type: ignore[arg-type]  # a request's
             headers=headers,
             connection=request_conn,
             server_connection=server_conn,
@@ -158,7 +158,7 @@ class RuleRouter(Router):
         rule's own ``target_kwargs`` under that name.
         """
         if isinstance(target, Router):
-            return target.find_handler(request, **target_params)
+            return target.find_handler(request, **target_params) if target_params else target.find_handler(request)
         if isinstance(target, httputil.HTTPServerConnectionDelegate):
             assert request.connection is not None
             return target.start_request(request.server_connection, request.connection)

@@ -15,16 +15,19 @@ A browser reads the stream with ``new EventSource("/ticker")``, comes back by it
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from operator import methodcaller
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from tornadolike import httputil
+from tornadolike._sse.beats import Beats
 from tornadolike._sse.events import EventReader, EventStreamTooLong, ServerSentEvent, encode
 from tornadolike.concurrent import future_set_result_unless_cancelled
 from tornadolike.escape import json_encode
 from tornadolike.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornadolike.iostream import StreamClosedError
 from tornadolike.log import app_log
-from tornadolike.web import RequestHandler
+from tornadolike.web import OutputTransform, RequestHandler
 
 __all__ = ["EventStreamHandler", "EventStreamTooLong", "ServerSentEvent", "listen"]
 
@@ -42,6 +45,11 @@ class _Latest:
 
     message: Any = None
     encoded = b""
+
+
+_beats: "WeakKeyDictionary[asyncio.AbstractEventLoop, dict[float, Beats]]" = WeakKeyDictionary()
+# A compressor for each stream would take more memory than all the rest of it.
+_NO_TRANSFORMS: list[OutputTransform] = []
 
 
 class EventStreamHandler(RequestHandler):
@@ -66,7 +74,7 @@ class EventStreamHandler(RequestHandler):
     max_queued_bytes: int = 1 << 20
 
     _stream_task: "asyncio.Task[Any] | None" = None
-    _beat_timer: asyncio.TimerHandle | None = None
+    _beats: Beats | None = None
     _unsent: "asyncio.Future[None] | None" = None
     _unsent_since = 0.0
     _queued_bytes = 0
@@ -119,7 +127,7 @@ class EventStreamHandler(RequestHandler):
         self.set_header("Content-Type", "text/event-stream; charset=utf-8")
         self.set_header("Cache-Control", "no-cache")
         self.set_header("X-Accel-Buffering", "no")  # nginx collects answers otherwise
-        self._transforms = []  # a compressor for each stream would take more memory than all the rest of it
+        self._transforms = _NO_TRANSFORMS
         self._began = True
         self._start_beating()
         if self._write_buffer:
@@ -174,13 +182,20 @@ class EventStreamHandler(RequestHandler):
         flushed.add_done_callback(sent)
 
     def _start_beating(self) -> None:
-        if self.heartbeat is not None:
-            self._beat_timer = asyncio.get_running_loop().call_later(self.heartbeat, self._beat)
+        if self.heartbeat is None:
+            return
+        loop = asyncio.get_running_loop()
+        by_seconds = _beats.setdefault(loop, {})
+        beats = by_seconds.get(self.heartbeat)
+        if beats is None:
+            beats = by_seconds[self.heartbeat] = Beats(loop, self.heartbeat, methodcaller("_beat"))
+        self._beats = beats
+        beats.add(self)
 
     def _stop_beating(self) -> None:
-        if self._beat_timer is not None:
-            self._beat_timer.cancel()
-            self._beat_timer = None
+        if self._beats is not None:
+            self._beats.remove(self)
+            self._beats = None
 
     def _beat(self) -> None:
         if self._unsent is not None and not self._unsent.done():

@@ -246,6 +246,25 @@ async def test_trap_receive_after_the_answer_says_disconnect(serve: Serve) -> No
     assert told == ["http.disconnect"]
 
 
+async def test_trap_receive_that_waits_while_the_answer_is_completed_says_disconnect(serve: Serve) -> None:
+    """Litestar watches for it beside every stream, and waits for that."""
+    heard: list[str] = []
+
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        await read_body(receive)
+        watching = asyncio.ensure_future(receive())
+        await asyncio.sleep(0)
+        await respond(send, b"whole")
+        heard.append((await watching)["type"])
+
+    site = mounted(serve, run)
+    client = await site.client()
+    client.get("/in")
+    assert (await client.response())[1] == b"whole"
+    await site.until(lambda: heard)
+    assert heard == ["http.disconnect"]
+
+
 async def test_a_client_that_leaves_in_the_middle_of_its_body(serve: Serve) -> None:
     told: list[str] = []
 

@@ -156,10 +156,11 @@ def asked_for_413(server: HTTPServer) -> None:
 
 WAYS = ["direct", "nginx", "haproxy"]
 CLIENTS = ["curl", "requests", "httpx", "aiohttp", "node", "chunked"]
-CASES = [(client, way, status) for client in CLIENTS for way in WAYS for status in (400, 403)]
+CASES = [(client, way, 400) for client in CLIENTS for way in WAYS] + [(client, "direct", 403) for client in CLIENTS]
+CASES += [(client, way, 403) for client in ("curl", "node") for way in WAYS[1:]] + [("curl", way, 413) for way in WAYS[1:]]
 
 
-@pytest.mark.parametrize(("client", "way", "status"), CASES + [("curl", way, 413) for way in WAYS])
+@pytest.mark.parametrize(("client", "way", "status"), CASES)
 async def test_all_hear_of_it(serve: Any, logs: Any, proxy: Any, upload_file: Path, client: str, way: str, status: int) -> None:
     routes = [("/", Hello), ("/stream", ForbiddenStream)]
     limit = 1 << 30 if status == 403 else 1 << 20

@@ -20,6 +20,7 @@ _DEFAULT_SERVER = f"TornadoServer/{tornadolike.version}"
 # Turns of the loop in which a file, or a body, may follow a head that was flushed by itself, before the head goes out alone.
 _TURNS_FOR_BODY = 3
 _WITHOUT_CONTENT = frozenset((204, 304))
+_TOO_LONG = "Tried to write more data than Content-Length"
 _START_LINE = httputil.RequestStartLine
 _new_tuple = tuple.__new__
 
@@ -31,6 +32,7 @@ class HTTPExchange(Carrier):
     _read_all = False
     _started = False
     _finished = False
+    _contentless = False  # such as answers to HEAD are
     _said_last = False  # in an event that is sent, or waits to be
     _broken = False
     _unsent: int | None = None  # of the length that was announced; without content there is nothing to send
@@ -225,6 +227,7 @@ class HTTPExchange(Carrier):
         self._started = True
         if self._method == "HEAD" or code in _WITHOUT_CONTENT:
             self._unsent = 0
+            self._contentless = True
         else:
             # What headers stand on says nothing about the length.
             length = headers.get("Content-Length") if base is None else headers._joined.get("Content-Length")
@@ -248,7 +251,12 @@ class HTTPExchange(Carrier):
 
     def write(self, chunk: bytes) -> "Future[None]":
         """Send a piece of the body; done when the server has taken it. Raises `.HTTPOutputError` beyond the Content-Length."""
-        return self._put([self._piece(bytes(chunk))]) if chunk else done()
+        if not chunk:
+            return done()
+        if self._contentless and not self._finished:
+            self.finish()  # which is complete as it is
+            raise httputil.HTTPOutputError(_TOO_LONG)
+        return self._put([self._piece(bytes(chunk))])
 
     def _piece(self, chunk: bytes) -> Message:
         self._head_only = False
@@ -257,7 +265,7 @@ class HTTPExchange(Carrier):
         self._unsent -= len(chunk)
         if self._unsent < 0:
             self._leave_incomplete()
-            raise httputil.HTTPOutputError("Tried to write more data than Content-Length")
+            raise httputil.HTTPOutputError(_TOO_LONG)
         self._said_last = self._unsent == 0
         return _body(chunk, not self._said_last)
 

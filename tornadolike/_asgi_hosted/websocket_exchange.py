@@ -177,6 +177,7 @@ class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
     _sent_code: int | None = None
     _closing = False  # websocket.close is sent, or waits to be
     _queued_bytes = 0
+    said_goodbye = False  # the client did, or so the server says
 
     def __init__(self, handler: websocket.WebSocketHandler, connection: SocketExchange, params: websocket._WebSocketParams) -> None:
         super().__init__(handler)
@@ -240,6 +241,7 @@ class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
             self.close_code = self._sent_code
             return
         code = message.get("code", 1005)
+        self.said_goodbye = code != 1006
         # 1005 and 1006 stand for a close without a code, and for none (RFC 6455 §7.1.5).
         self.close_code = None if code in (1005, 1006) else code
         self.close_reason = message.get("reason") or None

@@ -54,6 +54,10 @@ class Call(httputil.HTTPMessageDelegate):
         if self._waits_for_start and self.task is not None:
             self.task.cancel()  # no application is in it yet
 
+    def shut_down(self) -> None:
+        """The application has to end, though the client may be there still."""
+        raise NotImplementedError
+
     def server_leaves(self) -> None:
         """The server drains."""
 

@@ -32,6 +32,7 @@ class HTTPCall(Call):
     _head: messages.Head | None = None
     _shared: ResponseHead | None = None  # what is sent of it that other responses have, too
     _begun = False  # the head is sent
+    _aborted = False  # the response shall not look complete
     _complete = False
 
     _chunks: list[bytes] | None = None
@@ -69,6 +70,15 @@ class HTTPCall(Call):
         super().client_left()
         if not self._complete:
             self._cut = self._left = True
+            self._wake()
+            settle(self._room)
+            settle(self._interest)
+
+    def shut_down(self) -> None:
+        """The application has to end: its client seems to have left, and gets 503, or an answer that breaks off."""
+        if not (self._complete or self._left):
+            Call.client_left(self)
+            self._left = self._aborted = True
             self._wake()
             settle(self._room)
             settle(self._interest)
@@ -117,10 +127,10 @@ class HTTPCall(Call):
         if self._complete or self._cut:
             return
         if not self._begun:
-            self._answer(500)
+            self._answer(503 if self._aborted else 500)
             return
         self._complete = True
-        if not self._left:
+        if self._aborted or not self._left:
             self._connection._break_off()
         try:
             self._connection.finish()
@@ -192,4 +202,6 @@ class HTTPCall(Call):
             raise messages.MessageError(str(error)) from error
         if not more:
             self._log(head.status)
+            if self._waiter is not None:
+                self._wake()
         return written

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from typing import Any, cast
 
-from tornadolike import httputil, websocket
+from tornadolike import httputil, iostream, websocket
 from tornadolike._asgi import messages, scopes
 from tornadolike._asgi.interface import ClientDisconnected, Message, Scope
 from tornadolike._asgi_mounted.call import Call, Container, plain, shared_head
@@ -30,7 +30,7 @@ class _Inside13(websocket.WebSocketProtocol13):
 class WebSocketCall(Call):
     """One WebSocket of an application inside."""
 
-    _protocol: _Inside13 | None = None
+    _protocol: Any = None  # _Inside13, or what another carrier has in its place
     _connect_told = False
     _over = False
     _sent_code: int | None = None
@@ -48,6 +48,15 @@ class WebSocketCall(Call):
         """Start the application, which will agree to the WebSocket or refuse it."""
         self._headers = headers
         self._start("websocket", line, pairs)
+
+    def shut_down(self) -> None:
+        """The application has to end, though the client is there: it is told so."""
+        protocol = self._protocol
+        if protocol is not None and not protocol.is_closing():
+            protocol.close(1001)
+        elif protocol is None and not (self._refused or self._over):
+            self._answer(503)
+        self.client_left()
 
     def client_left(self) -> None:
         super().client_left()
@@ -184,27 +193,41 @@ class WebSocketCall(Call):
             raise messages.MessageError(f"not a message of a handshake: {kind!r}")
 
     async def _accept(self, message: Message) -> None:
-        container, headers, subprotocol = self._container, self._headers, message.get("subprotocol")
-        params = container._websocket_params
+        connection, headers, subprotocol = self._connection, self._headers, message.get("subprotocol")
+        params = self._container._websocket_params
+        pairs = [pair for pair in messages.field_pairs(message.get("headers") or ()) if not pair[0].startswith(b"sec-websocket-")]
+        carried = getattr(connection, "_websocket_protocol", None)
+        if carried is not None:  # we are on another server ourselves, and frames are its business
+            connection.subprotocol = subprotocol
+            try:
+                await self._say_yes(pairs)
+            except (iostream.StreamClosedError, websocket.WebSocketClosedError) as error:
+                raise ClientDisconnected("the client is gone") from error
+            self._carry_by(carried(self, params))
+            return
         protocol = _Inside13(cast(Any, self), False, params)
         agreement = handshake.negotiate(headers, lambda _: subprotocol, params.compression_options is not None)
-        pairs = [pair for pair in messages.field_pairs(message.get("headers") or ()) if not pair[0].startswith(b"sec-websocket-")]
         accept = protocol.compute_accept_value(headers["Sec-WebSocket-Key"])
         fields = [*agreement.fields, ("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Accept", accept)]
         pairs += scopes.fields(fields)
         if agreement.deflate is not None:
             protocol._create_compressors(agreement.deflate)
-        connection = self._connection
-        head = messages.Head(101, pairs, None, False, False)
-        self._write_head(head, None, b"", False)
-        connection.finish()
-        self._log(101)
+        self._say_yes(pairs)
         protocol.stream = connection.detach()
-        self._protocol = protocol
         protocol.start_pinging()
+        self._carry_by(protocol)
+
+    def _say_yes(self, pairs: messages.Pairs) -> "Future[None]":
+        written = self._write_head(messages.Head(101, pairs, None, False, False), None, b"", False)
+        self._connection.finish()
+        self._log(101)
+        return written
+
+    def _carry_by(self, protocol: Any) -> None:
+        self._protocol = protocol
         self._carrying = asyncio.create_task(self._carry(protocol))
 
-    async def _carry(self, protocol: _Inside13) -> None:
+    async def _carry(self, protocol: Any) -> None:
         try:
             await protocol._receive_frame_loop()
         finally:

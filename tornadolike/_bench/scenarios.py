@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tornadolike._bench import generator, importing, many_connections, websocket_load, wrk
+from tornadolike._bench import candidates, generator, importing, many_connections, websocket_load, wrk
 from tornadolike._bench.errors import WrongAnswer
 from tornadolike._bench.exchanges import Answer, Request
 from tornadolike._bench.figures import Load
@@ -265,7 +265,7 @@ _FILES = Request(
 _WORDS = (b"the quick brown fox jumps over the lazy dog, " * 30)[:1024]
 
 BUILT_IN: tuple[Scenario, ...] = (
-    http("hello", "Hello, world (async get)", Request("/hello"), b"Hello, world", peers=_BOTH),
+    http("hello", "Hello, world (async get)", Request("/hello"), b"Hello, world", peers=(*_BOTH, *candidates.ASGI)),
     http("sync", "Hello, world (sync get)", Request("/sync"), b"Hello, world", peers=_BOTH),
     http("json", "JSON", Request("/json"), _JSON, peers=_BOTH),
     http("args", "Path and query arguments", Request(_PATH), b"somebody 42 tornado 3 a,b", peers=_BOTH),
@@ -294,7 +294,7 @@ BUILT_IN: tuple[Scenario, ...] = (
     http("post-1m", "POST of 1 MB", Request("/size", "POST", body=b"p" * _MIB), b"1048576"),
     http("events", "Event stream, 20 events with a turn of the loop between", Request("/events"), _EVENTS),
     http("connect", "Connect, request, close", _CLOSE, b"Hello, world", peers=_BOTH),
-    Scenario("ws-64", "WebSocket echo, 64 B", _echo(b"m" * 64, "/echo"), unit="message", peers=("aiohttp",)),
+    Scenario("ws-64", "WebSocket echo, 64 B", _echo(b"m" * 64, "/echo"), unit="message", peers=("aiohttp", *candidates.ASGI)),
     Scenario("ws-16k", "WebSocket echo, 16 KB", _echo(b"m" * (16 << 10), "/echo"), unit="message", peers=("aiohttp",)),
     Scenario("ws-deflate", "WebSocket echo, 1 KB, deflate", _echo(_WORDS, "/deflated", deflate=True), unit="message", peers=("aiohttp",)),
     Scenario("broadcast", "Broadcast to 10,000 WebSockets", _broadcast, unit="message", many=True),
