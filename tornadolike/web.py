@@ -1078,6 +1078,7 @@ class RequestHandler:
             call = getattr(self, self.request.method.lower())
             result = call(*self.path_args, **self.path_kwargs) if self.path_args or self.path_kwargs else call()
             if result is not None:
+                call = None  # this frame may live long
                 await result
             if self._auto_finish and not self._finished:
                 self.finish()
