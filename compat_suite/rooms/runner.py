@@ -15,6 +15,7 @@ from compat_suite.rooms import beside, disturbances, hosts
 from compat_suite.rooms.disturbances import Stage
 from compat_suite.rooms.members import Check, Member
 from compat_suite.rooms.servers import BROKERS, BrokerServer, CannotRun, Process, Workers, broker
+from tornadolike._bench.errors import BenchError
 from tornadolike._bench.many_connections import raise_file_limit
 
 _SLOW_MESSAGE_BYTES = 4000
@@ -40,12 +41,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """0: nothing lost or doubled without a word; 1: something was; 2: it could not be run."""
-    raise_file_limit(arguments.sockets + 200)
     try:
+        raise_file_limit(arguments.sockets * (1 if arguments.beside is None else len(beside.OURS) + len(arguments.beside)))
         if arguments.beside is not None:
             return beside.execute(arguments)
         return _execute(arguments)
-    except CannotRun as error:
+    except (BenchError, CannotRun) as error:
         print(f"rooms: {error}", file=sys.stderr)
         return 2
 
