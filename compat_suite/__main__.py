@@ -13,26 +13,41 @@ from compat_suite.census import runner as census
 from compat_suite.differential import runner as differential
 from compat_suite.event_streams import runner as event_streams
 from compat_suite.rooms import runner as rooms
+from tornadolike._cli import output, parsing
 
 Part = Callable[[argparse.Namespace], int]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    arguments = parser().parse_args(argv or ["all"])
-    if arguments.command in ALONE:
-        return ALONE[arguments.command](arguments)
+    """0: everything is as it should be, 1: something differs, 2: wrong usage, or it could not be run, 130: Ctrl-C."""
+    whole, commands = parser()
+    arguments, unknown = whole.parse_known_args(argv or ["all"])
+    if unknown:
+        commands[arguments.command].refuse_unknown(unknown[0])
+    if problem := output.unwritable(arguments.json, getattr(arguments, "html", None)):
+        output.complain("compat_suite", problem)
+        return parsing.USAGE_ERROR
     try:
+        if arguments.command in ALONE:
+            return ALONE[arguments.command](arguments)
         environment.check()
+        return _run_chosen(arguments)
     except environment.Unsuitable as error:
-        print(f"compat_suite: {error}", file=sys.stderr)
-        return 2
+        output.complain("compat_suite", str(error))
+        return parsing.USAGE_ERROR
+    except KeyboardInterrupt:
+        return 130
+
+
+def _run_chosen(arguments: argparse.Namespace) -> int:
     chosen = list(PARTS) if arguments.command == "all" else [arguments.command]
     statuses, results = {}, {}
-    for name in chosen:
-        print(f"\n=== {name}", flush=True)
-        statuses[name], results[name] = run(PARTS[name], arguments)
-    if len(chosen) > 1:
-        report.print_summary(statuses)
+    with output.aside(arguments.json):
+        for name in chosen:
+            print(f"\n=== {name}", flush=True)
+            statuses[name], results[name] = run(PARTS[name], arguments)
+        if len(chosen) > 1:
+            report.print_summary(statuses)
     report.write(statuses, results, html=arguments.html, as_json=arguments.json)
     return max(statuses.values())
 
@@ -45,7 +60,7 @@ def run(part: Part, arguments: argparse.Namespace) -> tuple[int, Any]:
         try:
             status = part(own)
         except (Exception, SystemExit) as error:
-            print(f"compat_suite: {type(error).__name__}: {error}", file=sys.stderr)
+            output.complain("compat_suite", f"{type(error).__name__}: {error}")
             status = 2
         return status, json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
@@ -62,9 +77,13 @@ PARTS: dict[str, Part] = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
-    whole = argparse.ArgumentParser(prog="python -m compat_suite", description=sys.modules["compat_suite"].__doc__)
-    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True)
+def parser() -> tuple[parsing.Parser, dict[str, parsing.Parser]]:
+    whole = parsing.Parser(
+        prog="python -m compat_suite",
+        description=sys.modules["compat_suite"].__doc__,
+        epilog="Exit status: 0 when all is as it should be, 1 when something differs, 2 when it could not be run, 130 for Ctrl-C.",
+    )
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=parsing.Parser)
     everything = commands.add_parser("all", help="surface, census, upstream, differential, downstream")
     upstream.add_options(everything)
     differential.add_own_options(everything)
@@ -76,7 +95,7 @@ def parser() -> argparse.ArgumentParser:
         commands.add_parser("differential", help="run scenarios of our own on Tornado and on tornadolike"),
         commands.add_parser("downstream", help="run packages from PyPI on Tornado and on tornadolike"),
     ]
-    parts[0].add_argument("--json", metavar="FILE", help="write the result there as well")
+    output.add_json(parts[0], "the result")
     census.add_options(parts[1])
     upstream.add_options(parts[2])
     differential.add_options(parts[3])
@@ -86,7 +105,7 @@ def parser() -> argparse.ArgumentParser:
     event_streams.add_options(commands.add_parser("event-streams", help="what Chromium, npm's eventsource and httpx-sse make of ours"))
     for one in (everything, *parts):
         one.add_argument("--html", metavar="FILE", help="write a report there that stands on its own")
-    return whole
+    return whole, commands.choices
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ SUBJECTS = {
 PIECES = [*(f"{group}.*" for group in SUBJECTS if group < 12), *(f"12.{n}.*" for n in range(1, 6)), *(f"13.{n}.*" for n in range(1, 8))]
 KINDS = ("OK", "NON-STRICT", "INFORMATIONAL", "FAILED")
 SIDES = ("server", "client")
+# Servers that take part when they are named: an ASGI application inside ours, and our handler under a server of others.
+HOSTED = ("mounted", "uvicorn")
 _AGENT = "examined"
 _CHILD = "compat_suite.autobahn_child"
 _SUITE = "from autobahntestsuite.wstest import run; run()"
@@ -72,7 +74,11 @@ def main(argv: Sequence[str]) -> int:
 
 def parser() -> argparse.ArgumentParser:
     options = argparse.ArgumentParser(prog="python -m compat_suite.autobahn", description=sys.modules[__name__].__doc__)
-    options.add_argument("--side", choices=SIDES, help="examine only this one")
+    options.add_argument(
+        "--side",
+        choices=SIDES + HOSTED,
+        help="examine only this one; mounted: an ASGI echo inside an application of ours; uvicorn: our echo handler under uvicorn",
+    )
     options.add_argument("--case", action="append", help="only these cases, such as 9.* or 5.1 (can be repeated)")
     options.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="event loop to run on")
     options.add_argument("--on", choices=["tornadolike", "tornado"], default="tornadolike", help="what is examined")
@@ -194,9 +200,11 @@ def examine(side: str, pattern: str, suite: Suite, arguments: argparse.Namespace
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="compat_autobahn") as name:
         directory = Path(name)
-        run = _examine_server if side == "server" else _examine_client
         try:
-            expected = run(suite, [pattern], variables, directory, arguments.timeout)
+            if side == "client":
+                expected = _examine_client(suite, [pattern], variables, directory, arguments.timeout)
+            else:
+                expected = _examine_server(side, suite, [pattern], variables, directory, arguments.timeout)
         except subprocess.TimeoutExpired:
             raise Incomplete(f"{pattern} is not through with the {side} after {arguments.timeout:.0f} s") from None
         found = read(directory)
@@ -207,8 +215,8 @@ def examine(side: str, pattern: str, suite: Suite, arguments: argparse.Namespace
     return found
 
 
-def _examine_server(suite: Suite, cases: list[str], variables: dict[str, str], directory: Path, seconds: float) -> int:
-    with Process([sys.executable, "-m", _CHILD], variables, directory / "examined.txt") as server:
+def _examine_server(side: str, suite: Suite, cases: list[str], variables: dict[str, str], directory: Path, seconds: float) -> int:
+    with Process([sys.executable, "-m", _CHILD, *([side] if side in HOSTED else [])], variables, directory / "examined.txt") as server:
         url = "ws://127.0.0.1:" + server.says(r"^(\d+)$")
         specification = {"outdir": str(directory), "servers": [{"agent": _AGENT, "url": url}], "cases": cases}
         with suite.running("fuzzingclient", specification, directory) as fuzzing:

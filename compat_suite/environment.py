@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tornadolike._cli import output
+
 ROOT = Path(__file__).resolve().parent.parent
 TORNADO_VERSION = "6.6.1"
 _SHAPING = ("tornado", "hypothesis", "pycares", "pycurl", "twisted", "uvloop")
@@ -23,8 +25,12 @@ class Unsuitable(Exception):
 def add_options(parser: argparse.ArgumentParser) -> None:
     """What every part asks that runs something: on what, and where to write the results."""
     parser.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="event loop to run on")
+    add_engine_and_json(parser)
+
+
+def add_engine_and_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--http", choices=["auto", "h11", "httptools"], default="auto", help="HTTP/1.1 parser to run on")
-    parser.add_argument("--json", metavar="FILE", help="write the results there as well")
+    output.add_json(parser, "the results")
 
 
 def child(*, alias: bool, loop: str = "asyncio", engine: str = "auto") -> dict[str, str]:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from compat_suite import environment
+from tornadolike._cli import output
 from tornadolike._loop import factory
 
 _PROGRAM = Path(__file__).with_name("loops_child.py")
@@ -35,18 +36,21 @@ _SECONDS = 20.0
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", action="append", metavar="LOOP", help="only this loop (can be repeated)")
     parser.add_argument("--suites", action="store_true", help="also run our own tests and Tornado's, on asyncio and uvloop")
-    parser.add_argument("--json", metavar="FILE", help="write the results there as well")
+    output.add_json(parser, "the results")
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Try, print the table. 0: everything works on asyncio and uvloop; the others are known to lack this and that."""
     found: dict[str, dict[str, str]] = {}
+    show = output.Progress()
     for name in arguments.only or factory.names():
-        print(f"{name} ...", file=sys.stderr, flush=True)
+        show(name)
         found[name] = tried(name) | (suites(name) if arguments.suites and name in _WITH_SUITES else {})
-    print(table(found))
+    show.end()
+    with output.aside(arguments.json):
+        print(table(found))
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps(found, indent=1), encoding="utf-8")
+        output.write_json(arguments.json, found)
     return int(any(verdict != "yes" for name in _WITH_SUITES for verdict in found.get(name, {}).values()))
 
 

@@ -1,7 +1,6 @@
 """The results of all parts: a table in the terminal, one HTML page that stands on its own, JSON for machines."""
 
 import html as escaping
-import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 from compat_suite import environment
 from compat_suite.differential.deliberate import declared
 from compat_suite.verdict import exclusions
+from tornadolike._cli import output
 
 _WORDS = {0: "as it should be", 1: "DIFFERS", 2: "did not run"}
 _STYLE = """
@@ -32,7 +32,7 @@ def write(statuses: dict[str, int], results: dict[str, Any], *, html: str | None
     """Write what was asked for. One part alone gives its own results as JSON, several a mapping with one entry for each."""
     if as_json:
         content = results if len(results) > 1 else next(iter(results.values()))
-        Path(as_json).write_text(json.dumps(content, indent=1), encoding="utf-8")
+        output.write_json(as_json, content)
     if html:
         Path(html).write_text(page(statuses, results), encoding="utf-8")
 
@@ -121,16 +121,17 @@ def _differential(result: list[dict[str, Any]]) -> list[str]:
 def _downstream(result: list[dict[str, Any]]) -> list[str]:
     rows = []
     for one in result:
-        same = sum(1 for name, value in one["tornado"].items() if one["ours"].get(name) == value)
+        theirs = one["tornado"].items()
+        sides = [f"{sum(1 for name, value in theirs if side.get(name) == value)} on {loop}" for loop, side in one["ours"].items()]
         rows.append(
             (
-                one["package"],
-                one["about"],
-                f"{same} of {len(one['tornado'])} as on Tornado",
+                f"{one['package']} {one['version']}",
+                f"{one['about']}; {one['subset']}" if one["subset"] else one["about"],
+                f"{len(one['tornado'])} tests or steps, as on Tornado: {', '.join(sides)}",
                 "; ".join(f"DIFFERS: {name}: {why}" for name, why in one["different"].items()),
             )
         )
-    advice = "<p>To be done about one that DIFFERS: run it alone with <code>--package NAME</code>; if it differs again, report it.</p>"
+    advice = "<p>To be done about one that DIFFERS: run it alone (<code>downstream NAME</code>); if it differs again, report it.</p>"
     return [table(("package", "what is run", "result", ""), rows), *([advice] if any(one["different"] for one in result) else [])]
 
 

@@ -270,20 +270,21 @@ def nats_server() -> Iterator[Server]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Server]:
     port = free_port()
+    programs = tool("initdb"), tool("postgres"), tool("pg_isready")
     user = "postgres" if os.getuid() == 0 else None  # it refuses to run as root
     with tempfile.TemporaryDirectory() as directory:
         if user is not None:
             shutil.chown(directory, user)
         data = f"{directory}/data"
-        initdb = [tool("initdb"), "-D", data, "-A", "trust", "-U", "tester", "--no-sync"]
+        initdb = [programs[0], "-D", data, "-A", "trust", "-U", "tester", "--no-sync"]
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, user=user, cwd="/")
-        command = [tool("postgres"), "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", directory, "-F"]
+        command = [programs[1], "-D", data, "-p", str(port), "-h", "127.0.0.1", "-k", directory, "-F"]
         server = Server(
             f"postgresql://tester@127.0.0.1:{port}/postgres",
             port,
             command,
             user,
-            [tool("pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(port)],
+            [programs[2], "-q", "-h", "127.0.0.1", "-p", str(port)],
         )
         server.start()
         yield server

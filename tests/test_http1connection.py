@@ -277,11 +277,14 @@ async def test_no_keep_alive_closes() -> None:
     assert server.stream.closed()
 
 
-async def test_a_handler_that_announces_close_gets_it() -> None:
+@pytest.mark.parametrize("how", ["close", "Close", "CLOSE, X-Other"])
+async def test_a_handler_that_announces_close_gets_it(how: str) -> None:
     server = Server()
     server.stream.receive(GET)
-    respond(server.delegates[0], Connection="close")
+    respond(server.delegates[0], Connection=how)
     assert server.stream.closed()
+    written = server.stream.written.split(b"\r\n")
+    assert [line for line in written if line.startswith(b"Connection:")] == [b"Connection: " + how.encode()]
 
 
 async def test_small_writes_are_not_held_back() -> None:
@@ -422,7 +425,7 @@ async def test_a_head_over_the_limit(logs: Any) -> None:
     server = Server(max_header_size=100)
     server.stream.receive(b"GET / HTTP/1.1\r\nX: " + b"a" * 100)
     logs.take("tornado.general", "Unsatisfiable read, closing connection: header section larger than 100 bytes", logging.INFO)
-    assert server.stream.take() == b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n"
+    assert server.stream.take() == b"HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
     assert server.stream.closed()
 
 

@@ -98,7 +98,8 @@ BAD = {
 async def test_bad_input_is_refused_once_and_the_next_client_is_served(serve: Any, logs: Any, case: str) -> None:
     wire, status, text = BAD[case]
     running = serve(max_header_size=2000, max_body_size=2000)
-    assert await running.talk(wire) == b"HTTP/1.1 " + status + b"\r\n\r\n"
+    fields = b"" if status.startswith(b"400") else b"Content-Length: 0\r\nConnection: close\r\n"  # Tornado's 400 has none
+    assert await running.talk(wire) == b"HTTP/1.1 " + status + b"\r\n" + fields + b"\r\n"
     logs.take("tornado.general", text, logging.INFO)
     assert not logs.records
     assert b"GET /last" in await running.talk(LAST)

@@ -11,12 +11,13 @@ import warnings
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any, ClassVar
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tornadolike import httputil
+from tornadolike import http1connection, httputil
 from tornadolike.httputil import (
     HTTPFile,
     HTTPHeaders,
@@ -381,6 +382,17 @@ class TestRequest:
             made = HTTPServerRequest()
         assert len(caught) == 1
         assert (made.method, made.uri, made.version) == ("GET", "/", "HTTP/1.0")
+
+    @pytest.mark.parametrize("kind", [httputil.HTTPConnection, http1connection.HTTP1Connection, None])
+    def test_a_mocked_connection_says_nothing_about_the_path(self, kind: type | None) -> None:
+        made = request("/a/b?c=d", connection=mock.Mock(spec=kind))
+        assert (made.path, made.query, made.arguments) == ("/a/b", "c=d", {"c": [b"d"]})
+
+    @pytest.mark.parametrize("connection", [None, mock.Mock(), mock.Mock(spec=http1connection.HTTP1Connection)])
+    def test_equal_cookies_of_a_request_that_nobody_sent(self, connection: Any) -> None:
+        """What webargs' tests ask: as in `httputil.parse_cookie` the last counts. Those that were sent: tests/web/test_reports.py."""
+        made = request(headers={"Cookie": "a=1 ;b=2 ;a=3", "Host": "h"}, connection=connection)
+        assert {name: morsel.value for name, morsel in made.cookies.items()} == {"a": "3", "b": "2"}
 
     def test_the_usual_way_does_not_warn(self) -> None:
         with warnings.catch_warnings():

@@ -4,10 +4,12 @@ import asyncio
 import errno
 import gc
 import os
+import re
 import socket
 import ssl
+import struct
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -156,6 +158,26 @@ async def test_a_verified_name_is_needed(listener: socket.socket) -> None:
     with pytest.raises(ValueError, match="server_hostname"):
         await soon(connecting)
     assert client.closed()
+
+
+async def test_the_log_says_whose_handshake_failed_though_it_has_left(listener: socket.socket, logs: Any) -> None:
+    """Tornado says "(not connected)"."""
+    server_context, _ = tls_pair_contexts()
+    for wrapped in (True, False):
+        client = socket.create_connection(listener.getsockname())
+        address = client.getsockname()
+        accepted = await accept(listener)
+        if wrapped:
+            accepted = server_context.wrap_socket(accepted, server_side=True, do_handshake_on_connect=False)
+            stream = SSLIOStream(accepted, ssl_options=server_context)
+        else:
+            stream = SSLIOStream._from_socket(accepted, ssl_options=server_context)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+        with pytest.raises(OSError, match="not connected"):
+            accepted.getpeername()
+        stream._on_handshake_failed(ssl.SSLError(1, "no"))
+        logs.take("tornado.general", "SSL Error on .*" + re.escape(str(address)))
 
 
 async def test_a_tls_socket_that_has_shaken_hands_already() -> None:
@@ -323,6 +345,43 @@ async def test_nothing_may_be_written_as_anything_that_is_empty() -> None:
     assert right.recv(10) == b"x"
     stream.close()
     right.close()
+
+
+READS: list[Callable[[IOStream], Any]] = [
+    lambda stream: stream.read_bytes(7),
+    lambda stream: stream.read_bytes(7, partial=True),
+    lambda stream: stream.read_bytes(1_000_000),
+    lambda stream: stream.read_into(bytearray(7)),
+    lambda stream: stream.read_until(b"g"),
+    lambda stream: stream.read_until_regex(b"g"),
+    lambda stream: stream.read_until_close(),
+]
+
+
+@pytest.mark.parametrize("read", range(len(READS)))
+@pytest.mark.parametrize("before", [b"", b"abc"])
+async def test_tornado_2617_what_comes_after_a_cancelled_read_is_for_the_next(read: int, before: bytes) -> None:
+    """Nor is it "already reading"; what had come for the cancelled one is not lost either."""
+    ours, theirs = socket.socketpair()
+    stream = IOStream(ours)
+    reading = READS[read](stream)
+    if before:
+        theirs.send(before)
+        await asyncio.sleep(0.01)
+    if reading.done():  # a partial one
+        before = b""
+    else:
+        reading.cancel()
+    theirs.send(b"defg")
+    await asyncio.sleep(0.01)
+    assert not stream.reading()
+    assert await soon(stream.read_bytes(len(before) + 4)) == before + b"defg"
+    cancelled = stream.read_bytes(1)
+    cancelled.cancel()
+    theirs.send(b"h")
+    assert await soon(stream.read_bytes(1)) == b"h"
+    stream.close()
+    theirs.close()
 
 
 async def test_the_base_class_is_abstract() -> None:

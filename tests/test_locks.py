@@ -199,8 +199,6 @@ class TestSemaphore:
                     ask()
             assert not acquiring.cancel()
         elif ending.startswith("closed"):
-            if how == "acquire":
-                pytest.skip("a future does not hear of that")
             coroutine = work()
             coroutine.send(None)
             if ending == "closed":
@@ -231,6 +229,57 @@ class TestSemaphore:
         assert lock._block._value == 1
         late: Any = lock.acquire()
         assert not late.cancel(), "one that need not wait has it at once"
+
+    @pytest.mark.parametrize("limit", [None, dt.timedelta(seconds=60)])
+    async def test_two_may_await_the_same_acquiring(self, limit: Any) -> None:
+        lock = locks.Lock()
+        await lock.acquire()
+        acquiring: Any = lock.acquire(limit)
+
+        async def wait() -> Any:
+            return await acquiring
+
+        both = [asyncio.ensure_future(wait()) for _ in range(2)]
+        await turns()
+        lock.release()
+        first, second = await asyncio.gather(*both)
+        assert first is second is acquiring.result()
+        lock.release()
+
+    async def test_an_acquiring_whose_task_was_cancelled_is_over_at_once(self) -> None:
+        lock = locks.Lock()
+        await lock.acquire()
+        acquiring: Any = lock.acquire()
+
+        async def wait() -> Any:
+            return await acquiring
+
+        task = asyncio.ensure_future(wait())
+        await turns()
+        assert not acquiring.done()
+        assert not acquiring.cancelled()
+        task.cancel()
+        assert acquiring.done()
+        assert acquiring.cancelled()
+        lock.release()
+        await asyncio.wait([task])
+        assert lock._block._value == 1
+
+    async def test_an_acquiring_that_is_cancelled_ends_who_awaits_it(self) -> None:
+        lock = locks.Lock()
+        await lock.acquire()
+        acquiring: Any = lock.acquire()
+
+        async def wait() -> Any:
+            return await acquiring
+
+        task = asyncio.ensure_future(wait())
+        await turns()
+        assert acquiring.cancel()
+        with pytest.raises(asyncio.InvalidStateError):
+            acquiring.set_result(None)
+        await asyncio.wait([task])
+        assert task.cancelled()
 
     async def test_one_whose_time_is_over_has_nothing_to_give_back(self) -> None:
         semaphore = locks.Semaphore(0)

@@ -8,7 +8,7 @@ import pytest
 
 pytest.importorskip("prometheus_client")
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tornadolike import hub, metrics, web, websocket
@@ -18,6 +18,8 @@ class Item(web.RequestHandler):
     def get(self, number: str) -> None:
         if number == "7":
             raise web.HTTPError(403)
+        if number == "8":
+            raise ZeroDivisionError
         self.write(number)
 
 
@@ -44,13 +46,29 @@ def values(text: str) -> dict[tuple[Any, ...], float]:
     }
 
 
+def counted(found: dict[tuple[Any, ...], float]) -> dict[tuple[str, str, str, str], float]:
+    """Requests by method, route, status and error; the names of the labels are OpenTelemetry's, with underscores."""
+    names = {"error_type", "http_request_method", "http_response_status_code", "http_route", "url_scheme"}
+    counts = {}
+    for (name, *pairs), value in found.items():
+        if name == "http_server_request_duration_seconds_count":
+            labels = dict(pairs)
+            assert labels.keys() == names
+            assert labels["url_scheme"] == "http"
+            key = labels["http_request_method"], labels["http_route"], labels["http_response_status_code"], labels["error_type"]
+            counts[key] = value
+    return counts
+
+
 async def test_requests_by_route(serve: Any, registry: CollectorRegistry, logs: Any) -> None:
     site = serve([])
     site.server.request_callback = application(registry)
     client = await site.client()
-    for path in ("/item/1", "/item/2", "/other/3", "/item/7", "/nowhere", "/nowhere/else"):
+    for path in ("/item/1", "/item/2", "/other/3", "/item/7", "/item/8", "/nowhere", "/nowhere/else"):
         client.get(path)
         await client.response()
+    logs.take("tornado.application", "Uncaught exception GET /item/8")
+    logs.take("tornado.access", "500 GET /item/8")
     for path in ("/item/7", "/nowhere", "/nowhere/else"):
         logs.take("tornado.access", rf"40[34] GET {path} ")
     client.get("/metrics")
@@ -58,14 +76,13 @@ async def test_requests_by_route(serve: Any, registry: CollectorRegistry, logs: 
     assert b"text/plain" in head
     found = values(body.decode())
 
-    def count(pattern: str, status: str) -> float:
-        labels = [("http_request_method", "GET"), ("http_response_status_code", status), ("http_route", pattern)]
-        return found["http_server_request_duration_seconds_count", *labels]
-
-    assert count("/item/([0-9]+)", "200") == 2
-    assert count("/other/([0-9]+)", "200") == 1
-    assert count("/item/([0-9]+)", "403") == 1
-    assert count("", "404") == 2
+    assert counted(found) == {
+        ("GET", "/item/([0-9]+)", "200", ""): 2,
+        ("GET", "/other/([0-9]+)", "200", ""): 1,
+        ("GET", "/item/([0-9]+)", "403", ""): 1,
+        ("GET", "/item/([0-9]+)", "500", "500"): 1,
+        ("GET", "", "404", ""): 2,
+    }
     assert not any("/metrics" in str(key) for key in found)
 
 
@@ -81,6 +98,67 @@ async def test_methods_that_are_none_share_a_label(serve: Any, registry: Collect
     text = (await client.response())[1].decode()
     assert 'http_request_method="_OTHER"' in text
     assert "MADEUP" not in text
+
+
+class Waiting(web.RequestHandler):
+    going_on: asyncio.Event
+
+    def initialize(self, *, begun: bool = False) -> None:
+        self.begun = begun
+
+    async def get(self) -> None:
+        if self.begun:
+            self.write("a")
+            await self.flush()
+        await self.going_on.wait()
+        self.write("answer")
+
+    post = get
+
+
+@web.stream_request_body
+class Streamed(Waiting):
+    def data_received(self, chunk: bytes) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("path", "sent", "route", "status"),
+    [
+        ("/wait", b"GET /wait HTTP/1.1\r\nHost: a\r\n\r\n", "/wait", ""),
+        ("/begun", b"GET /begun HTTP/1.1\r\nHost: a\r\n\r\n", "/begun", "200"),
+        ("/wait", b"POST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf", "/wait", ""),
+        ("/streamed", b"POST /streamed HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf", "/streamed", ""),
+        ("/streamed", b"POST /streamed HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody", "/streamed", ""),
+    ],
+)
+async def test_a_client_that_leaves_is_counted_once(
+    serve: Any, registry: CollectorRegistry, path: str, sent: bytes, route: str, status: str
+) -> None:
+    Waiting.going_on = asyncio.Event()
+    made = web.Application([("/wait", Waiting), ("/begun", Waiting, {"begun": True}), ("/streamed", Streamed)])
+    measured = metrics.instrument(made, registry)
+    site = serve([])
+    site.server.request_callback = made
+
+    def now() -> dict[tuple[str, str, str, str], float]:
+        measured.sample()
+        return counted(values(generate_latest(registry).decode()))
+
+    client = await site.client()
+    client.send(sent)
+    if status:
+        await client.reader.readuntil(b"a\r\n")
+    await site.until(lambda: site.server._connections and next(iter(site.server._connections)).exchanges())
+    client.reset()
+    method = sent.split()[0].decode()
+    expected = {(method, route, status, "StreamClosedError"): 1.0}
+    await site.until(lambda: now() == expected)
+    Waiting.going_on.set()  # the handler ends, and is not counted once more
+    other = await site.client()
+    other.get("/wait")
+    await other.response()
+    assert now() == {**expected, ("GET", "/wait", "200", ""): 1.0}
 
 
 async def test_what_is_open_now(registry: CollectorRegistry) -> None:

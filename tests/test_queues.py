@@ -249,3 +249,28 @@ def test_maxsize_is_checked() -> None:
         queues.Queue(None)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="can't be negative"):
         queues.Queue(-1)
+
+
+async def test_a_subclass_that_has_items_from_elsewhere_is_asked() -> None:
+    class Endless(queues.Queue[int]):
+        def get_nowait(self) -> int:
+            return 7
+
+    class Counted(queues.Queue[int]):
+        def _init(self) -> None:
+            self.left = 2
+
+        def qsize(self) -> int:
+            return self.left
+
+        def empty(self) -> bool:
+            return not self.left
+
+        def _get(self) -> int:
+            self.left -= 1
+            return self.left
+
+    assert await Endless().get() == 7
+    counted = Counted()
+    assert [await counted.get(), await counted.get()] == [1, 0]
+    assert not counted.get().done()  # type: ignore[attr-defined]

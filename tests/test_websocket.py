@@ -1123,6 +1123,15 @@ class TestEndings:
             client.close()
             assert client.selected_subprotocol is None
 
+    async def test_a_server_without_keep_alive(self) -> None:
+        async with site(Echo) as here:
+            here.server.conn_params.no_keep_alive = True
+            client = await websocket_connect(here.url())
+            for message in ("one", "two"):
+                await client.write_message(message)
+                assert await client.read_message() == message
+            await ended(client)
+
     @pytest.mark.parametrize("later", [False, True])
     async def test_open_that_fails(self, later: bool, logs: Any) -> None:
         class Handler(Recorder):
@@ -1600,6 +1609,28 @@ class TestClient:
             await soon(lambda: Echo.last.noted[-1] == ("closed", None, None))
             logs.take("tornado.application", "Uncaught exception x")
             client.close()
+
+    async def test_coffea_casa_118_a_callback_that_passes_messages_on_to_who_has_left(self, logs: Any) -> None:
+        """As that of jupyter-server-proxy."""
+
+        def callback(message: str | bytes | None) -> None:
+            if message is not None:
+                raise WebSocketClosedError
+
+        async with site(Echo) as here:
+            client = await websocket_connect(here.url(), on_message_callback=callback)
+            client.write_message("x")
+            await soon(lambda: Echo.last.noted[-1] == ("closed", None, None))
+            logs.take("tornado.general", "could not be passed on", logging.INFO)
+            client.close()
+
+    @pytest.mark.parametrize(("subprotocols", "field"), [(None, None), ([], None), (["a", "b"], "a,b")])
+    async def test_jupyter_server_proxy_458_no_subprotocols_are_no_field(self, subprotocols: Any, field: str | None, logs: Any) -> None:
+        async with site(Echo) as here:
+            client = await websocket_connect(here.url(), subprotocols=subprotocols)
+            assert Echo.last.request.headers.get("Sec-WebSocket-Protocol") == field
+            client.close()
+        logs.records.clear()
 
     async def test_unread_messages_stop_the_server(self) -> None:
         async with site(Echo) as here:

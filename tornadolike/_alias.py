@@ -209,7 +209,8 @@ def _rename(module: ModuleType, name: str, other: str) -> None:
 
 def _rename_value(value: Any, name: str, other: str) -> None:
     if not isinstance(value, (type, FunctionType)):
-        if getattr(value, "__dict__", {}).get("__module__") == name:  # type variables, memoised functions
+        # Memoised functions, and type variables, which from Python 3.12 on have no __dict__.
+        if getattr(value, "__dict__", {}).get("__module__") == name or _is_type_variable(value, name):
             value.__module__ = other
         for one in _functions_of(value):
             _rename_value(one, name, other)
@@ -226,6 +227,11 @@ def _rename_value(value: Any, name: str, other: str) -> None:
         value.__firstlineno__ = first_line  # type: ignore[attr-defined]  # typeshed for 3.11 does not know it
     for member in list(vars(value).values()):
         _rename_value(member, name, other)
+
+
+def _is_type_variable(value: Any, module: str) -> bool:
+    kind = type(value)
+    return kind.__module__ == "typing" and kind.__name__ in ("TypeVar", "ParamSpec") and value.__module__ == module
 
 
 def _functions_of(value: Any) -> Iterator[Any]:

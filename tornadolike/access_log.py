@@ -20,7 +20,8 @@ import time
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, TextIO
 
-from tornadolike import asgi, httpserver, httputil, web, websocket
+from tornadolike import httpserver, httputil, web, websocket
+from tornadolike._asgi_mounted import call as asgi_call
 from tornadolike._http.log_text import one_line
 
 FORMS = ("json", "common", "off")
@@ -32,7 +33,10 @@ _numbers = itertools.count(1)
 
 def route(handler: web.RequestHandler) -> str | None:
     """The pattern of the rule that led to a handler, as it was written (without the end's ``$``); None where there is no such rule."""
-    application = handler.application
+    return _route(handler.application, handler.__class__, handler.request.path)
+
+
+def _route(application: web.Application, handler_class: type[web.RequestHandler], path: str) -> str | None:
     # Rules may be added and taken at any time; comparing two lengths notices nearly all of it, and costs next to nothing.
     size = len(application.wildcard_router.rules), len(application.default_router.rules)
     known: Any = application.__dict__.get("_known_routes")
@@ -40,11 +44,10 @@ def route(handler: web.RequestHandler) -> str | None:
         patterns = _patterns(application)
         single = {cls: found[0][1] for cls, found in patterns.items() if len(found) == 1}
         application._known_routes = known = (size, patterns, single)  # type: ignore[attr-defined]  # ours
-    found: str | None = known[2].get(type(handler))
+    found: str | None = known[2].get(handler_class)
     if found is not None:
         return found
-    path = handler.request.path
-    return next((text for regex, text in known[1].get(type(handler), ()) if regex.match(path)), None)
+    return next((text for regex, text in known[1].get(handler_class, ()) if regex.match(path)), None)
 
 
 _Patterns = dict[type, list[tuple[re.Pattern[str], str]]]
@@ -237,7 +240,7 @@ def replace_default(form: str, stream: TextIO | None = None) -> AccessLog:
         own = self.settings.get("log_function")
         (log if own is None else own)(handler)
 
-    asgi._log_line = log._asgi
+    asgi_call.log_line = log._asgi
     web.Application.log_request = log_request  # type: ignore[method-assign]  # as programs do
     if form == "json":
         httpserver._on_listen.append(_send_ids)

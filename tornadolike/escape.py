@@ -8,7 +8,7 @@ import functools
 import json
 import re
 import urllib.parse
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, overload
 
 from tornadolike import _imported_names
@@ -25,12 +25,10 @@ def utf8(value: str | bytes | None) -> bytes | None:
 
     Raises `TypeError` for anything else.
     """
-    if isinstance(value, bytes):
+    if isinstance(value, bytes) or value is None:
         return value
     if isinstance(value, str):
         return value.encode()
-    if value is None:
-        return None
     raise TypeError(f"Expected bytes, unicode, or None; got {type(value)!r}")
 
 
@@ -45,12 +43,10 @@ def to_unicode(value: str | bytes | None) -> str | None:
 
     Raises `UnicodeDecodeError` for bytes that are not UTF-8, `TypeError` for anything but text, bytes and None.
     """
-    if isinstance(value, str):
+    if isinstance(value, str) or value is None:
         return value
     if isinstance(value, bytes):
         return value.decode()
-    if value is None:
-        return None
     raise TypeError(f"Expected bytes, unicode, or None; got {type(value)!r}")
 
 
@@ -86,7 +82,8 @@ def xhtml_escape(value: str | bytes) -> str:
 
 def xhtml_unescape(value: str | bytes) -> str:
     """The inverse of `xhtml_escape`; resolves every character reference that HTML 5 knows."""
-    return _html_unescape()(to_unicode(value))
+    text = to_unicode(value)
+    return _html_unescape()(text) if "&" in text else text
 
 
 @functools.cache
@@ -306,6 +303,10 @@ def _is_word(character: str) -> bool:
 def _word_before(text: str, end: int) -> str:
     """The letters, digits, underscores and inner dashes right before a place."""
     start = end
+    if text.endswith("http", 0, end):  # they are nearly all
+        start = end - 4
+    elif text.endswith("https", 0, end):
+        start = end - 5
     while start and (_is_word(text[start - 1]) or text[start - 1] == "-"):
         start -= 1
     return text[start:end].lstrip("-")
@@ -317,11 +318,11 @@ def _link_end(text: str, start: int) -> int:
     end = start
     while True:
         if run := runs.match(text, end):
-            trimmed = _without_punctuation(text, end, run.end())
-            if trimmed < run.end():
-                return trimmed
-            end = trimmed
-        if not (group := parentheses.match(text, end)):
+            behind = run.end()
+            if text[behind - 1] in _PUNCTUATION:
+                return _without_punctuation(text, end, behind)
+            end = behind
+        if not text.startswith("(", end) or not (group := parentheses.match(text, end)):
             return end
         end = group.end()
 
@@ -357,11 +358,11 @@ def linkify(
     text = xhtml_escape(text)
     pieces, behind = list[str](), 0
     for start, end, protocol in _links(text):
-        if not _is_linkable(protocol, require_protocol, permitted_protocols):
+        if protocol not in permitted_protocols if protocol else require_protocol:
             continue
         url = text[start:end]
         target = url if protocol else "http://" + url
-        attributes = extra_params(target) if callable(extra_params) else extra_params
+        attributes = extra_params if isinstance(extra_params, str) else extra_params(target)
         if attributes:
             attributes = " " + attributes.strip()
         label = _shortened(url, protocol) if shorten else url
@@ -370,10 +371,6 @@ def linkify(
         pieces += text[behind:start], f'<a href="{target}"{attributes}>{label}</a>'
         behind = end
     return "".join([*pieces, text[behind:]]) if pieces else text
-
-
-def _is_linkable(protocol: str, require_protocol: bool, permitted: Collection[str]) -> bool:
-    return protocol in permitted if protocol else not require_protocol
 
 
 def _shortened(url: str, protocol: str) -> str:

@@ -516,7 +516,7 @@ class Runner:
 
     def handle_yield(self, yielded: _Yieldable) -> bool:
         """Take what the generator yielded; says whether it can be resumed at once. Else it is resumed by the loop."""
-        if isinstance(yielded, Future):
+        if isinstance(yielded, Future) or yielded is moment:
             self.future = yielded
         else:
             try:

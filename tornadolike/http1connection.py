@@ -13,6 +13,7 @@ import contextvars
 import io
 import re
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator
 from time import monotonic
 from types import CoroutineType, FunctionType
@@ -22,10 +23,10 @@ from tornadolike import _imported_names, gen, httputil, iostream
 from tornadolike._http.content_coding import GzipInflater, InflatedTooLarge, InflateError
 from tornadolike._http.log_text import one_line
 from tornadolike._http.response_head import ResponseHead as ResponseFields
-from tornadolike._http1 import select, serialize
+from tornadolike._http1 import select
 from tornadolike._http1.engine import DONE, IDLE, MAX_FIELDS, ClientEngine, HeadParser, KnownResponse, ServerEngine
-from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
-from tornadolike._http1.events import END, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
+from tornadolike._http1.errors import BodyTooLarge, BodyTooLong, BodyTooShort, HeadTooLarge, IllegalHeader, IncompleteMessage, PeerError
+from tornadolike._http1.events import END, START, BodyChunk, BodyStart, Event, MessageEnd, RequestHead, ResponseHead
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.log import app_log, gen_log
 
@@ -46,17 +47,23 @@ _MOST_COPIED = 64 * 1024
 # A small piece of a body that comes so soon after another was sent goes out with what follows, at the latest at the end of the loop's
 # turn: a send costs more than all the rest of a `flush`.
 _BURST_SECONDS = 0.001
+# After one that nothing followed in its turn, so many small pieces are sent by themselves.
+_ALONE = 7
 _SMALL_PIECE = 16 * 1024
 
-# What a server answers before it closes, by the status of the error. Bare, as Tornado's: no date, no body, nothing to parse.
+# What a server answers before it closes, by the status of the error. Tornado's 400 is bare, and its tests ask for these very bytes.
+_BARE_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
 _REFUSALS = {
-    400: b"HTTP/1.1 400 Bad Request\r\n\r\n",
-    431: b"HTTP/1.1 431 Request Header Fields Too Large\r\n\r\n",
-    505: b"HTTP/1.1 505 HTTP Version Not Supported\r\n\r\n",
+    status: b"HTTP/1.1 %d %b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n" % (status, reason)
+    for status, reason in {
+        400: b"Bad Request",
+        413: b"Content Too Large",
+        431: b"Request Header Fields Too Large",
+        505: b"HTTP Version Not Supported",
+    }.items()
 }
-# Statuses of responses which may have a body, and end no connection.
-_ORDINARY_STATUS = frozenset(range(200, 600)) - {204, 304}
 _TURNS_TO_ANSWER = 8  # for a handler that waits for nothing but its turn, after the client's end of input
+_SECONDS_TO_ANSWER = 5.0  # for one that waits, where others were asked for behind it
 _CONTINUE = b"HTTP/1.1 100 (Continue)\r\n\r\n"
 
 # Why a connection is not read for the moment.
@@ -64,6 +71,10 @@ _HANDLER = 1  # what a delegate returned is pending
 _TURN = 2  # others on this loop shall have their turn
 _AHEAD = 4  # enough was sent ahead
 _GONE = 8  # it is not ours any more
+
+
+class _BodyTooLarge(BodyTooLarge, httputil.HTTPInputError):
+    """What code that works on Tornado's class may wait for."""
 
 
 class _Gate:
@@ -95,6 +106,7 @@ class HTTP1ConnectionParameters:
     # Not in Tornado, hence no arguments of the constructor: `HTTPServer.configure_limits` sets them.
     _max_header_fields = MAX_FIELDS
     _max_cookies = httputil._MAX_COOKIES
+    _standard_refusals = False
 
     def __init__(
         self,
@@ -151,21 +163,10 @@ class HTTP1Connection(httputil.HTTPConnection):
     `HTTP1ServerConnection` for each request and is the ``connection`` of the request.
     """
 
-    # Set for few exchanges, so they live on the class until then: an exchange is built for every request.
-    _owner: _Owner | None = None
-    _gate: _Gate | None = None
-    _delegate: httputil.HTTPMessageDelegate | None = None
-    _close_callback: Callable[[], None] | None = None
+    # Set for few exchanges, so they live on the class until then: an exchange is built for every request. What every one reads is set
+    # by the constructor: from the class, reading costs four times as much.
     _max_body_size: int | None = None
     _body_timeout: float | None = None
-    _body_timer: asyncio.TimerHandle | None = None
-    _last_write: "Future[None] | None" = None
-    _delegate_open = False  # it has seen a head, and is owed an end
-    _read_done = False  # the peer's message has been handed over to its end
-    _over = False
-    _upgraded = False  # 101 was sent: what follows is no HTTP
-    # Events that wait while the delegate wants time.
-    _rest: Iterator[Event] | None = None
     _expects_continue = False
     _stream_lost = False
     _interim_responses = 0
@@ -174,6 +175,8 @@ class HTTP1Connection(httputil.HTTPConnection):
     _request_headers: httputil.HTTPHeaders
     _burst_bytes = 0
     _sent_at = 0.0
+    _was_alone = False  # nothing has followed the piece that was collected last
+    _alone_left = 0  # so many go by themselves before some are collected again
 
     def __init__(
         self,
@@ -193,11 +196,25 @@ class HTTP1Connection(httputil.HTTPConnection):
         self.params = params = HTTP1ConnectionParameters() if params is None else params
         self.context = context
         self.no_keep_alive = params.no_keep_alive
+        # `_over`: the exchange has ended. `_read_done`: the peer's message has been handed over to its end. `_delegate_open`: the delegate
+        # has seen a head, and is owed an end. `_upgraded`: 101 was sent, and what follows is no HTTP.
+        self._over = self._read_done = self._delegate_open = self._upgraded = False
+        self._delegate: httputil.HTTPMessageDelegate | None
+        self._close_callback: Callable[[], None] | None
+        self._last_write: Future[None] | None
+        self._body_timer: asyncio.TimerHandle | None
+        self._rest: Iterator[Event] | None  # events that wait while the delegate wants time
+        self._delegate = self._close_callback = self._last_write = self._body_timer = self._rest = None
+        # The exchanges of a server connection share these: it sets them.
+        self._owner: _Owner | None = None
+        self._gate: _Gate | None = None
+        self._engine: ServerEngine | ClientEngine = None  # type: ignore[assignment]  # there is one before the first byte comes or goes
 
-    @httputil._Lazy
-    def _engine(self: "HTTP1Connection") -> ServerEngine | ClientEngine:
-        """An engine of its own. The exchanges of a server connection share theirs: it gives it to them before they look."""
-        return _new_engine(self.is_client, self.params)
+    def _own_engine(self) -> ServerEngine | ClientEngine:
+        """The engine; a new one where nobody has given it one."""
+        if self._engine is None:
+            self._engine = _new_engine(self.is_client, self.params)
+        return self._engine
 
     @httputil._beyond_tornado
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -216,6 +233,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         """
         owner = _SingleExchange(self)
         self._owner = owner
+        self._own_engine()
         self._begin(delegate)
         if self._reads_bodies:
             return self._read_in_its_own_way(owner)
@@ -271,7 +289,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             return self._read_chunked_body(delegate)
         length = 0 if field is None else parse_int(field)
         if length > self._body_limit():
-            raise httputil.HTTPInputError("Content-Length too long")
+            raise _BodyTooLarge("Content-Length too long")
         return self._read_fixed_body(length, delegate)
 
     async def _deliver_body(self, delegate: httputil.HTTPMessageDelegate, data: bytes) -> None:
@@ -296,7 +314,7 @@ class HTTP1Connection(httputil.HTTPConnection):
                 raise httputil.HTTPInputError("invalid chunk size") from None
             total += size
             if total > limit:
-                raise httputil.HTTPInputError("chunked body too large")
+                raise _BodyTooLarge("chunked body too large")
             await self._read_fixed_body(size, delegate)
             if await self.stream.read_bytes(2) != b"\r\n":
                 raise httputil.HTTPInputError("improperly terminated chunk")
@@ -325,14 +343,23 @@ class HTTP1Connection(httputil.HTTPConnection):
             self._engine.store(data)
             return
         try:
-            events = self._engine.feed(data)
-            if len(events) == 2 and events[1] is END and type(head := events[0]) is RequestHead:
-                # Nearly every request: there is nothing to wait for between its head and its end.
-                wanted = self._on_request(head)
-                if not self._over and (wanted is None or not self._has_to_wait(wanted, iter(events[1:]))):
-                    self._on_end()
-            else:
-                self._pump(iter(events))
+            self._pump(iter(self._engine.feed(data)))
+        except (Exception, asyncio.CancelledError) as error:
+            self._failed(error)
+
+    def _on_whole_request(self, head: RequestHead) -> None:
+        """A request that is all there, as nearly all are: `_pump` without the events."""
+        try:
+            wanted = self._on_request(head)
+            if self._over or (wanted is not None and self._has_to_wait(wanted, iter((START if head.body else END,)))):
+                return
+            if head.body:
+                self._on_body_start()
+                body = self._engine.take_body()  # type: ignore[union-attr]  # a server's
+                wanted = None if self._engine.own is DONE else self._delegate.data_received(body)  # type: ignore[union-attr]  # it has the head
+                if self._over or (wanted is not None and self._has_to_wait(wanted, iter((END,)))):
+                    return
+            self._on_end()
         except (Exception, asyncio.CancelledError) as error:
             self._failed(error)
 
@@ -374,17 +401,23 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _on_request(self, head: RequestHead) -> Awaitable[None] | None:
         if self.no_keep_alive:
             self._engine.keep_alive = False
-        self._expects_continue = head.expects_continue
+        if head.expects_continue:
+            self._expects_continue = True
         delegate = self._delegate
         if delegate is None:
-            delegate = self._delegate = self._owner.start_request(self)  # type: ignore[union-attr]  # a server's
+            session: _ServerSession = self._owner  # type: ignore[assignment]  # a server's
+            delegate = session._delegate.start_request(session._server, self)  # type: ignore[union-attr]  # it is being served
             if self.params.decompress:
-                delegate = self._delegate = _GzipMessageDelegate(delegate, self)
+                delegate = _GzipMessageDelegate(delegate, self)
+            self._delegate = delegate
         self._delegate_open = True
         headers = httputil.HTTPHeaders._from_wire(head.headers, head.bare)
-        if self._reads_bodies:
-            self._request_start_line, self._request_headers = httputil._request_start_line(head.start_line), headers
-        return delegate.headers_received(httputil._request_start_line(head.start_line), headers)
+        line = head.known_line
+        if line is None:
+            line = head.known_line = httputil._request_start_line(head.start_line)
+        if self._reads_bodies:  # OctoPrint's looks at the line
+            self._request_start_line, self._request_headers = line, headers
+        return delegate.headers_received(line, headers)
 
     def _on_response(self, head: ResponseHead) -> Awaitable[None] | None:
         assert self._delegate is not None
@@ -412,7 +445,8 @@ class HTTP1Connection(httputil.HTTPConnection):
         if self._body_timer is not None:
             self._stop_body_timer()
         self._read_done = True
-        if not self.is_client and self._engine.own is DONE:
+        engine = self._engine
+        if engine.own is DONE and not self.is_client:
             # Answered before it was read: as Tornado, this is no proper end for the delegate.
             self._tell_delegate_of_close()
         else:
@@ -422,7 +456,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             except Exception:
                 self._delegate_open = True
                 raise
-        if self.is_client or self._engine.own is DONE:
+        if engine.own is DONE or self.is_client:
             self._maybe_done()
 
     def _has_to_wait(self, wanted: Awaitable[None], events: Iterator[Event]) -> bool:
@@ -490,8 +524,9 @@ class HTTP1Connection(httputil.HTTPConnection):
     def _complete(self) -> None:
         self._over = True
         self._delegate = self._close_callback = self._last_write = None
-        if self._gate is not None and self._gate.reasons:
-            self._gate.release(_HANDLER | _TURN)
+        gate = self._gate
+        if gate is not None and gate.reasons:
+            gate.release(_HANDLER | _TURN)
         self._owner.exchange_done(self)  # type: ignore[union-attr]  # nothing is read without one
 
     def _flushed(self, future: "Future[None]") -> None:
@@ -521,15 +556,21 @@ class HTTP1Connection(httputil.HTTPConnection):
         elif isinstance(error, (PeerError, httputil.HTTPInputError)):
             gen_log.info("Malformed HTTP message from %s: %s", self.context, one_line(str(error)))
             self._delegate_open = self._delegate_open or self.is_client
-            self._refuse(error.status if isinstance(error, PeerError) else 400)
+            self._refuse(self._status_of(error))
         elif not isinstance(error, iostream.StreamClosedError) or (self.stream is not None and not self.stream.closed()):
             app_log.error("Uncaught exception", exc_info=error)
         self._give_up()
 
+    def _status_of(self, error: BaseException) -> int:
+        if isinstance(error, BodyTooLarge) and self.params._standard_refusals:
+            return 413
+        return error.status if isinstance(error, PeerError) else 400
+
     def _refuse(self, status: int) -> None:
         if not self.is_client and self.stream is not None and self._engine.own is IDLE and not self.stream.closed():
             self._engine.own = DONE
-            self._last_write = self.stream.write(_REFUSALS[status])
+            bare = status == 400 and not self.params._standard_refusals
+            self._last_write = self.stream.write(_BARE_REFUSAL if bare else _REFUSALS[status])
 
     def _give_up(self) -> None:
         """End an exchange that cannot be completed, once what was written is flushed."""
@@ -610,7 +651,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         callback, self._close_callback = self._close_callback, None
         if callback is not None:
             try:
-                callback()
+                httputil._run_close_callback(callback)
             except (Exception, asyncio.CancelledError):
                 app_log.error("Uncaught exception", exc_info=True)
 
@@ -642,7 +683,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         self._stop_body_timer()
         if self._gate is not None:
             self._gate.hold(_GONE)
-        waiting = self._engine.take_waiting()
+        waiting = self._own_engine().take_waiting()
         if owner is not None:
             stream._detach_consumer(waiting)
             owner.exchange_detached(self)
@@ -681,6 +722,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         """
         if self._over:
             return self._not_sent()
+        engine: Any = self._engine or self._own_engine()
         rest = b""
         if chunk and len(chunk) > _MOST_COPIED:
             chunk, rest = b"", chunk
@@ -688,7 +730,10 @@ class HTTP1Connection(httputil.HTTPConnection):
             if self.is_client:
                 data = self._request_head(start_line, headers, chunk or b"")  # type: ignore[arg-type]  # a client's
             else:
-                data = self._response_head(start_line, headers, chunk or b"", len(rest))  # type: ignore[arg-type]  # a server's
+                head = headers._head
+                # Most of all answers: head and body at once, and both sides like to go on.
+                whole = None if head is None or rest else engine.send_whole(start_line, head, headers._joined, chunk or b"")
+                data = self._response_head(start_line, headers, head, chunk or b"", len(rest)) if whole is None else whole  # type: ignore[arg-type]  # a server's
         except BodyTooLong:
             raise self._too_long() from None
         except (IllegalHeader, ValueError) as error:
@@ -699,9 +744,10 @@ class HTTP1Connection(httputil.HTTPConnection):
         if rest:
             self._send(data)
             data = self._body_bytes(rest)
-        if self.stream.closed():
-            return self._send(data)
-        future = self._last_write = self.stream.write(data)
+        try:
+            future = self._last_write = self.stream.write(data)
+        except iostream.StreamClosedError as error:
+            return self._lost(error)
         return future
 
     def _request_head(self, start_line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, chunk: bytes) -> bytes:
@@ -718,27 +764,20 @@ class HTTP1Connection(httputil.HTTPConnection):
             headers["Transfer-Encoding"] = "chunked"
         return engine.send_head(method, target, headers.get_all(), length, chunked) + (engine.send_body(chunk) if chunk else b"")
 
-    def _response_head(self, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders, chunk: bytes, later: int) -> bytes:
-        """The head and ``chunk``, behind which so many bytes come at once."""
+    def _response_head(
+        self, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders, base: ResponseFields | None, chunk: bytes, later: int
+    ) -> bytes:
+        """The head and ``chunk``, behind which so many bytes come at once. ``base`` is what the headers stand on."""
         engine: ServerEngine = self._engine  # type: ignore[assignment]  # a server's
         _, code, reason = start_line
-        base: ResponseFields | None = getattr(headers, "_head", None)
+        size = len(chunk) + later
         if base is None:
-            length, chunked = self._frame(code, headers, headers.get("Content-Length"), headers.get("Connection"), len(chunk) + later)
+            length, chunked = self._frame(code, headers, headers.get("Content-Length"), headers.get("Connection"), size)
             head = engine.send_head(code, reason, headers.get_all(), length, chunked)
             return head + engine.send_body(chunk) if chunk else head
         fields = headers._joined  # what they stand on says nothing about framing
-        field = fields.get("Content-Length")
-        ready = base.forms.get(code)
-        if ready is None or ready[0] is not reason:
-            ready = base.forms[code] = reason, serialize.start_line(f"HTTP/1.1 {code} {reason}\r\n") + base.lines
-        if field is not None and "Connection" not in fields and field == str(len(chunk) + later) and code in _ORDINARY_STATUS:
-            # Most of all answers: head and body at once, and both sides like to go on.
-            whole = engine.send_whole(ready[1], fields.items(), chunk, later)
-            if whole is not None:
-                return whole
-        length, chunked = self._frame(code, headers, field, fields.get("Connection"), len(chunk) + later)
-        return engine.send_ready_head(ready[1], fields.items(), length, chunked, chunk)
+        length, chunked = self._frame(code, headers, fields.get("Content-Length"), fields.get("Connection"), size)
+        return engine.send_ready_head(engine.ready_head(code, reason, base), fields.items(), length, chunked, chunk)
 
     def _frame(
         self, code: int, headers: httputil.HTTPHeaders, field: str | None, options: str | None, size: int
@@ -752,12 +791,13 @@ class HTTP1Connection(httputil.HTTPConnection):
                 # This is the whole answer, and the rest of the request is not worth waiting for.
                 engine.keep_alive = False
         chunked = field is None and engine.frame_response(code)
-        if options is not None and "close" in options.lower():
+        announced = options is not None and engine.keep_alive and "close" in options.lower()
+        if announced:
             engine.keep_alive = False
         if code == 101:
             self._upgraded = True
-        option = engine.connection_field()
-        if option is not None:
+        option = engine.connection_field() if code != 101 else None  # what comes behind it has its own end
+        if option is not None and not announced:  # which stays as it was written
             headers["Connection"] = option
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
@@ -788,10 +828,14 @@ class HTTP1Connection(httputil.HTTPConnection):
         try:
             future = self._last_write = self.stream.write(data)
         except iostream.StreamClosedError as error:
-            future = Future()
-            # Later, behind the news of the close; and another error, since the traceback of this one holds this frame and the future.
-            lost = iostream.StreamClosedError(error.real_error)
-            self.stream.io_loop.add_callback(iostream._fail, future, lost)
+            return self._lost(error)
+        return future
+
+    def _lost(self, error: iostream.StreamClosedError) -> "Future[None]":
+        """What a write returns that finds the stream closed."""
+        future: Future[None] = Future()
+        # Later, behind the news of the close; and another error, since the traceback of this one holds this frame and the future.
+        self.stream.io_loop.add_callback(iostream._fail, future, iostream.StreamClosedError(error.real_error))
         return future
 
     def write(self, chunk: bytes) -> "Future[None]":
@@ -810,14 +854,31 @@ class HTTP1Connection(httputil.HTTPConnection):
             # A third of the price of a flush that is sent by itself.
             pieces = stream._collected
             if pieces is None and size:
-                pieces = stream._collect()
+                pieces = self._begin_to_collect(stream)
             if pieces is not None and type(chunk) is bytes:
+                if pieces:
+                    self._was_alone = False
                 try:
                     pieces.append(self._engine.send_body(chunk))
                 except BodyTooLong:
                     raise self._too_long() from None
                 return stream._finished  # type: ignore[return-value]  # which is there wherever pieces are collected
         return self._write_at_once(chunk)
+
+    def _begin_to_collect(self, stream: iostream.IOStream) -> list[bytes] | None:
+        """A list for this piece and those that follow in the same turn; None where this one had better go at once.
+
+        Who lets the loop run between pieces gains nothing by collecting: after a list of one, the next pieces go by themselves.
+        """
+        if self._alone_left:
+            self._alone_left -= 1
+            return None
+        if self._was_alone:
+            self._alone_left, self._was_alone = _ALONE, False
+            return None
+        pieces = stream._collect()
+        self._was_alone = pieces is not None
+        return pieces
 
     def _write_at_once(self, chunk: bytes) -> "Future[None]":
         written = self._send(chunk if self.stream.closed() else self._body_bytes(chunk))
@@ -968,7 +1029,7 @@ class _GzipMessageDelegate(httputil.HTTPMessageDelegate):
         try:
             yield from pieces
         except InflatedTooLarge:
-            raise httputil.HTTPInputError("decompressed body too large") from None
+            raise _BodyTooLarge("decompressed body too large") from None
         except InflateError as error:
             raise httputil.HTTPInputError(f"invalid gzip data: {error}") from None
 
@@ -1060,6 +1121,7 @@ class _ServerSession:
         "_clean_context",
         "_deadline",
         "_delegate",
+        "_end_timer",
         "_gate",
         "_head_seconds",
         "_idle_timer",
@@ -1089,6 +1151,7 @@ class _ServerSession:
         self._winding_down = False
         self._lent = False  # a handler reads the stream itself
         self._input_ended = False  # the client sends no more
+        self._end_timer: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop = stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
         # The loop's time at which the next head has to be complete.
         self._deadline = 0.0
@@ -1115,21 +1178,27 @@ class _ServerSession:
     # -- what the stream calls
 
     def data_received(self, data: bytes) -> None:
-        exchange = self.exchange
+        exchange, engine = self.exchange, self.engine
         if exchange is None:
-            exchange = self.exchange = HTTP1Connection(self.stream, False, self._server.params, self._server.context)
-            exchange._engine = self.engine
+            server = self._server
+            exchange = self.exchange = HTTP1Connection(self.stream, False, server.params, server.context)
             exchange._owner = self
             exchange._gate = self._gate
-            exchange._clean_context = self._clean_context
-            exchange._request_context = self._clean_context.copy()
+            exchange._engine = engine
+            exchange._clean_context = clean = self._clean_context
+            exchange._request_context = context = clean.copy()
             if self._winding_down:
                 exchange.no_keep_alive = True
             self._latest = id(exchange)
-        exchange._request_context.run(exchange._input, data)  # type: ignore[union-attr]  # ours have one
-        engine = self.engine
+            head = engine.take_whole(data)
+            if head is None:
+                context.run(exchange._input, data)
+            else:
+                context.run(exchange._on_whole_request, head)
+        else:
+            exchange._request_context.run(exchange._input, data)  # type: ignore[union-attr]  # ours have one
         # Requests sent ahead wait in the engine while one is served; no more than a head's worth of them.
-        if engine.stored and engine.peer is DONE and self.exchange is exchange and engine.waiting_bytes > engine.max_head_bytes:
+        if engine.stored and engine.peer is DONE and self.exchange is exchange and len(engine.stored) > engine.max_head_bytes:
             self._gate.hold(_AHEAD)
 
     def lend(self) -> bytes | None:
@@ -1149,11 +1218,17 @@ class _ServerSession:
     def _end_of_input(self, turns: int) -> None:
         """The client sends no more, and may wait for answers even so: to all that it asked, but for the last only if one has begun.
 
-        For it may as well be gone, which looks the same, and then a handler that waits for something has to hear of it.
+        For it may as well be gone, which looks the same, and then a handler that waits for something has to hear of it: at once where it
+        is the last, after some seconds where others wait behind it.
         """
         exchange, engine = self.exchange, self.engine
-        if self._delegate is None or (engine.waiting_bytes and (exchange is None or engine.peer is DONE)):
-            return  # the next request is served, or this one, and then we come back here
+        if self._delegate is None:
+            return
+        if engine.waiting_bytes and (exchange is None or engine.peer is DONE):
+            # The next request is served, or this one, and then we come back here.
+            if exchange is not None and self._end_timer is None:
+                self._end_timer = self._loop.call_later(_SECONDS_TO_ANSWER, self._on_end_timer, weakref.ref(exchange))
+            return
         if exchange is not None and engine.peer is DONE:
             if engine.own is not IDLE and engine.may_bypass(1):
                 return
@@ -1162,6 +1237,14 @@ class _ServerSession:
                 return
         self.stream._close_when_written()
 
+    def _on_end_timer(self, waiting: "weakref.ref[HTTP1Connection]") -> None:
+        self._end_timer = None
+        exchange = self.exchange
+        if exchange is None or exchange is not waiting():
+            self._end_of_input(0)
+        elif self.engine.own is IDLE:
+            self.stream._close_when_written()
+
     def stream_closed(self) -> None:
         exchange = self.exchange
         if exchange is not None:
@@ -1169,9 +1252,6 @@ class _ServerSession:
         self._end()
 
     # -- what an exchange calls
-
-    def start_request(self, connection: HTTP1Connection) -> httputil.HTTPMessageDelegate:
-        return self._delegate.start_request(self._server, connection)  # type: ignore[union-attr]  # it is being served
 
     def exchange_done(self, connection: HTTP1Connection) -> None:
         self.exchange = None
@@ -1189,7 +1269,7 @@ class _ServerSession:
         if self._idle_timer is not None:
             self._deadline = self._loop.time() + self._head_seconds
         if engine.stored:
-            if engine.waiting_bytes > engine.max_head_bytes:
+            if len(engine.stored) > engine.max_head_bytes:
                 # One request is served in each turn of the loop; a turn could bring more of them than that.
                 self._gate.hold(_AHEAD)
             self._loop.call_soon(self._next_waiting, context=self._clean_context)
@@ -1203,8 +1283,8 @@ class _ServerSession:
         engine = self.engine
         if self.exchange is None and self._delegate is not None and engine.waiting_bytes:
             self.data_received(b"")
-        if engine.waiting_bytes <= engine.max_head_bytes:
-            self._gate.release(_AHEAD)
+        if engine.waiting_bytes <= engine.max_head_bytes or engine.peer is not DONE:
+            self._gate.release(_AHEAD)  # what waits behind a head is its body, which the exchange asks for as fast as it goes
         if self._input_ended:
             self._end_of_input(_TURNS_TO_ANSWER)
 
@@ -1227,6 +1307,8 @@ class _ServerSession:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
             self._idle_timer = None
+        if self._end_timer is not None:
+            self._end_timer.cancel()
         self._server._session_ended()
         delegate.on_close(self._server)
 

@@ -173,6 +173,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         handler_timeout: float | None = None,
         max_header_fields: int | None = None,
         max_cookies: int | None = None,
+        standard_refusals: bool | None = None,
     ) -> None:
         """Limit connections, the time that they may take, and what a head may hold. Not in Tornado; call it before the server listens.
 
@@ -188,6 +189,9 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             sent yet, and the connection is closed. The handler hears of it by ``on_connection_close``; it is not cancelled.
         :arg max_header_fields: fields in the head of a request (1000 unless set); more are answered 431.
         :arg max_cookies: cookies in a request (500 unless set); of more the request shows none.
+        :arg standard_refusals: True: a body larger than ``max_body_size`` is answered 413 (RFC 9110 §15.5.14), and whatever is refused
+            before a handler sees it carries ``Content-Length: 0`` and ``Connection: close``. False, the default: 400, and the answer is a
+            bare status line, as by Tornado, whose own tests ask for just that.
 
         Time is looked at four times in each of the shorter timeouts; a connection may live that much longer. Raises ValueError for a
         number that is not positive.
@@ -204,14 +208,17 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             self.conn_params._max_header_fields = max_header_fields
         if max_cookies is not None:
             self.conn_params._max_cookies = max_cookies
+        if standard_refusals is not None:
+            self.conn_params._standard_refusals = standard_refusals
 
     @_beyond_tornado
     def harden(self) -> None:
         """Turn on safe values for a server that faces the internet. Not in Tornado; call it before the server listens.
 
         At once 10,000 connections, 100 from one address (not with ``xheaders``: behind a proxy); 10 seconds for a head, 75 between
-        requests, 60 for a body, 60 for a handler; heads of 16 KiB with 100 fields and 200 cookies, bodies of 10 MiB. What was given to
-        the constructor stays. Call `configure_limits` afterwards to choose other limits for connections, heads and handlers.
+        requests, 60 for a body, 60 for a handler; heads of 16 KiB with 100 fields and 200 cookies, bodies of 10 MiB, and 413 for
+        larger ones. What was given to the constructor stays. Call `configure_limits` afterwards to choose other limits for connections,
+        heads and handlers.
         """
         params = self.conn_params
         if params.header_timeout == _DEFAULT_IDLE_SECONDS:
@@ -229,6 +236,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             handler_timeout=_HARDENED_HANDLER_SECONDS,
             max_header_fields=_HARDENED_HEADER_FIELDS,
             max_cookies=_HARDENED_COOKIES,
+            standard_refusals=True,
         )
 
     @_beyond_tornado

@@ -280,14 +280,14 @@ class BaseIOStream:
 
         A connection reset counts as an end. After any other error the read fails with :class:`StreamClosedError`.
         """
-        if self._closed and self._read_future is None:
+        if self._closed and not self._reads():
             future: Future[bytes] = Future()
             future.set_result(self._take_read_buffer())
             return future
         return self._start_read(read_buffer.UntilClose())
 
     def _start_read(self, request: read_buffer.ReadRequest) -> "Future[Any]":
-        if self._read_future is not None:
+        if self._reads():
             self._check_closed()
             raise AssertionError("Already reading")
         if self._consumer is not None:
@@ -328,6 +328,8 @@ class BaseIOStream:
             source.resume()
 
     def _satisfy_read(self) -> bool:
+        if not self._reads():
+            return False
         request, buffer = self._request, self._read_buffer
         if request is None or buffer is None:
             return False
@@ -368,7 +370,7 @@ class BaseIOStream:
         A regular expression starts from the beginning each time: hence the search at doubled sizes only, and at the end.
         """
         next_search = 0
-        while (request := self._request) is not None and self._read_chunk(request):
+        while self._reads() and (request := self._request) is not None and self._read_chunk(request):
             size = len(self._read_buffer or b"")
             if request.enough(size):
                 break
@@ -436,7 +438,7 @@ class BaseIOStream:
 
         ``consumer.stream_closed`` is called once when the stream is closed, also if it is closed already. All calls come from the loop.
         """
-        if self._read_future is not None or self._consumer is not None:
+        if self._reads() or self._consumer is not None:
             raise AssertionError("Already reading")
         self._consumer = consumer
         self._paused = False
@@ -930,8 +932,21 @@ class BaseIOStream:
         return StreamClosedError(real_error=self.error)
 
     def reading(self) -> bool:
-        """Whether a read is pending."""
-        return self._read_future is not None
+        """Whether a read is pending. One that was cancelled is not."""
+        return self._reads()
+
+    def _reads(self) -> bool:
+        """`reading`, for ourselves. What comes after a read was cancelled, and what has come for it, is for the next one."""
+        future = self._read_future
+        if future is None:
+            return False
+        if not future.cancelled():
+            return True
+        request = self._request
+        self._drop_request()
+        if type(request) is read_buffer.Into and request.filled:
+            self._read_buffer = bytearray(request.taken()) + (self._read_buffer or b"")
+        return False
 
     def writing(self) -> bool:
         """Whether written bytes wait for the kernel."""
@@ -971,7 +986,7 @@ class BaseIOStream:
 
     def _room(self) -> memoryview | None:
         """Where the source may put bytes itself; it tells of them with `_on_filled`."""
-        request = self._request
+        request = self._request if self._reads() else None
         return request.room() if isinstance(request, read_buffer.Into) and not self._read_buffer else None
 
     def _on_filled(self, size: int) -> None:
@@ -979,7 +994,7 @@ class BaseIOStream:
         self._answer(self._satisfy_read)
 
     def _on_data(self, data: bytes) -> None:
-        request = self._request
+        request = self._request if self._reads() else None
         taken = request.take(data) if isinstance(request, read_buffer.Into) and not self._read_buffer else 0
         if taken < len(data):
             self._store(data[taken:], len(data) - taken)
@@ -1031,7 +1046,7 @@ class BaseIOStream:
 
     def _on_eof(self) -> None:
         self._eof = True
-        if self._read_future is not None:
+        if self._reads():
             self.close()
         elif self._read_buffer or not self._listening or self._paused:
             self._connected_source().pause()  # it will be seen behind the bytes before it
@@ -1298,7 +1313,7 @@ class IOStream(BaseIOStream):
         :arg server_hostname: what the server's certificate is checked for, and what SNI tells the server.
         """
         unread = bool(self._read_buffer) and not server_side
-        if self._read_future or self._write_futures or self._connect_future or self._closed or unread or self._unwritten():
+        if self._reads() or self._write_futures or self._connect_future or self._closed or unread or self._unwritten():
             raise ValueError("IOStream is not idle; cannot convert to SSL")
         if ssl_options is None:
             ssl_options = _server_ssl_defaults() if server_side else _client_ssl_defaults()
@@ -1364,6 +1379,8 @@ class SSLIOStream(IOStream):
     _handshake_writing = False
     _server_hostname: str | None = None
 
+    _handshake_peer: Any = "(not connected)"
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """``ssl_options``, a keyword argument, is for :meth:`connect`: an ``ssl.SSLContext`` or a dictionary, as for
         :func:`tornado.netutil.ssl_options_to_context`; default: the server's certificate is verified. The rest is as in :class:`IOStream`.
@@ -1373,7 +1390,7 @@ class SSLIOStream(IOStream):
         self._ssl_accepting = True
         super().__init__(*args, **kwargs)
         try:
-            self._socket.getpeername()
+            self._handshake_peer = self._socket.getpeername()
         except OSError:
             return  # connect() will come
         # The handshake begins with the loop's next turn.
@@ -1424,6 +1441,8 @@ class SSLIOStream(IOStream):
     def _secure(self, raw: tls.RawSource, plain: Any, session: tls.Session, ssl_options: dict[str, Any] | ssl.SSLContext) -> None:
         self._ssl_options = ssl_options
         self._ssl_accepting = True
+        with contextlib.suppress(OSError):
+            self._handshake_peer = plain.getpeername()
         self._socket = cast(ssl.SSLSocket, tls.TLSSocket(plain, session))
         source = self._source = tls.TLSSource(raw, session, self)
         source.resume()
@@ -1526,8 +1545,8 @@ class SSLIOStream(IOStream):
         if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             try:
                 peer: Any = self._socket.getpeername()
-            except OSError:
-                peer = "(not connected)"
+            except OSError:  # it has left meanwhile
+                peer = self._handshake_peer
             gen_log.warning("SSL Error on %s %s: %s", self._socket.fileno(), peer, error)
         self.close(exc_info=error)
 

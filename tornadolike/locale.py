@@ -169,16 +169,22 @@ class Locale:
         """The same as the function `get`."""
         languages = []
         for wanted in locale_codes:
-            language, *countries = (wanted or "").replace("-", "_").split("_")
-            if len(countries) > 1:
+            if not wanted:
                 continue
-            code = f"{language.lower()}_{countries[0].upper()}" if countries else language
-            for candidate in (code, language.lower()):
-                if candidate in _supported_locales:
-                    return cls.get(candidate)
-            if not countries:
-                languages.append(language.lower())
-        return cls.get(next(itertools.chain(*map(_countries, languages)), _default_locale))
+            language, _, country = wanted.replace("-", "_").partition("_")
+            if "_" in country:
+                continue
+            lower = language.lower()
+            code = f"{lower}_{country.upper()}" if country or wanted[-1] in "-_" else language
+            if code in _supported_locales:
+                return cls.get(code)
+            if lower in _supported_locales:
+                return cls.get(lower)
+            if code is language:
+                languages.append(lower)
+        if languages:
+            return cls.get(next(itertools.chain(*map(_countries, languages)), _default_locale))
+        return cls.get(_default_locale)
 
     @classmethod
     def get(cls, code: str) -> Locale:
@@ -272,8 +278,10 @@ class Locale:
 
     def format_day(self, date: dt.datetime, gmt_offset: int = 0, dow: bool = True) -> str:
         """A date as ``Monday, January 22``; without the day of the week unless ``dow``."""
-        pattern = "%(weekday)s, %(month_name)s %(day)s" if dow else "%(month_name)s %(day)s"
-        return self.translate(pattern) % self._parts_of(date - dt.timedelta(minutes=gmt_offset))
+        if gmt_offset:
+            date -= dt.timedelta(minutes=gmt_offset)
+        parts = {"month_name": self._months[date.month - 1], "weekday": self._weekdays[date.weekday()], "day": str(date.day)}
+        return self.translate("%(weekday)s, %(month_name)s %(day)s" if dow else "%(month_name)s %(day)s") % parts
 
     def list(self, parts: Any) -> str:
         """A list of strings as people write it: ``A, B and C``."""
@@ -330,7 +338,8 @@ class CSVLocale(Locale):
             kind = "singular" if count == 1 else "plural"
             if kind == "plural":
                 message = plural_message
-        return self.translations.get(kind, {}).get(message, message)
+        known = self.translations.get(kind)
+        return message if known is None else known.get(message, message)
 
     def pgettext(self, context: str, message: str, plural_message: str | None = None, count: int | None = None) -> str:
         if self.translations:

@@ -22,7 +22,7 @@ __all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore"]
 # So many waiters may give up before their futures are swept out of the queue.
 _SWEEP_AFTER = 100
 
-_future_result, _future_exception = Future.result, Future.exception
+_future_result, _future_exception, _set_result, _is_done = Future.result, Future.exception, Future.set_result, Future.done
 
 
 class _Timed(Future[Any]):
@@ -62,22 +62,56 @@ class _Claim(Future[Any]):
     """The future of someone who waits for what only one can have: a permit, an item.
 
     A task that waits may be cancelled in the turn in which it is given that: after it was, and before it has looked. Then `give_back` is
-    called, and this is a cancelled future which was given nothing: nothing is lost, and nobody has it twice. ``owner`` has to be set.
+    called, and this is a cancelled future which was given nothing: nothing is lost, and nobody has it twice. ``owner`` and ``behind`` have
+    to be set.
+
+    Who awaits this waits for a plain future behind it, because asyncio's tasks take half a microsecond longer to wait for another class.
     """
 
-    __slots__ = ("owner",)
+    __slots__ = ("behind", "owner")
     owner: Any  # of the line; None once someone has looked
+    behind: Future[None] | None
     _given_back: bool = False
+
+    def give(self, value: Any) -> bool:
+        """Let ``value`` be the result, unless nobody waits any more."""
+        behind = self.behind
+        if behind is None:
+            if _is_done(self):
+                return False
+        elif behind.done():
+            return False
+        else:
+            behind.set_result(None)
+        _set_result(self, value)
+        return True
 
     def give_back(self, value: Any) -> None:
         raise NotImplementedError
 
     def __await__(self) -> Generator[Any, None, Any]:
-        if self.done():
-            self.result()  # what comes now does not ask for it
-        return super().__await__()
+        if _is_done(self):
+            return self.result()
+        if self.behind is not None:
+            return (yield from super().__await__())
+        behind = self.behind = Future(loop=self._loop)
+        behind._asyncio_future_blocking = True  # what asyncio's own iterator does before it gives the future to the task
+        try:
+            yield behind
+        except BaseException:
+            self.behind = None
+            self.cancel()
+            raise
+        value = _future_result(self)
+        self.owner = None
+        return value
 
     __iter__ = __await__
+
+    def done(self) -> bool:
+        if not _is_done(self) and self.behind is not None and self.behind.done():
+            super().cancel()  # as the task that awaits it was
+        return _is_done(self)
 
     def result(self) -> Any:
         if self._given_back:
@@ -92,10 +126,21 @@ class _Claim(Future[Any]):
         return _future_exception(self)
 
     def cancelled(self) -> bool:
-        return self._given_back or super().cancelled()
+        return self._given_back or (self.done() and super().cancelled())
+
+    def set_result(self, result: Any) -> None:
+        if not self.give(result):
+            raise asyncio.InvalidStateError("invalid state")
+
+    def set_exception(self, exception: Any) -> None:
+        super().set_exception(exception)
+        if self.behind is not None and not self.behind.done():
+            self.behind.set_result(None)
 
     def cancel(self, msg: Any = None) -> bool:
         if super().cancel(msg=msg):
+            if self.behind is not None:
+                self.behind.cancel(msg=msg)
             return True
         if self.owner is None or self.cancelled() or _future_exception(self) is not None:
             return False
@@ -103,6 +148,15 @@ class _Claim(Future[Any]):
         self.give_back(_future_result(self))
         self.owner = None
         return True
+
+
+class _TimedClaim(_Timed, _Claim):
+    __slots__ = ()
+
+    def give(self, value: Any) -> bool:
+        given = super().give(value)
+        self._end_timer()
+        return given
 
 
 class _TimeoutGarbageCollector:
@@ -297,7 +351,7 @@ class _Admission(_Claim):
         self.owner.release()
 
 
-class _TimedAdmission(_Timed, _Admission):
+class _TimedAdmission(_TimedClaim, _Admission):
     __slots__ = ()
 
     def expire(self) -> None:
@@ -337,7 +391,10 @@ class Semaphore(_TimeoutGarbageCollector):
         waiters = self._waiters
         while waiters:
             waiter = waiters.popleft()
-            if not waiter.done():
+            if isinstance(waiter, _Claim):
+                if waiter.give(_ReleasingContextManager(self)):
+                    return
+            elif not waiter.done():
                 waiter.set_result(_ReleasingContextManager(self))
                 return
         self._value += 1
@@ -353,20 +410,23 @@ class Semaphore(_TimeoutGarbageCollector):
             return _finished(_ReleasingContextManager(self))
         if gen._unsure:
             gen._find_loop()
-        waiter = self._waiter(timeout)
-        self._waiters.append(waiter)
-        if len(self._waiters) > self._sweep_above:
-            self._sweep()
-        return waiter
-
-    def _waiter(self, timeout: float | dt.timedelta | None) -> "Future[Any]":
+        waiter: Future[Any]
         if self._entering:  # it is looked after
-            return Future()
-        waiter = _Admission()
-        if timeout is not None:
-            waiter = timed = _TimedAdmission()
-            timed.limit(timeout)
-        waiter.owner = self
+            waiter = Future()
+        else:
+            claim: _Admission
+            if timeout is None:
+                claim = _Admission()
+            else:
+                claim = timed = _TimedAdmission()
+                timed.limit(timeout)
+            claim.owner = self
+            claim.behind = None
+            waiter = claim
+        waiters = self._waiters
+        waiters.append(waiter)
+        if len(waiters) > self._sweep_above:
+            self._sweep()
         return waiter
 
     __aenter__ = _enter
@@ -395,7 +455,7 @@ class BoundedSemaphore(Semaphore):
         """As `Semaphore.release`. Raises `ValueError` where nothing is left to release."""
         if self._value >= self._initial_value:
             raise ValueError("Semaphore released too many times")
-        super().release()
+        Semaphore.release(self)
 
 
 class Lock:

@@ -8,8 +8,10 @@
 What is measured, with names of OpenTelemetry's conventions for HTTP:
 
 * ``http_server_request_duration_seconds``: a histogram by ``http_request_method``, ``http_route`` (the pattern of the rule, never the
-  path; empty where no rule fits) and ``http_response_status_code``. Its ``_count`` is the number of requests. A WebSocket is counted with
-  status 101.
+  path; empty where no rule fits), ``http_response_status_code``, ``url_scheme`` and ``error_type``. Its ``_count`` is the number of
+  requests. A WebSocket is counted with status 101. ``error_type`` is the status where that is 500 or more, ``StreamClosedError`` where the
+  connection was lost before the answer was complete (as a rule by a client that leaves; the status is empty where no answer had begun),
+  else empty.
 * ``http_server_active_requests``, ``http_server_open_connections``: what is under way now.
 * ``websocket_server_open_connections``, ``websocket_server_queued_bytes``, ``websocket_server_messages_total`` (by ``direction``).
 * ``event_loop_lag_seconds``: how late a timer of the loop fired when it was last looked at; ``event_loop_max_lag_seconds``: the worst of
@@ -32,8 +34,8 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, exposition, multiprocess
 
-from tornadolike import httpserver, web, websocket
-from tornadolike.access_log import route
+from tornadolike import httpserver, httputil, web, websocket
+from tornadolike.access_log import _route
 
 
 class _Hub(Protocol):
@@ -52,7 +54,9 @@ SAMPLE_SECONDS = 0.5
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"})
 _WORST_OF = int(60 / SAMPLE_SECONDS)
 
-_Key = tuple[str, str | None, int]
+# Method, route, status (0: none was sent), scheme, and whether the connection was lost.
+_Key = tuple[str, str | None, int, str, bool]
+_LOST = "StreamClosedError"
 
 
 class Metrics:
@@ -65,7 +69,7 @@ class Metrics:
         self.duration = Histogram(
             "http_server_request_duration_seconds",
             "Duration of HTTP server requests.",
-            ["http_request_method", "http_route", "http_response_status_code"],
+            ["http_request_method", "http_route", "http_response_status_code", "url_scheme", "error_type"],
             registry=registry,
             buckets=DURATION_BUCKETS,
         )
@@ -94,8 +98,40 @@ class Metrics:
     def observe(self, handler: web.RequestHandler) -> None:
         """Count a request that is finished."""
         request = handler.request
+        if not request.__dict__.get("_is_counted"):
+            self._count(handler.application, handler.__class__, request, handler.get_status(), False)
+
+    def observe_loss(self, application: web.Application, lost: object) -> None:
+        """Count a request whose connection is lost, now: its handler may go on for ever."""
+        if isinstance(lost, web.RequestHandler):
+            handler: web.RequestHandler | None = lost
+            handler_class, request = lost.__class__, lost.request
+        elif isinstance(lost, web._HandlerDelegate):
+            handler = getattr(lost, "handler", None)  # there is one already, where the body is streamed
+            handler_class, request = lost.handler_class, lost.request
+        else:
+            return
+        if lost.application is application and not issubclass(handler_class, MetricsHandler):
+            request.__dict__["_is_counted"] = True
+            status = handler.get_status() if handler is not None and handler._headers_written else 0
+            self._count(application, handler_class, request, status, True)
+
+    def _count(
+        self,
+        application: web.Application,
+        handler_class: type[web.RequestHandler],
+        request: httputil.HTTPServerRequest,
+        status: int,
+        is_lost: bool,
+    ) -> None:
         method = request.method
-        key = (method if method in _METHODS else "_OTHER", route(handler), handler.get_status())
+        key = (
+            method if method in _METHODS else "_OTHER",
+            _route(application, handler_class, request.path),
+            status,
+            request.protocol,
+            is_lost,
+        )
         waiting = self._waiting.get(key)
         if waiting is None:
             waiting = self._waiting[key] = [0] * (len(DURATION_BUCKETS) + 1), [0.0]
@@ -107,8 +143,9 @@ class Metrics:
     def _hand_over(self) -> None:
         """Give what has been counted to prometheus-client, whose locks and files would cost each request as much as all the rest."""
         waiting, self._waiting = self._waiting, {}
-        for (method, pattern, status), (counts, total) in waiting.items():
-            child = self.duration.labels(method, pattern or "", str(status))
+        for (method, pattern, status, scheme, is_lost), (counts, total) in waiting.items():
+            error = _LOST if is_lost else str(status) if status >= 500 else ""
+            child = self.duration.labels(method, pattern or "", str(status or ""), scheme, error)
             child._sum.inc(total[0])
             for bucket, count in zip(child._buckets, counts, strict=True):
                 if count:
@@ -234,6 +271,7 @@ def instrument(application: web.Application, registry: CollectorRegistry | None 
         metrics.observe(handler)
         log_request(handler)
 
+    httputil._loss_observers.append(lambda lost: metrics.observe_loss(application, lost))
     application.log_request = observe_and_log  # type: ignore[method-assign]  # the one step that every request goes through
     httpserver._on_listen.append(lambda server: metrics.watch(server) if server.request_callback is application else None)
     websocket._observers.append(

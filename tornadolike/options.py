@@ -186,7 +186,8 @@ class _Option:
         description = self.help or ""
         if self.default is not None and self.default != "":
             description += f" (default {self.default})"
-        lines = textwrap.wrap(description, 44)
+        short = 0 < len(description) <= 44 and description.isprintable() and description.strip() == description
+        lines = [description] if short else textwrap.wrap(description, 44)
         if len(usage) > 30 or not lines:
             lines.insert(0, "")
         return [f"  --{usage:<30} {lines[0]}", *(" " * 35 + line for line in lines[1:])]
@@ -264,7 +265,7 @@ class OptionParser:
 
     def as_dict(self) -> dict[str, Any]:
         """All options, as a dict."""
-        return dict(self.items())
+        return {option.name: option.default if option._value is _UNSET else option._value for option in self._options.values()}
 
     def define(
         self,

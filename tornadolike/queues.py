@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from tornadolike import _imported_names, gen
 from tornadolike.concurrent import Future
 from tornadolike.gen import _finished
-from tornadolike.locks import Event, _Claim, _Timed
+from tornadolike.locks import Event, _Claim, _Timed, _TimedClaim
 
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
 
@@ -51,24 +51,22 @@ class _Delivery(_Claim):
     """Waits for an item. One that nobody takes is for the next who waits, or else the next to be given out."""
 
     __slots__ = ("_item",)
-
-    def deliver(self, item: Any, value: Any) -> None:
-        """``value`` is what the queue gives out for ``item``, which it was given."""
-        self._item = item
-        self.set_result(value)
+    _item: Any  # what the queue was given, where it gave out the result for it
 
     def give_back(self, value: Any) -> None:
         queue = self.owner
         queue._consume_expired()
         if queue._getters:
-            queue._getters.popleft().deliver(self._item, value)
+            getter = queue._getters.popleft()
+            getter._item = self._item
+            getter.give(value)
         elif (type(queue)._put, type(queue)._get, type(queue._queue)) == (Queue._put, Queue._get, deque):
             queue._queue.appendleft(value)
         else:
             queue._put(self._item)
 
 
-class _TimedDelivery(_Timed, _Delivery):
+class _TimedDelivery(_TimedClaim, _Delivery):
     __slots__ = ()
 
 
@@ -82,6 +80,11 @@ class Queue(Generic[_T]):
     """
 
     _queue: Any = None
+    _asks_otherwise = False  # whether a subclass says otherwise than by `_queue` that there is nothing to get
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls._asks_otherwise = (cls.get_nowait, cls.empty, cls.qsize) != (Queue.get_nowait, Queue.empty, Queue.qsize)
 
     def __init__(self, maxsize: int = 0) -> None:
         if maxsize is None:
@@ -148,7 +151,8 @@ class Queue(Generic[_T]):
             if not getter.done():
                 # Through the queue even so, because a subclass may give out another item than it was given.
                 self._take_in(item)
-                getter.deliver(item, self._get())
+                getter._item = item  # `_get` may have given out another one for it
+                getter.give(self._get())
                 return
         if self._putters:
             self._consume_expired()
@@ -162,17 +166,21 @@ class Queue(Generic[_T]):
         A task that is cancelled while it awaits this has taken nothing. Others who stop waiting have to say so, by cancelling the future
         or by a ``timeout``: the next item would be lost to a future that nobody reads.
         """
-        try:
-            return _finished(self.get_nowait())
-        except QueueEmpty:
-            pass
+        if self._queue or self._putters or self._asks_otherwise:
+            try:
+                return _finished(self.get_nowait())
+            except QueueEmpty:
+                pass
         if gen._unsure:
             gen._find_loop()
-        getter = _Delivery()
-        if timeout is not None:
+        getter: _Delivery
+        if timeout is None:
+            getter = _Delivery()
+        else:
             getter = timed = _TimedDelivery()
             timed.limit(timeout)
         getter.owner = self
+        getter.behind = None
         self._getters.append(getter)
         return getter
 

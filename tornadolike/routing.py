@@ -21,7 +21,7 @@ import re
 from collections.abc import Awaitable, Sequence
 from functools import partial
 from re import Pattern
-from typing import Any, Union, cast
+from typing import Any, Union
 
 from tornadolike import _imported_names, httputil
 from tornadolike._web import url_patterns
@@ -72,7 +72,7 @@ class _RoutingDelegate(httputil.HTTPMessageDelegate):
     ) -> Awaitable[None] | None:
         server_conn, request_conn = self.connections
         request = httputil.HTTPServerRequest(
-            start_line=cast("httputil.RequestStartLine", start_line),
+            start_line=start_line,  # type: ignore[arg-type]  # a request's
             headers=headers,
             connection=request_conn,
             server_connection=server_conn,
@@ -158,7 +158,7 @@ class RuleRouter(Router):
         rule's own ``target_kwargs`` under that name.
         """
         if isinstance(target, Router):
-            return target.find_handler(request, **target_params)
+            return target.find_handler(request, **target_params) if target_params else target.find_handler(request)
         if isinstance(target, httputil.HTTPServerConnectionDelegate):
             assert request.connection is not None
             return target.start_request(request.server_connection, request.connection)
@@ -196,8 +196,13 @@ class ReversibleRuleRouter(ReversibleRouter, RuleRouter):
         if named is not None:
             reversed_url: str | None = named.matcher.reverse(*args)
             return reversed_url
-        inner = (rule.target.reverse_url(name, *args) for rule in self.rules if isinstance(rule.target, ReversibleRouter))
-        return next((url for url in inner if url is not None), None)
+        for rule in self.rules:
+            target = rule.target
+            if isinstance(target, ReversibleRouter):
+                url = target.reverse_url(name, *args)
+                if url is not None:
+                    return url
+        return None
 
 
 class Rule:
@@ -290,6 +295,7 @@ class PathMatches(Matcher):
             f"groups in url regexes must either be all named or all positional: {self.regex.pattern!r}"
         )
         self._path, self._group_count = self._find_groups()
+        self._literals: list[str] | None = None  # of `_path`, made when it is first filled
         self._is_ascii = isinstance(self.regex.pattern, str) and self.regex.pattern.isascii()
 
     def match(self, request: httputil.HTTPServerRequest) -> dict[str, Any] | None:
@@ -314,8 +320,11 @@ class PathMatches(Matcher):
         assert len(args) == self._group_count, "required number of arguments not found"
         if not args:
             return self._path
+        literals = self._literals
+        if literals is None:
+            literals = self._literals = self._path.split(url_patterns.SLOT)
         texts = [arg if isinstance(arg, (str, bytes)) else str(arg) for arg in args]
-        return url_patterns.fill(self._path, [url_escape(utf8(text), plus=False) for text in texts])
+        return url_patterns.fill(literals, [url_escape(utf8(text), plus=False) for text in texts])
 
     def _find_groups(self) -> tuple[str | None, int | None]:
         """Return the path with ``%s`` for each group, and their number; (None, None) if it cannot be told."""

@@ -742,7 +742,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         kept = None if self.client is None else self.client._kept
         if self._key is None or kept is None:
             return None
-        return _Link(kept, stream, cast(ClientEngine, self._create_connection(stream)._engine))
+        return _Link(kept, stream, cast(ClientEngine, self._create_connection(stream)._own_engine()))
 
     def _deadline(self) -> float | None:
         """When the response has to be there, on the clock of `time.monotonic`."""

@@ -82,15 +82,19 @@ class GzipDecompressor:
         """
         if not max_length:
             warnings.warn("GzipDecompressor.decompress without max_length is deprecated", DeprecationWarning, stacklevel=2)
-        pieces, position, limit = list[bytes](), 0, max_length
-        while position < len(value):
+        size = len(value)
+        piece, unused = self._inflate(value if size <= _GZIP_WINDOW else value[:_GZIP_WINDOW], max_length) if size else (b"", 0)
+        position = min(size, _GZIP_WINDOW) - unused
+        if position == size:  # as most pieces, whole
+            self._tail = b""
+            return piece
+        pieces, limit = [piece], max_length - len(piece)
+        while position < size and (not max_length or limit > 0):
             window = value[position : position + _GZIP_WINDOW]
             piece, unused = self._inflate(window, limit)
             pieces.append(piece)
             position += len(window) - unused
             limit -= len(piece)
-            if max_length and limit <= 0:
-                break
         self._tail = bytes(value[position:])
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
@@ -172,8 +176,10 @@ def raise_exc_info(exc_info: tuple[type | None, BaseException | None, TracebackT
 
 def errno_from_exception(e: BaseException) -> int | None:
     """The ``errno`` of an exception; without one, its first argument; None when it has neither."""
-    number: int | None = getattr(e, "errno", e.args[0] if e.args else None)
-    return number
+    if hasattr(e, "errno"):
+        number: int | None = e.errno
+        return number
+    return e.args[0] if e.args else None
 
 
 _ESCAPED_CHARACTER = re.compile(r"\\(.)", re.DOTALL)
@@ -296,8 +302,8 @@ class ArgReplacer:
 
     def get_old_value(self, args: Sequence[Any], kwargs: dict[str, Any], default: Any = None) -> Any:
         """The argument as it was passed, or ``default``."""
-        position = self._position_in(args)
-        if position is not None:
+        position = self.arg_pos
+        if position is not None and position < len(args):
             return args[position]
         return kwargs.get(self.name, default)
 
@@ -306,17 +312,15 @@ class ArgReplacer:
 
         An argument which was not passed is added to ``kwargs``. ``kwargs`` is changed in place, ``args`` never.
         """
-        old_value = self.get_old_value(args, kwargs)
-        position = self._position_in(args)
-        if position is not None:
+        position = self.arg_pos
+        if position is not None and position < len(args):
+            old_value = args[position]
             args = list(args)
             args[position] = new_value
         else:
+            old_value = kwargs.get(self.name)
             kwargs[self.name] = new_value
         return old_value, args, kwargs
-
-    def _position_in(self, args: Sequence[Any]) -> int | None:
-        return self.arg_pos if self.arg_pos is not None and self.arg_pos < len(args) else None
 
 
 def _positional_parameters(func: Callable[..., Any]) -> Sequence[str]:

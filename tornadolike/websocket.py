@@ -1304,7 +1304,7 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
         headers["Connection"] = "Upgrade"
         headers["Sec-WebSocket-Key"] = native_str(self.key)
         headers["Sec-WebSocket-Version"] = "13"
-        if subprotocols is not None:
+        if subprotocols:  # RFC 6455 §4.1: without any there is no such field
             headers["Sec-WebSocket-Protocol"] = ",".join(subprotocols)
         if self.params.compression_options is not None:
             headers["Sec-WebSocket-Extensions"] = handshake.DEFLATE_OFFER
@@ -1452,6 +1452,10 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
 
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None:
         """Called by the protocol with what a callback of the application raised: it is logged."""
+        if isinstance(value, WebSocketClosedError):
+            # Daily business of a proxy: the browser that the message was for has left.
+            gen_log.info("A message of a server could not be passed on: that WebSocket is closed")
+            return
         app_log.error("Uncaught exception %s", value, exc_info=value)
 
 

@@ -17,6 +17,7 @@ from typing import Any
 from compat_suite import environment, surface
 from compat_suite.census import sources
 from compat_suite.census.resolver import Package
+from tornadolike._cli import output
 
 _ENGINES = (f"tornado=={environment.TORNADO_VERSION}", "h11>=0.16,<0.17", "wsproto>=1.3,<2")
 _UNREADABLE = f"cannot be read by Python {sys.version_info.major}.{sys.version_info.minor}"
@@ -47,7 +48,7 @@ class Result:
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="*", metavar="PACKAGE==VERSION | PATH", help="what to read (default: the list in the repository)")
     parser.add_argument("--import", action="store_true", dest="import_too", help="install each package, import its modules on both sides")
-    parser.add_argument("--json", metavar="FILE", help="write the result there as well")
+    output.add_json(parser, "the result")
 
 
 def execute(arguments: argparse.Namespace) -> int:

@@ -14,8 +14,14 @@ from typing import Any
 from compat_suite.differential import hosts, meaning, results
 from compat_suite.differential.results import Result
 from compat_suite.differential.sides import Side
+from compat_suite.readme import put_into
 
 LIST = Path(__file__).with_name("hosted.toml")
+ALL = "all"
+# Daphne has one loop only.
+ON = [(name, loop) for name in hosts.NAMES for loop in ("asyncio", "uvloop") if (name, loop) != ("daphne", "uvloop")]
+BEGIN, END = "<!-- hosts: begin -->", "<!-- hosts: end -->"
+Runs = dict[tuple[str, str], list[Result]]
 GROUPS = ("web/", "static/", "secrets/", "templates/", "settings/", "faults/", "websocket/")
 
 
@@ -43,19 +49,27 @@ def declared(path: Path = LIST) -> list[Expected]:
 
 
 def execute(arguments: argparse.Namespace) -> int:
-    host = arguments.host
-    native = Side(alias=True, loop=arguments.loop, engine=arguments.http, host=hosts.NATIVE)
-    other = Side(alias=True, loop=arguments.loop, engine=arguments.http, host=host)
-    try:
-        found = run_all(native, other, host, arguments.only)
-    finally:
-        native.close()
-        other.close()
-    results.print_report(found)
-    print(table(host, arguments.loop, found))
+    """Run, compare, report. 0: nothing differs but what is declared."""
+    runs: Runs = {}
+    for host, loop in ON if arguments.host == ALL else [(arguments.host, arguments.loop)]:
+        native = Side(alias=True, loop=loop, engine=arguments.http, host=hosts.NATIVE)
+        other = Side(alias=True, loop=loop, engine=arguments.http, host=host)
+        try:
+            found = runs[host, loop] = run_all(native, other, host, arguments.only)
+        finally:
+            native.close()
+            other.close()
+        results.print_report(found)
+        for name in needless(host, found):
+            print(f"declared as different under {host}, but equal: {name}")
+    print(table(runs))
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps([vars(one) for one in found], indent=1), encoding="utf-8")
-    return 1 if any(one.different for one in found) else 0
+        data = [{"host": host, "loop": loop, **vars(one)} for (host, loop), found in runs.items() for one in found]
+        Path(arguments.json).write_text(json.dumps(data, indent=1), encoding="utf-8")
+    if arguments.page:
+        page = Path(arguments.page)
+        page.write_text(put_into(page.read_text(encoding="utf-8"), table(runs), BEGIN, END), encoding="utf-8")
+    return 1 if any(one.different for found in runs.values() for one in found) else 0
 
 
 def run_all(native: Side, other: Side, host: str, only: str | None) -> list[Result]:
@@ -86,9 +100,9 @@ def run_one(native: Side, other: Side, host: str, name: str, expected: list[Expe
         difference = "" if ours == theirs else results.difference(_text(ours), _text(theirs))
         if not difference:
             return Result(name)
-        reason = next((one.reason for one in expected if one.covers(host, name)), "")
-        if reason:
-            return Result(name, deliberate=reason)
+        found = next((one for one in expected if one.covers(host, name)), None)
+        if found is not None:
+            return Result(name, deliberate=found.reason, declaration=found.scenarios, seen=difference)
     return Result(name, different=difference)
 
 
@@ -101,9 +115,27 @@ def _text(meant: dict[str, Any]) -> str:
     return json.dumps(meant, indent=1)
 
 
-def table(host: str, loop: str, found: list[Result]) -> str:
-    """One row for the report."""
-    equal = sum(not (one.different or one.deliberate) for one in found)
-    declared_ones = sum(bool(one.deliberate) for one in found)
-    different = sum(bool(one.different) for one in found)
-    return f"| {host} | {loop} | {len(found)} | {equal} | {declared_ones} | {different} |"
+def needless(host: str, found: list[Result]) -> list[str]:
+    """What came out equal though it is declared: a declaration that is too broad, or chance where time matters."""
+    expected = declared()
+    equal = [one.name for one in found if not (one.different or one.deliberate)]
+    return [name for name in equal if any(one.covers(host, name) for one in expected)]
+
+
+def table(runs: Runs) -> str:
+    """Markdown: a row for each host and loop; then what was declared, how often, and why."""
+    lines = ["| server | loop | scenarios | equal | declared | different |", "|---|---|---|---|---|---|"]
+    declarations: dict[str, dict[str, int]] = {}
+    for (host, loop), found in runs.items():
+        differing = [one for one in found if one.deliberate]
+        for one in differing:
+            count = declarations.setdefault(one.deliberate, {})
+            count[host] = count.get(host, 0) + (loop == "asyncio" or (host, "asyncio") not in runs)
+        different = sum(bool(one.different) for one in found)
+        cells = (host, loop, len(found), len(found) - len(differing) - different, len(differing), different)
+        lines.append("| " + " | ".join(map(str, cells)) + " |")
+    names = [host for host in hosts.NAMES if any(one == host for one, _ in runs)]
+    lines += ["", f"| what is declared | {' | '.join(names)} |", "|---|" + "---|" * len(names)]
+    for reason, count in sorted(declarations.items(), key=lambda item: -sum(item[1].values())):
+        lines.append(f"| {reason} | " + " | ".join(str(count.get(name) or "") for name in names) + " |")
+    return "\n".join(lines)

@@ -108,33 +108,49 @@ class _Granian(_Server):
         await asyncio.wait([self.task], timeout=2)
 
 
+class _NoTimers:
+    """In place of the reactor where Daphne's server asks for its next look at the applications: `_Daphne` looks oftener."""
+
+    def callLater(self, *_: Any) -> None:
+        pass
+
+
 class _Daphne(_Server):
-    """On Twisted's reactor for asyncio, which needs one loop for the life of the process: see the child's ``--host``."""
+    """On Twisted's reactor for asyncio, which needs one loop for the life of the process: see the child."""
 
     async def start(self, listening: socket.socket) -> None:
-        from daphne.server import Server
+        import daphne.server
+        from daphne.http_protocol import HTTPFactory
+        from daphne.ws_protocol import WebSocketFactory
         from twisted.internet import reactor
 
         any_reactor: Any = reactor
         if not any_reactor.running:
             any_reactor.startRunning(installSignalHandlers=False)
-        from daphne.http_protocol import HTTPFactory
-        from daphne.ws_protocol import WebSocketFactory
-
-        self.server = Server(self.adapter, endpoints=[], signal_handlers=False, verbosity=0)
+        daphne.server.reactor = _NoTimers()
+        self.server = daphne.server.Server(self.adapter, endpoints=["none"], signal_handlers=False, verbosity=0)
         self.server.connections = {}
-        factory = HTTPFactory(self.server)
         self.server.ws_factory = WebSocketFactory(self.server, server=self.server.server_name)
         self.server.ws_factory.setProtocolOptions(autoPingTimeout=30, allowNullOrigin=True, openHandshakeTimeout=5)
-        self.server.http_factory = factory
-        self.port = any_reactor.adoptStreamPort(listening.fileno(), socket.AF_INET, factory)
+        self.server.http_factory = HTTPFactory(self.server)
+        self.port = any_reactor.adoptStreamPort(listening.fileno(), socket.AF_INET, self.server.http_factory)
         self.listening = listening
+        self.checking = asyncio.ensure_future(self._check())
+
+    async def _check(self) -> None:
+        """What Daphne does once a second: see which applications have ended, and answer for those that raised."""
+        while True:
+            await asyncio.sleep(0.005)
+            self.server.application_checker()
 
     async def close_all_connections(self) -> None:
         self.port.stopListening()
         self.listening.close()
-        for protocol in list(self.server.connections):
+        for protocol, details in list(self.server.connections.items()):
             transport = getattr(protocol, "transport", None)
             if transport is not None:
                 transport.loseConnection()
+            if (running := details.get("application_instance")) is not None:
+                running.cancel()
         await asyncio.sleep(0.01)
+        self.checking.cancel()

@@ -14,12 +14,14 @@ _SHOWN = 40  # kinds of differences that are printed in full
 
 @dataclass
 class Result:
-    """One scenario: what is wrong with it (nothing, if all is well) and the reason of a declared difference."""
+    """One scenario: what is wrong with it (nothing, if all is well), the reason of a declared difference, and under which declaration."""
 
     name: str
     different: str = ""
     deliberate: str = ""
     remarks: list[str] = field(default_factory=list)
+    declaration: str = ""
+    seen: str = ""  # the declared difference itself
 
     @property
     def group(self) -> str:

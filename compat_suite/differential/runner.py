@@ -21,7 +21,12 @@ def add_own_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", metavar="PATTERN", help="scenarios whose name matches, such as 'http1/*'")
     parser.add_argument("--examples", type=int, default=60, help="examples that Hypothesis draws of each kind (60)")
     parser.add_argument(
-        "--host", choices=hosts.NAMES, help="compare our own server with this ASGI server under ASGIAdapter, not with Tornado"
+        "--host",
+        choices=(*hosts.NAMES, hosted.ALL),
+        help="compare our own server with this ASGI server under ASGIAdapter, not with Tornado; all: with each, on each of its loops",
+    )
+    parser.add_argument(
+        "--page", metavar="FILE", help=f"with --host: put the table into this page, between {hosted.BEGIN} and {hosted.END}"
     )
     parser.add_argument("--store", action="store_true", help="keep a difference that Hypothesis found as a scenario (found.json)")
 

@@ -1,12 +1,14 @@
 """The virtual environments of the packages, and the unpacked source distributions: made once, kept in the cache directory."""
 
+import functools
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
+import threading
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +16,12 @@ from compat_suite import environment
 
 _BASE = (f"tornado=={environment.TORNADO_VERSION}", "h11>=0.16,<0.17", "wsproto>=1.3,<2", "httptools", "uvloop")
 
+_NPM = "npm:"
+
 
 @dataclass(frozen=True)
 class Package:
-    """An entry of ``packages.toml``."""
+    """An entry of ``packages.toml``, which says what each field means."""
 
     name: str
     about: str
@@ -28,6 +32,8 @@ class Package:
     source: str = ""
     within: str = ""
     environment: str = ""
+    distribution: str = ""
+    subset: str = ""
 
     @property
     def home(self) -> Path:
@@ -43,19 +49,41 @@ class Package:
     def unpacked(self) -> Path:
         return self.home / f"source-{self.source}"
 
+    @property
+    def published(self) -> str:
+        """The name under which it is on PyPI, where that is not ``name``."""
+        return self.distribution or self.source or self.name
+
+    @functools.cached_property
+    def version(self) -> str:
+        """What is installed of it. Raises `subprocess.CalledProcessError` where it is not."""
+        code = f"import importlib.metadata; print(importlib.metadata.version({self.published!r}))"
+        return _quiet([str(self.python), "-c", code]).strip()
+
 
 def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tornadolike-downstream"
 
 
+_LOCKS: defaultdict[Path, threading.Lock] = defaultdict(threading.Lock)
+
+
 def prepare(package: Package) -> None:
     """Make the environment, unless it is there already. Raises `subprocess.CalledProcessError` where pip cannot."""
+    with _LOCKS[package.home]:
+        _make(package)
+
+
+def _make(package: Package) -> None:
     ready = package.home / "ready"
     if not ready.exists():
         shutil.rmtree(package.home, ignore_errors=True)
         package.home.mkdir(parents=True)
         _quiet([sys.executable, "-m", "venv", str(package.home / "venv")])
-        _pip(package, "install", *_BASE, *package.requires)
+        modules = [name.removeprefix(_NPM) for name in package.requires if name.startswith(_NPM)]
+        _install(package, [*_BASE, *(name for name in package.requires if not name.startswith(_NPM))])
+        if modules:
+            _quiet(["npm", "install", "--no-audit", "--no-fund", "--prefix", str(package.home), *modules])
         ready.touch()
     if package.source and not package.unpacked.exists():
         _unpack(package)
@@ -74,9 +102,11 @@ def source(package: Package) -> Path:
 
 def _unpack(package: Package) -> None:
     with tempfile.TemporaryDirectory(dir=package.home) as directory:
-        _pip(package, "download", "--no-deps", "--no-binary", package.source, "--dest", directory, package.source)
-        with tarfile.open(next(Path(directory).glob("*.tar.gz"))) as archive:
-            archive.extractall(Path(directory, "source"), filter="data")
+        pinned = f"{package.source}=={package.version}"
+        _pip(package, "download", "--no-deps", "--no-binary", package.source, "--dest", directory, pinned)
+        [archive] = [path for path in Path(directory).iterdir() if path.name.endswith((".tar.gz", ".zip"))]
+        options = {} if archive.suffix == ".zip" else {"filter": "data"}
+        shutil.unpack_archive(archive, Path(directory, "source"), **options)
         Path(directory, "source").rename(package.unpacked)
 
 
@@ -90,6 +120,14 @@ def _put_tornadolike_in(package: Package) -> None:
     if not link.is_symlink():
         link.symlink_to(package_here)
     shutil.copy(environment.ROOT / "tornadolike" / "tornadolike_alias.pth", site)
+
+
+def _install(package: Package, requirements: list[str]) -> None:
+    """With ``uv`` where there is one, which needs a small part of pip's time."""
+    if uv := shutil.which("uv"):
+        _quiet([uv, "pip", "install", "--quiet", "--python", str(package.python), *requirements])
+    else:
+        _pip(package, "install", *requirements)
 
 
 def _pip(package: Package, *arguments: str) -> None:

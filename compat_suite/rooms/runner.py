@@ -3,12 +3,10 @@
 import argparse
 import asyncio
 import contextlib
-import json
 import random
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
 
 from compat_suite.rooms import beside, disturbances, hosts
@@ -17,6 +15,7 @@ from compat_suite.rooms.members import Check, Member
 from compat_suite.rooms.servers import BROKERS, BrokerServer, CannotRun, Process, Workers, broker
 from tornadolike._bench.errors import BenchError
 from tornadolike._bench.many_connections import raise_file_limit
+from tornadolike._cli import output
 
 _SLOW_MESSAGE_BYTES = 4000
 _QUIET_SECONDS = 30.0
@@ -35,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overflow", choices=["close", "drop"], default="close", help="what becomes of members that do not read (slow)")
     parser.add_argument("--lasting", action="store_true", help="redis writes everything to its disk before it answers")
     parser.add_argument("--plain", action="store_true", help="members are sent what was published, without ids")
-    parser.add_argument("--json", metavar="FILE", help="write the results there as well")
+    output.add_json(parser, "the results")
     beside.add_options(parser)
 
 
@@ -53,9 +52,10 @@ def execute(arguments: argparse.Namespace) -> int:
 
 def _execute(arguments: argparse.Namespace) -> int:
     chosen = arguments.disturb or ["nothing"]
-    results = {what: one(arguments, what) for what in (disturbances.KINDS if "all" in chosen else chosen)}
+    with output.aside(arguments.json):
+        results = {what: one(arguments, what) for what in (disturbances.KINDS if "all" in chosen else chosen)}
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps(results, indent=1), encoding="utf-8")
+        output.write_json(arguments.json, results)
     return int(any(result["problems"] for result in results.values()))
 
 

@@ -40,6 +40,30 @@ def test_peers_only_when_asked_for_and_installed(monkeypatch: pytest.MonkeyPatch
     assert all(one.program is not None and one.program.is_file() for one in peers)
 
 
+def test_asgi_only_when_asked_for_and_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    def names(**options: bool) -> list[str]:
+        return [one.name for one in candidates.find(["uvloop", "rloop"], ["h11"], **options) if one.program]
+
+    monkeypatch.setattr(candidates, "_installed", lambda name: False)
+    assert names(with_asgi=True) == ["asgi-on-tornadolike uvloop h11"]
+    monkeypatch.setattr(candidates, "_installed", lambda name: True)
+    assert names(with_asgi=True) == [f"{one} uvloop h11" for one in candidates.ASGI]
+    assert not set(candidates.ASGI) & {one.partition(" ")[0] for one in names(with_peers=True)}
+
+
+@pytest.mark.parametrize("framework", candidates.ASGI)
+@pytest.mark.parametrize("name", ["hello", "ws-64"])
+def test_asgi_candidates_answer(framework: str, name: str) -> None:
+    if "uvicorn" in framework:
+        pytest.importorskip("uvicorn", reason="the extra `hosts` is not installed")
+    (one,) = [one for one in candidates.find(["asyncio"], ["h11"], with_asgi=True) if one.framework == framework]
+    (scenario,) = scenarios.named([name])
+    with ServerProcess(one, candidates.APPLICATIONS / "tornado_application.py") as server:
+        server.wait_until_listening()
+        load = scenario.drive(server, scenarios.Settings(use_wrk=False, connections=2)).run(0.05)
+    assert load.work > 0
+
+
 def test_what_the_base_install_lacks_is_hidden(tmp_path: Path) -> None:
     (base,) = [one for one in candidates.find(["asyncio"], ["h11"], with_base=True) if one.without]
     assert base.name == "tornadolike asyncio h11 without websockets"

@@ -128,18 +128,25 @@ def test_refused_beside_the_real_tornado(fresh: Environment) -> None:
     )  # fmt: skip
 
 
-def test_refused_in_a_python_of_the_operating_system_and_where_it_is_not_installed(
-    fresh: Environment, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    program = (
-        "import sys, sysconfig; sysconfig.get_path = lambda name, f=sysconfig.get_path: sys.argv.pop() if name == 'stdlib' else f(name)\n"
-    )
-    program += "from tornadolike.__main__ import main; sys.exit(main())"
+@pytest.mark.parametrize("is_environment", [False, True])
+def test_refused_in_a_python_of_the_operating_system(fresh: Environment, is_environment: bool) -> None:
+    """And not in an environment that was made of such a one, whose standard library is the same."""
     stdlib = fresh.home / "stdlib"
     stdlib.mkdir()
     (stdlib / "EXTERNALLY-MANAGED").touch()
-    done = fresh.run("-c", program.replace("sys.argv.pop()", repr(str(stdlib))), "alias", "on")
-    assert (done.returncode, "belongs to the operating system" in done.stderr) == (2, True)
+    program = f"""
+import sys, sysconfig
+sysconfig.get_path = lambda name, f=sysconfig.get_path: {str(stdlib)!r} if name == 'stdlib' else f(name)
+sys.base_prefix = sys.base_prefix if {is_environment} else sys.prefix
+from tornadolike.__main__ import main
+sys.exit(main())
+"""
+    done = fresh.run("-c", program, "alias", "on")
+    refused = (done.returncode, "belongs to the operating system" in done.stderr)
+    assert refused == ((0, False) if is_environment else (2, True))
+
+
+def test_refused_where_it_is_not_installed(fresh: Environment) -> None:
     [info] = fresh.site.glob("tornadolike-*.dist-info")
     info.rename(fresh.home / "elsewhere")
     assert fresh.alias("on") == (2, f"tornadolike alias: tornadolike itself is not installed in {fresh.home}")

@@ -6,11 +6,13 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 import tornadolike
 from tornadolike.__main__ import main
+from tornadolike._bench import candidates, comparing
 
 ROOT = Path(tornadolike.__file__).parent.parent
 _APPLICATION = """
@@ -59,6 +61,49 @@ def test_own_application(application: Path) -> None:
     assert candidate["rounds"] == 2
     assert candidate["cpu_us"]["median"] > 0
     assert "<svg" in (application / "out.html").read_text(encoding="utf-8")
+
+
+def test_json_on_standard_output(application: Path) -> None:
+    done = bench("app.py", "--url", "/page", "--candidate", "asyncio h11", "--json", "-", *_QUICKLY, cwd=application)
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["environment"]["load_average"] == round(data["environment"]["load_average"], 1)
+    assert "GET /page  [application]" in done.stderr
+    assert "tornadolike bench: this takes about 1 seconds" in done.stderr
+
+
+def test_a_program_that_ends_is_not_gone_on_with(application: Path) -> None:
+    (application / "app.py").write_text("raise RuntimeError('no database')", encoding="utf-8")
+    done = bench("app.py", "--url", "/page", "--candidate", "tornadolike", *_QUICKLY, cwd=application)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.count("starting") == 1
+    assert "round" not in done.stderr
+    assert "tornadolike bench: on tornadolike asyncio h11, the program ended with status 1; its output:" in done.stderr
+    assert done.stderr.endswith("RuntimeError: no database\n")
+
+
+def test_a_program_that_ends_in_the_middle(application: Path) -> None:
+    source = _APPLICATION.replace(
+        "        if ",
+        "        import os; self.application.asked = getattr(self.application, 'asked', 0) + 1\n"
+        "        if self.application.asked > 20: os._exit(7)\n        if ",
+        1,
+    )
+    (application / "app.py").write_text(source, encoding="utf-8")
+    done = bench("app.py", "--url", "/page", "--candidate", "tornadolike asyncio h11", *_QUICKLY, "--rounds", "30", cwd=application)
+    assert done.returncode == 1
+    assert "the program ended with status 7" in done.stdout + done.stderr
+    assert "round 30 of 30" not in done.stderr
+
+
+def test_what_to_install_where_there_is_nothing_to_compare_with(
+    application: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(application)
+    monkeypatch.setattr(candidates, "_real_tornado", lambda: False)
+    monkeypatch.setattr(comparing, "compare", mock.Mock(side_effect=KeyboardInterrupt))
+    assert main(["bench", "app.py", "--url", "/page", *_QUICKLY]) == 130
+    assert "nothing to compare with, as the real Tornado is not installed here: pip install tornado\n" in capsys.readouterr().err
 
 
 def test_a_wrong_answer_is_an_error(application: Path) -> None:

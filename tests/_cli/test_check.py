@@ -62,7 +62,7 @@ def test_supported_names(tmp_path: Path, source: str, name: str) -> None:
             "private, kept",
         ),
         ("from tornado import ioloop\nioloop.IOLoop._nosuch", "tornado.ioloop.IOLoop._nosuch", "private, absent"),
-        ("import tornado.speedups", "tornado.speedups", "differs"),
+        ("import tornado.speedups", "tornado.speedups", "private, absent"),
         ("from tornado.test import util", "tornado.test.util", "differs"),
         ("from tornado.process import Subprocess\nSubprocess.initialize()", "tornado.process.Subprocess.initialize", "differs"),
         (
@@ -128,7 +128,7 @@ def test_what_needs_no_change_is_told_name_by_name() -> None:
         "  tornado.web.RequestHandler._execute",
         "      a.py:7",
         "",
-        "2 files use 3 of Tornado's names in 7 places: 0 supported, 5 differs, 1 private, kept, 1 unknown",
+        "2 of 2 Python files use 3 of Tornado's names in 7 places: 0 supported, 5 differs, 1 private, kept, 1 unknown",
         "see the lines above for what has to be changed",
     ]
 
@@ -157,7 +157,7 @@ def test_exit_status_and_summary(tmp_path: Path) -> None:
     good = run("good.py", cwd=tmp_path)
     assert (good.returncode, good.stdout.splitlines()) == (
         0,
-        ["1 files use 2 of Tornado's names in 2 places: 2 supported", "nothing stands in the way"],
+        ["1 of 1 Python file uses 2 of Tornado's names in 2 places: 2 supported", "nothing stands in the way"],
     )
     assert "good.py:2: tornado.web.Application: supported" in run("--all", "good.py", cwd=tmp_path).stdout
     (tmp_path / "bad.py").write_text("import tornado.nosuch\n", encoding="utf-8")
@@ -169,6 +169,30 @@ def test_exit_status_and_summary(tmp_path: Path) -> None:
     assert gone.stderr == "tornadolike check: no such file or directory: nowhere\n"
 
 
+def test_only_files_that_use_tornado_are_counted(tmp_path: Path) -> None:
+    for name, source in (("one.py", "import tornado.web"), ("two.py", "import json"), ("three.py", "from tornado import gen")):
+        (tmp_path / name).write_text(source, encoding="utf-8")
+    assert "2 of 3 Python files use 2 of Tornado's names in 2 places: 2 supported" in run(".", cwd=tmp_path).stdout
+
+
+def test_a_directory_without_sources_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes.txt").touch()
+    for path in ("empty", "."):
+        done = run(path, cwd=tmp_path)
+        assert (done.returncode, done.stdout, done.stderr) == (2, "", f"tornadolike check: no Python files in {path}\n")
+
+
+def test_json_never_goes_over_a_source(tmp_path: Path) -> None:
+    for name in ("a.py", "b.py"):
+        (tmp_path / name).write_text("import tornado.web\n", encoding="utf-8")
+    done = run("--json", "a.py", "b.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "tornadolike check: --json a.py: that would write over a source\n"
+    assert (tmp_path / "a.py").read_text(encoding="utf-8") == "import tornado.web\n"
+    assert run("--json", "none/out", "b.py", cwd=tmp_path).stderr == "tornadolike check: can't write 'none/out': no such directory\n"
+
+
 def test_the_program_is_not_imported(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text("import tornado.web\nopen('touched', 'w')\n", encoding="utf-8")
     assert run("program.py", cwd=tmp_path).returncode == 0
@@ -177,10 +201,15 @@ def test_the_program_is_not_imported(tmp_path: Path) -> None:
 
 def test_json_and_a_reader_that_has_seen_enough(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text("import tornado.web\ntornado.web._nothing\n" * 500, encoding="utf-8")
-    words = [sys.executable, "-m", "tornadolike", "check", "--json", str(tmp_path / "program.py")]
+    words = [sys.executable, "-m", "tornadolike", "check", "--json", "-", str(tmp_path / "program.py")]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     found = json.loads(done.stdout)
+    assert "1 of 1 Python file uses 2 of Tornado's names" in done.stderr
     assert done.returncode == 1
     assert found[0] == {"path": str(tmp_path / "program.py"), "line": 1, "name": "tornado.web", "verdict": "supported", "remark": ""}
     assert found[1]["verdict"] == "private, absent"
-    assert subprocess.run(f"{' '.join(words)} | head -n 1", shell=True, capture_output=True, text=True, check=False).stderr == ""
+    piped = subprocess.run(f"{' '.join(words)} 2>/dev/null | head -n 1", shell=True, capture_output=True, text=True, check=False)
+    assert (piped.stdout, piped.stderr) == ("[\n", "")
+    words[5] = str(tmp_path / "found.json")
+    assert "1 of 1 Python file" in subprocess.run(words, capture_output=True, text=True, check=False).stdout
+    assert json.loads((tmp_path / "found.json").read_text(encoding="utf-8")) == found

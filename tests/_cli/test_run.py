@@ -1,5 +1,6 @@
 """``tornadolike run`` beside Python itself: the program sees the same, and Tornado is ours."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -87,6 +88,39 @@ def test_says_which_loop_runs_where_the_program_chooses_its_own(tmp_path: Path) 
     for words, corrected in (["own"], True), ([], False):
         _banner, *more = run_ours("program.py", *words, cwd=tmp_path).stderr.splitlines()
         assert more == [f"tornadolike: the program runs on its own choice of loop: uvloop {uvloop.__version__}"] * corrected
+
+
+_COLLECTED = """\
+import asyncio, gc, sys, tornado.web
+if "own" in sys.argv: gc.set_threshold(5, 6, 7)
+if "off" in sys.argv: gc.disable()
+async def main():
+    before = gc.get_threshold()
+    for _ in range(2):
+        tornado.web.Application().listen(0, "127.0.0.1").stop()
+        now = gc.get_threshold()
+        print(gc.get_freeze_count() > 10_000, now[0], now[1:] == before[1:], gc.isenabled())
+        gc.set_threshold(9)
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("words", "first"),
+    [
+        ([], "True 20000 True True"),
+        (["--gc", "server"], "True 20000 True True"),
+        (["--gc", "python"], f"False {gc.get_threshold()[0]} True True"),
+        (["program.py", "own"], "False 5 True True"),
+        (["program.py", "off"], f"False {gc.get_threshold()[0]} True False"),
+    ],
+    ids=" ".join,
+)
+def test_the_collector_is_set_for_a_server_once_unless_the_program_has_its_own_way(tmp_path: Path, words: list[str], first: str) -> None:
+    (tmp_path / "program.py").write_text(_COLLECTED, encoding="utf-8")
+    lines = run_ours(*words, *(() if "program.py" in words else ("program.py",)), cwd=tmp_path).stdout.splitlines()
+    assert lines[0] == first
+    assert lines[1].split()[1] == "9"  # what the program says later stays
 
 
 def test_choices_reach_the_program_and_its_children(tmp_path: Path) -> None:

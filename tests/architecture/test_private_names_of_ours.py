@@ -75,5 +75,5 @@ def test_no_private_name_can_meet_one_of_a_program(module: str, name: str) -> No
 def test_a_program_may_use_any_name() -> None:
     """What Python's mangling promises holds between our classes too: a handler class and its base keep their names apart."""
     web = importlib.import_module("tornadolike.web")
-    assert "_RequestHandler__receive" in vars(web.RequestHandler)
-    assert not hasattr(web.RequestHandler, "_receive")
+    assert "_RequestHandler__escapes" in vars(web.RequestHandler)
+    assert not hasattr(web.RequestHandler, "_escapes")

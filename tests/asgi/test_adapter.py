@@ -14,6 +14,7 @@ import pytest
 
 from tests.asgi.conftest import Host
 from tornadolike import asgi, httputil, web
+from tornadolike._asgi_hosted import carrier, http_exchange
 from tornadolike.ioloop import IOLoop, PeriodicCallback
 from tornadolike.iostream import StreamClosedError
 
@@ -457,7 +458,7 @@ async def test_trap_send_may_raise_an_oserror(host: Host) -> None:
 
 
 async def test_a_send_that_hangs_after_the_client_left_is_not_waited_for(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asgi, "_STUCK_SECONDS", 0.01)
+    monkeypatch.setattr(carrier, "_STUCK_SECONDS", 0.01)
 
     class Streaming(web.RequestHandler):
         async def get(self) -> None:
@@ -530,6 +531,22 @@ async def test_more_than_the_announced_length_is_refused(host: Host, logs: Any) 
         await call.end()
     assert call.body == b""
     logs.take("tornado.application", "Uncaught exception GET /")
+    logs.take("tornado.general", "Cannot send error response")
+
+
+async def test_trap_a_body_where_there_is_none_leaves_the_answer_complete(host: Host, logs: Any) -> None:
+    """Granian answers 500 in its place where the call raises."""
+
+    class Unmodified(web.RequestHandler):
+        async def get(self) -> None:
+            self.set_status(304)
+            await self.flush()
+            self.write("a")
+
+    host.app = adapter(("/", Unmodified))
+    call = await host.fetch("GET", "/")
+    assert (call.status, call.body) == (304, b"")
+    logs.take("tornado.application", "Uncaught exception")
     logs.take("tornado.general", "Cannot send error response")
 
 
@@ -664,6 +681,57 @@ async def test_each_request_has_a_context_of_its_own(host: Host) -> None:
     assert seen == ["from outside"] * 3
 
 
+async def test_the_next_request_of_a_connection_sees_nothing_of_the_context(host: Host) -> None:
+    """Servers may call for all requests of a connection in one context, even in one task."""
+    variable = contextvars.ContextVar("variable", default="")
+    seen: list[str] = []
+
+    class Setting(web.RequestHandler):
+        def initialize(self) -> None:
+            seen.append(variable.get())
+            variable.set("initialize")
+
+        def prepare(self) -> None:
+            seen.append(variable.get())
+            variable.set("prepare")
+
+        async def get(self) -> None:
+            await asyncio.sleep(0)
+            seen.append(variable.get())
+
+        def on_finish(self) -> None:
+            seen.append(variable.get())
+
+    inner = adapter(("/", Setting))
+
+    async def twice(scope: Any, receive: Any, send: Any) -> None:
+        await inner(scope, receive, send)
+        await inner(scope, receive, send)
+        seen.append(variable.get())
+
+    host.app = twice
+    call = host.http("GET", "/", b"")
+    await call.end()
+    assert seen == ["", "initialize", "prepare", "prepare"] * 2 + [""]
+
+
+async def test_each_request_has_an_address_of_its_own(host: Host) -> None:
+    class Changing(web.RequestHandler):
+        async def get(self) -> None:
+            before = self.request.remote_ip, self.request.connection.context.remote_ip  # type: ignore[union-attr]  # ours has one
+            self.request.connection.context.remote_ip = "198.51.100.1"  # type: ignore[union-attr]
+            self.request.remote_ip = "198.51.100.2"
+            await asyncio.sleep(0)
+            self.write({"seen": before})
+
+    host.app = adapter(("/", Changing))
+    client = ("192.0.2.7", 4711)
+    calls = [await host.fetch("GET", "/", client=client) for _ in range(2)]
+    assert [json.loads(call.body)["seen"] for call in calls] == [["192.0.2.7", "192.0.2.7"]] * 2
+    other = await host.fetch("GET", "/", client=("2001:db8::1", 1))
+    assert json.loads(other.body)["seen"] == ["2001:db8::1", "2001:db8::1"]
+
+
 async def test_the_loop_is_the_servers(host: Host) -> None:
     class Looping(web.RequestHandler):
         async def get(self) -> None:
@@ -711,6 +779,7 @@ async def test_httpx_drives_it() -> None:
         assert (await client.get("/app/echo?x=1")).json()["path"] == "/echo"
 
 
+@pytest.mark.filterwarnings("ignore:'asyncio.iscoroutinefunction' is deprecated:DeprecationWarning")  # the client's own, from 3.14 on
 async def test_async_asgi_testclient_drives_it() -> None:
     started: list[str] = []
     application = adapter(on_startup=lambda _: started.append("up"), on_shutdown=lambda _: started.append("down"))
@@ -735,7 +804,7 @@ async def test_an_exchange_leaves_no_cycle_behind(host: Host) -> None:
             await asyncio.sleep(0)
         host.calls.clear()
         await asyncio.sleep(0)
-        left = [one for one in gc.get_objects() if type(one) is asgi._HTTPExchange]
+        left = [one for one in gc.get_objects() if type(one) is http_exchange.HTTPExchange]
     finally:
         gc.enable()
     assert left == []

@@ -1,6 +1,7 @@
 """WebSocket handlers as an ASGI application, over a server in memory."""
 
 import asyncio
+import contextvars
 from typing import Any
 
 import httpx
@@ -95,6 +96,42 @@ async def test_messages_and_a_close_of_the_clients(host: Host) -> None:
     await call.until(lambda: len(notes) == 2)
     assert notes == [("open", "chat"), ("close", 3000, "bye")]
     assert len(call.sent) == 5
+
+
+async def test_all_callbacks_of_a_websocket_run_in_one_context(host: Host) -> None:
+    variable = contextvars.ContextVar("variable", default=0)
+    tokens: list[Any] = []
+    seen: list[int] = []
+
+    class Counting(websocket.WebSocketHandler):
+        def initialize(self) -> None:
+            self.count()
+
+        def prepare(self) -> None:
+            self.count()
+
+        def open(self, *args: str) -> None:
+            self.count()
+
+        def on_message(self, message: str | bytes) -> None:
+            self.count()
+
+        def on_close(self) -> None:
+            seen.append(variable.get())
+            while tokens:
+                variable.reset(tokens.pop())  # which works in the very context only
+            seen.append(variable.get())
+
+        def count(self) -> None:
+            tokens.append(variable.set(variable.get() + 1))
+
+    host.app = asgi.ASGIAdapter(web.Application([("/", Counting)]))
+    call = await connect(host)
+    for _ in range(2):
+        call.say("websocket.receive", text="x")
+    call.say("websocket.disconnect", code=1000)
+    await call.end()
+    assert seen == [5, 0]
 
 
 @pytest.mark.parametrize(("code", "seen"), [(1005, None), (1006, None), (1001, 1001), (1012, 1012)])

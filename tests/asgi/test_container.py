@@ -9,6 +9,7 @@ import pytest
 
 from tests.conftest import Site
 from tornadolike import asgi, web
+from tornadolike._asgi_mounted import http_call
 from tornadolike.httpclient import AsyncHTTPClient
 from tornadolike.websocket import WebSocketClosedError, websocket_connect
 
@@ -243,6 +244,25 @@ async def test_trap_receive_after_the_answer_says_disconnect(serve: Serve) -> No
     await fetch(site)
     await site.until(lambda: told)
     assert told == ["http.disconnect"]
+
+
+async def test_trap_receive_that_waits_while_the_answer_is_completed_says_disconnect(serve: Serve) -> None:
+    """Litestar watches for it beside every stream, and waits for that."""
+    heard: list[str] = []
+
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        await read_body(receive)
+        watching = asyncio.ensure_future(receive())
+        await asyncio.sleep(0)
+        await respond(send, b"whole")
+        heard.append((await watching)["type"])
+
+    site = mounted(serve, run)
+    client = await site.client()
+    client.get("/in")
+    assert (await client.response())[1] == b"whole"
+    await site.until(lambda: heard)
+    assert heard == ["http.disconnect"]
 
 
 async def test_a_client_that_leaves_in_the_middle_of_its_body(serve: Serve) -> None:
@@ -499,7 +519,7 @@ async def test_a_stream_of_events_ends_at_drain(serve: Serve) -> None:
 
 
 async def test_a_silent_stream_of_events_ends_at_drain(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asgi, "_EVENTS_GRACE_SECONDS", 0.01)
+    monkeypatch.setattr(http_call, "_EVENTS_GRACE_SECONDS", 0.01)
 
     async def run(scope: Any, receive: Any, send: Any) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})

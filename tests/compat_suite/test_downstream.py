@@ -1,5 +1,6 @@
 """Packages from PyPI: what counts as the same, and what is read from a run. No package is installed here."""
 
+import argparse
 import json
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def test_the_same_outcomes_are_no_difference() -> None:
         ({"cell": "[1]"}, {"cell": "[2]"}, ["cell"]),
         ({"a": "passed"}, {"a": "passed", "log": "an error"}, ["log"]),
         ({}, {"a": "passed"}, ["baseline"]),
+        ({"run": "exit status 1: gone"}, {"run": "exit status 1: gone"}, ["baseline"]),
         ({"a": "passed"}, {"run": "exit status 1: gone"}, ["a", "run"]),
     ],
 )
@@ -43,29 +45,74 @@ def test_outcomes_from_a_program() -> None:
     assert runner.from_program(None, "Traceback\nValueError: x") == {"run": "exit status None: ValueError: x"}
 
 
-def test_the_line_of_a_package() -> None:
-    result = runner.Result("p", "", {"a": "passed", "b": "failed"}, {"a": "passed", "b": "failed", "c": "[1]"}, {}, [1.2, 3.4])
-    assert result.line() == "Tornado: 1 failed, 1 passed; tornadolike: 1 failed, 1 passed, 1 seen (1 s and 3 s)"
+def test_the_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes = {"a": "passed", "b": "failed"}
+    result = runner.Result("p", "", version="1.2", tornado=outcomes, ours={"asyncio": outcomes, "uvloop": {**outcomes, "c": "[1]"}})
+    broken = runner.Result("q", "", different={"asyncio: a": "x", "uvloop: a": "x"})
+    assert runner.table([result, broken], runner.LOOPS).splitlines() == [
+        "| package | version | tests | Tornado | asyncio | uvloop | verdict |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+        "| p | 1.2 | 2 | 1 failed, 1 passed | 1 failed, 1 passed | 1 failed, 1 passed, 1 seen | as on Tornado |",
+        "| q |  | 0 | nothing | nothing | nothing | DIFFERS: 2 |",
+    ]
 
 
 def test_what_cannot_be_installed_is_a_difference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr(environments.sys, "executable", "/nonexistent/python")
     package = environments.Package("p", "", ["nothing"], "program", ["x.py"], 1)
-    result = runner.measure(package, "asyncio", "auto")
+    result = runner.measure(package, ["asyncio"], "auto")
     assert list(result.different) == ["environment"]
     assert package.home.is_relative_to(tmp_path)
 
 
-@pytest.mark.parametrize(("second", "different", "once"), [("passed", [], ["a"]), ("failed", ["a"], [])])
-def test_what_differs_has_to_differ_twice(monkeypatch: pytest.MonkeyPatch, second: str, different: list[str], once: list[str]) -> None:
-    outcomes = iter([{"a": "passed"}, {"a": "failed"}, {"a": "passed"}, {"a": second}])
+@pytest.fixture
+def no_environments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environments, "prepare", lambda package: None)
-    monkeypatch.setattr(runner, "run", lambda package, **_: next(outcomes))
-    result = runner.measure(environments.Package("p", "", [], "pytest", ["x"], 1), "asyncio", "auto")
+    monkeypatch.setattr(environments.Package, "version", "1")
+
+
+@pytest.mark.usefixtures("no_environments")
+@pytest.mark.parametrize(("second", "different", "once"), [("passed", [], ["uvloop: a"]), ("failed", ["uvloop: a"], [])])
+def test_what_differs_has_to_differ_twice(monkeypatch: pytest.MonkeyPatch, second: str, different: list[str], once: list[str]) -> None:
+    outcomes = iter([{"a": "passed"}, {"a": "passed"}, {"a": "failed"}, {"a": "passed"}, {"a": second}])
+    ran = []
+
+    def run(package: environments.Package, *, alias: bool, loop: str, engine: str) -> dict[str, str]:
+        ran.append(loop if alias else "Tornado")
+        return next(outcomes)
+
+    monkeypatch.setattr(runner, "run", run)
+    result = runner.measure(environments.Package("p", "", [], "pytest", ["x"], 1), runner.LOOPS, "auto")
     assert (list(result.different), result.once) == (different, once)
-    assert result.ours == {"a": "failed"}
-    assert len(result.seconds) == 2
+    assert result.ours == {"asyncio": {"a": "passed"}, "uvloop": {"a": "failed"}}
+    assert list(result.seconds) == ["Tornado", "asyncio", "uvloop"]
+    assert ran == ["Tornado", "asyncio", "uvloop", "Tornado", "uvloop"]
+
+
+def _arguments(*given: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    runner.add_options(parser)
+    return parser.parse_args(given)
+
+
+@pytest.mark.usefixtures("no_environments")
+@pytest.mark.parametrize(("ours", "status"), [("passed", 0), ("failed", 1)])
+def test_packages_are_picked_by_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str], ours: str, status: int
+) -> None:
+    monkeypatch.setattr(runner, "run", lambda package, *, alias, **_: {"a": ours if alias else "passed"})
+    path = tmp_path / "results.json"
+    assert runner.execute(_arguments("tenacity", "--package", "bottle", "--jobs", "2", "--json", str(path))) == status
+    written = json.loads(path.read_text(encoding="utf-8"))
+    assert [one["package"] for one in written] == [one.name for one in runner.packages() if one.name in ("tenacity", "bottle")]
+    assert [list(one["ours"]) for one in written] == [["asyncio", "uvloop"]] * 2
+    assert ("2 of 2 packages" if status == 0 else "0 of 2 packages") in capsys.readouterr().out
+
+
+def test_one_that_is_not_listed_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert runner.execute(_arguments("nosuch", "tenacity")) == 2
+    assert "no package nosuch" in capsys.readouterr().err
 
 
 def test_an_environment_that_another_checkout_made_is_pointed_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

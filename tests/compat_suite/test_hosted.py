@@ -3,6 +3,7 @@
 import pytest
 
 from compat_suite.differential import hosted, hosts, meaning
+from compat_suite.differential.results import Result
 from compat_suite.differential.sides import Side
 
 
@@ -23,6 +24,29 @@ def test_what_responses_mean() -> None:
 def test_what_frames_mean() -> None:
     assert meaning.messages(b"\x81\x01a\x89\x00\x01\x01b\x80\x01c\x88\x02\x03\xe8") == [["text", "61"], ["text", "6263"], ["close", 1000]]
     assert meaning.messages(b"\xc1\x07\xcaH\xcd\xc9\xc9\x07\x00") == [["text", "68656c6c6f"]]
+
+
+def test_the_table() -> None:
+    equal, other = Result("web/a"), Result("web/b", different="-")
+    declared = Result("web/c", deliberate="no words for it")
+    text = hosted.table(
+        {("uvicorn", "asyncio"): [equal, other, declared], ("uvicorn", "uvloop"): [equal, declared], ("daphne", "asyncio"): [equal]}
+    )
+    assert text.splitlines()[2:] == [
+        "| uvicorn | asyncio | 3 | 1 | 1 | 1 |",
+        "| uvicorn | uvloop | 2 | 1 | 1 | 0 |",
+        "| daphne | asyncio | 1 | 1 | 0 | 0 |",
+        "",
+        "| what is declared | uvicorn | daphne |",
+        "|---|---|---|",
+        "| no words for it | 1 |  |",
+    ]
+
+
+def test_declarations_that_nothing_needs() -> None:
+    name = "web/calls detach()"
+    assert hosted.needless("uvicorn", [Result(name), Result("web/write 'text'")]) == [name]
+    assert hosted.needless("uvicorn", [Result(name, deliberate="it raises")]) == []
 
 
 def test_our_server_and_uvicorn() -> None:

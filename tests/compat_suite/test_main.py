@@ -58,3 +58,37 @@ def test_an_unsuitable_environment_says_what_to_do(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(environment, "check", unsuitable)
     assert command.main(["surface"]) == 2
     assert capsys.readouterr().err == "compat_suite: pip install it\n"
+
+
+def test_json_on_standard_output(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(command, "PARTS", {"upstream": differs, "downstream": passes})
+    assert command.main(["all", "--json", "-"]) == 1
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"upstream": [], "downstream": []}
+    assert "=== summary" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["upstrem"], "(did you mean upstream?)"),
+        (["upstream", "--lop", "uvloop"], "no such option: --lop (did you mean --loop?)"),
+        (["surface", "--json", "none/out.json"], "can't write 'none/out.json': no such directory"),
+    ],
+)
+def test_wrong_usage_is_one_line_and_status_2(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        status = command.main(words)
+    except SystemExit as ended:
+        status = ended.code  # type: ignore[assignment]
+    said = capsys.readouterr().err
+    assert (status, said.count("\n")) == (2, 1)
+    assert message in said
+
+
+def test_ctrl_c(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(environment, "check", interrupted)
+    assert command.main(["surface"]) == 130

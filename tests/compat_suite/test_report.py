@@ -16,13 +16,21 @@ _RESULTS: dict[str, Any] = {
         {"module": "tornado.test.web_test", "tornado": {"outcomes": {"a": "passed", "b": "passed"}}, "tornadolike": {"outcomes": {"a": "passed", "b": "failed"}}, "excluded": [], "differences": {"b": "<oh>"}},
     ],
     "differential": [{"name": "http1/x", "different": "--- a <tag>", "deliberate": "", "remarks": []}, {"name": "web/y", "different": "", "deliberate": "", "remarks": []}],
-    "downstream": [{"package": "p", "about": "tests", "tornado": {"t": "passed"}, "ours": {"t": "failed"}, "different": {"t": "Tornado: passed; tornadolike: failed"}, "seconds": [1, 2]}],
+    "downstream": [{"package": "p", "version": "1.2", "about": "tests", "subset": "", "tornado": {"t": "passed"}, "ours": {"asyncio": {"t": "failed"}}, "different": {"asyncio: t": "Tornado: passed; tornadolike: failed"}, "seconds": [1, 2]}],
 }  # fmt: skip
 
 
 def test_page_shows_all_parts_and_what_differs() -> None:
     page = report.page(dict.fromkeys(_RESULTS, 1), _RESULTS)
-    for expected in ("tornado.web.X", "web_test", "&lt;oh&gt;", "http1/x", "--- a &lt;tag&gt;", "0 of 1 as on Tornado"):
+    for expected in (
+        "tornado.web.X",
+        "web_test",
+        "&lt;oh&gt;",
+        "http1/x",
+        "--- a &lt;tag&gt;",
+        "p 1.2",
+        "1 tests or steps, as on Tornado: 0 on asyncio",
+    ):
         assert expected in page
     assert page.count("class=bad") == 4 + 4
     assert "http://" not in page

@@ -109,10 +109,8 @@ async def test_observing(samples: Samples, serve: Any, capsys: Any) -> None:
     async with serve(page.measured) as fetch:
         await fetch("/hello")
         metrics = (await fetch("/metrics")).body.decode()
-    assert (
-        'http_server_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",http_route="/hello"} 1.0'
-        in metrics
-    )
+    labels = 'error_type="",http_request_method="GET",http_response_status_code="200",http_route="/hello",url_scheme="http"'
+    assert f"http_server_request_duration_seconds_count{{{labels}}} 1.0" in metrics
     text = (DOCS / "observing.md").read_text(encoding="utf-8")
     for name in re.findall(r"^\| `(\w+)`(?:, `(\w+)`)? \|", text, re.MULTILINE):
         assert all(one in metrics for one in name)

@@ -136,6 +136,18 @@ async def test_the_end_of_input_behind_requests_that_wait(serve: Any, ways: str,
     assert Later.told == len(ways.split()) - answered
 
 
+async def test_who_waits_before_other_requests_hears_of_the_end_too(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tornadolike.http1connection._SECONDS_TO_ANSWER", 0.05)
+    site, Later.told = serve([("/(.*)", Later)]), 0
+    client = await site.client()
+    for way in ("never", "turns"):
+        client.get("/" + way)
+    client.writer.write_eof()
+    assert await client.rest() == b""
+    await site.until(lambda: not site.server._connections)
+    assert Later.told == 1
+
+
 async def test_the_end_of_input_within_a_request(serve: Any, logs: Any) -> None:
     site = serve([("/(.*)", Sized)])
     for part in (b"GET /1 HTT", b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\nGET /", b"POST /1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nab"):

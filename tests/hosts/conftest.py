@@ -17,7 +17,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 COMMANDS: dict[str, Callable[[str, int, str], list[str]]] = {
     "uvicorn": lambda app, port, loop: [app, "--port", str(port), "--loop", loop, "--log-level", "warning", "--no-access-log"],
-    "hypercorn": lambda app, port, loop: [app, "--bind", f"127.0.0.1:{port}", "--worker-class", loop],
+    # Without workers: a process that has them takes signals only some time after its worker answers.
+    "hypercorn": lambda app, port, loop: [app, "--bind", f"127.0.0.1:{port}", "--worker-class", loop, "--workers", "0"],
     "granian": lambda app, port, loop: ["--interface", "asgi", "--port", str(port), "--loop", loop, app],
     "daphne": lambda app, port, loop: ["--port", str(port), app],
 }
@@ -64,7 +65,7 @@ class Server:
             return ""
         self._process.send_signal(signal.SIGTERM)
         try:
-            self._process.wait(15)
+            self._process.wait(60)
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()

@@ -1,7 +1,8 @@
-"""mypy finds the same in a Tornado application, whether it reads Tornado's types or tornadolike's."""
+"""mypy finds the same in a Tornado application, whether it reads Tornado's types or tornadolike's; pyright finds it through the stubs."""
 
 import importlib.metadata
 import importlib.util
+import json
 import os
 import re
 import subprocess
@@ -98,3 +99,28 @@ def test_what_only_type_checkers_see(tmp_path: Path) -> None:
     run = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=300, check=False)
     assert run.stdout.strip().endswith('note: Revealed type is "tuple[int, TimeoutError]"'), run.stdout
     assert len(run.stdout.splitlines()) == 1
+
+
+def test_pyright_resolves_import_tornado_through_the_stubs(tmp_path: Path) -> None:
+    """As editors do, where only tornadolike is installed: an application without a complaint, and the mistakes that are its kind."""
+    pytest.importorskip("pyright", reason="the extra `dev` is not installed")
+    stubs = PACKAGES / ".ci" / "tornado-stubs"
+    if not stubs.is_dir():
+        pytest.skip("needs the checkout")
+    (tmp_path / "typings").mkdir()
+    (tmp_path / "typings" / "tornado").symlink_to(stubs)
+    for source in SOURCES:
+        (tmp_path / source).write_text((HERE / source).read_text(encoding="utf-8"), encoding="utf-8")
+    settings = {"include": list(SOURCES), "extraPaths": [str(PACKAGES)], "stubPath": "typings", "typeCheckingMode": "standard"}
+    (tmp_path / "pyrightconfig.json").write_text(json.dumps(settings), encoding="utf-8")
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--project", str(tmp_path)]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False)
+    assert "{" in run.stdout, run.stdout + run.stderr
+    report = json.loads(run.stdout[run.stdout.index("{") :])  # behind what it says of its installation
+    assert report["summary"]["filesAnalyzed"] == len(SOURCES)
+    found = {
+        (Path(one["file"]).name, one["range"]["start"]["line"] + 1) for one in report["generalDiagnostics"] if one["severity"] == "error"
+    }
+    lines = (HERE / "mistakes.py").read_text(encoding="utf-8").splitlines()
+    wrong = {("mistakes.py", number) for number, line in enumerate(lines, 1) if line.endswith("# wrong")}
+    assert found == wrong

@@ -187,6 +187,31 @@ async def test_a_handler_that_flushes_in_each_turn_is_heard_in_each(connect: Cal
     await connect(ticks).read_until(b"0\r\n\r\n")
 
 
+async def test_pieces_that_nothing_follows_in_their_turn_are_not_held_for_others(connect: Callable[[Do], Client], sends: Sends) -> None:
+    """Each in its turn, most of them before `flush` returns; and a burst that comes then is collected again after a few."""
+    at_once = []
+
+    async def do(handler: web.RequestHandler) -> None:
+        await piece(handler, b"start")
+        for number in range(20):
+            before = len(sends.made)
+            await piece(handler, b"event %d" % number)
+            at_once.append(len(sends.made) > before)
+            await asyncio.sleep(0)
+            assert b"event %d" % number in sends.made[-1]
+        before = len(sends.made)
+        for _ in range(50):
+            await piece(handler, b"burst")
+        assert len(sends.made) - before <= http1connection._ALONE + 1
+        await asyncio.sleep(0)
+        assert len(sends.made) - before <= http1connection._ALONE + 2
+
+    client = connect(do)
+    received = await client.read_until(b"0\r\n\r\n")
+    assert received.count(b"burst") == 50
+    assert sum(at_once) >= 15
+
+
 async def test_large_pieces_are_sent_at_once(connect: Callable[[Do], Client], sends: Sends) -> None:
     async def large(handler: web.RequestHandler) -> None:
         await piece(handler, b"small")

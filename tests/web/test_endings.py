@@ -167,6 +167,26 @@ async def test_what_is_sent_ahead_is_bounded_whatever_pauses_in_between(serve: A
     logs.take("tornado.general", "header section larger")
 
 
+async def test_a_large_body_sent_ahead_is_read_to_its_end(serve: Any) -> None:
+    """Once its head is taken, what waits behind it are no requests: they are not held back."""
+
+    @web.stream_request_body
+    class Counting(web.RequestHandler):
+        size = 0
+
+        def data_received(self, chunk: bytes) -> None:
+            self.size += len(chunk)
+
+        def post(self) -> None:
+            self.write(str(self.size))
+
+    site = serve([("/", Hello), ("/count", Counting)], chunk_size=500)
+    client = await site.client()
+    client.send(GET % b"/" + POST % (b"/count", 1_000_000) + b"x" * 1_000_000)
+    assert (await client.response())[1] == b"hello"
+    assert (await client.response())[1] == b"1000000"
+
+
 # -- an exchange that is over stays over
 
 

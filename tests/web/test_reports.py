@@ -287,3 +287,97 @@ async def test_a_streaming_handler_that_does_not_call_super_ends(serve: Any) -> 
     client.writer.close()
     await site.until(lambda: not web._running)
     assert began == ["prepare", "close"]
+
+
+@web.stream_request_body
+class Upload(web.RequestHandler):
+    heard: list[str] = []
+
+    def prepare(self) -> None:
+        Upload.heard = []
+
+    def data_received(self, chunk: bytes) -> Any:
+        Upload.heard.append("data")
+        way = self.request.path[1:]
+        if way.startswith("later"):
+            return self.later(way)
+        raise self.error(way)
+
+    async def later(self, way: str) -> None:
+        await asyncio.sleep(0)
+        raise self.error(way)
+
+    def error(self, way: str) -> BaseException:
+        self.set_status(403)
+        kinds = {"http": web.HTTPError(413), "value": ValueError("bad"), "cancel": asyncio.CancelledError(), "end": web.Finish("enough")}
+        return kinds[way.rpartition("-")[2]]
+
+    def post(self) -> None:
+        Upload.heard.append("post")
+
+    def on_finish(self) -> None:
+        Upload.heard.append("finish")
+
+
+@pytest.mark.parametrize("size", [3, 300_000])
+@pytest.mark.parametrize("later", ["", "later-"])
+@pytest.mark.parametrize(("way", "status"), [("http", 413), ("value", 500), ("cancel", 500), ("end", 403)])
+async def test_tornado_1223_what_data_received_raises_is_answered(
+    serve: Any, logs: Any, way: str, later: str, status: int, size: int
+) -> None:
+    site = serve([("/.*", Upload)])
+    client = await site.client()
+    client.send(ask(f"/{later}{way}", f"Content-Length: {size}", method="POST") + b"x" * size)
+    head, body = await client.response()
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert (body == b"enough") is (way == "end")
+    assert Upload.heard == ["data", "finish"]
+    await site.until(lambda: not web._running)
+    if status == 500:
+        logs.take("tornado.application", "Uncaught exception POST /")
+    logs.take("tornado.access", f"{status} POST /")
+
+
+async def test_tornado_1223_behind_the_beginning_of_an_answer(serve: Any, logs: Any) -> None:
+    @web.stream_request_body
+    class Echo(web.RequestHandler):
+        async def data_received(self, chunk: bytes) -> None:
+            self.write(b"part")
+            await self.flush()
+            raise ValueError("bad")
+
+    client = await serve([("/", Echo)]).client()
+    client.send(ask("/", "Content-Length: 100", method="POST") + b"x")
+    assert b"part" in await client.rest()
+    logs.take("tornado.application", "Uncaught exception POST /")
+    logs.take("tornado.general", "Cannot send error response after headers written")
+
+
+async def test_tornado_2769_a_file_that_grows_while_it_is_sent(serve: Any, tmp_path: Any) -> None:
+    class Growing(web.StaticFileHandler):
+        @classmethod
+        def get_content(cls, abspath: str, start: int | None = None, end: int | None = None) -> Any:
+            with open(abspath, "ab") as file:
+                file.write(b"b" * 100_000)
+            yield from super().get_content(abspath, start, end)
+
+        @classmethod
+        def get_content_version(cls, abspath: str) -> str:
+            return "1"
+
+    for size in (10, 200_000):
+        (tmp_path / "log").write_bytes(b"a" * size)
+        client = await serve([("/(.*)", Growing, {"path": str(tmp_path)})]).client()
+        client.send(ask("/log"))
+        assert (await client.response())[1] == b"a" * size
+        client.send(ask("/log"))  # the connection has gone on
+        assert len((await client.response())[1]) == size + 100_000
+
+
+async def test_tornado_1046_a_large_file_is_not_read_for_a_version(serve: Any, tmp_path: Any, logs: Any, monkeypatch: Any) -> None:
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1_000_000)
+    monkeypatch.setattr(web.StaticFileHandler, "MAX_VERSION_CONTENT_SIZE", 999_999)
+    monkeypatch.setattr(web.static_files, "chunks", lambda *_: pytest.fail("it is read"))
+    assert web.StaticFileHandler.make_static_url({"static_path": str(tmp_path)}, "large") == "/static/large"
+    logs.take("tornado.general", "Could not open static file .* larger than MAX_VERSION_CONTENT_SIZE")

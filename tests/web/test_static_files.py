@@ -1,8 +1,11 @@
 """Files: which, how much of them, and whether at all."""
 
+import asyncio
 import datetime as dt
 import hashlib
 import os
+from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -402,3 +405,25 @@ async def test_content_from_elsewhere(ask):
     assert answer.headers["Etag"] == f'"{hashlib.sha512(b"0123456789").hexdigest()}"'
     assert "Last-Modified" not in answer.headers
     assert (await ask(app, "/name", headers={"Range": "bytes=2-4"})).body == b"234"
+
+
+async def test_a_mocked_connection_is_written_to(tmp_path: Path) -> None:
+    """It says that it is an instance of what its ``spec`` says, but sends no files."""
+    (tmp_path / "a.txt").write_bytes(b"content" * 100_000)
+    connection = mock.Mock(spec=httputil.HTTPConnection)
+    written: list[bytes] = []
+
+    def take(*arguments: object) -> asyncio.Future[None]:
+        written.extend(one for one in arguments if isinstance(one, bytes))
+        taken = asyncio.get_running_loop().create_future()
+        taken.set_result(None)
+        return taken
+
+    connection.write_headers.side_effect = connection.write.side_effect = take
+    line = httputil.RequestStartLine("GET", "/a.txt", "HTTP/1.1")
+    request = httputil.HTTPServerRequest(start_line=line, headers=httputil.HTTPHeaders({"Host": "h"}), connection=connection)
+    handler = web.StaticFileHandler(web.Application(), request, path=str(tmp_path))
+    handler._transforms = []
+    await handler.get("a.txt")
+    handler.finish()
+    assert b"".join(written) == b"content" * 100_000

@@ -10,6 +10,8 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from tornadolike._http import grammar
+
 Pairs = list[tuple[bytes, bytes]]
 Scope = Mapping[str, Any]
 
@@ -31,6 +33,8 @@ class Target(NamedTuple):
 def version(scope: Scope) -> str:
     """``HTTP/1.1`` and the like; ``HTTP/2.0`` for HTTP/2."""
     number = str(scope.get("http_version", "1.1"))
+    if number == "1.1":
+        return "HTTP/1.1"
     return f"HTTP/{number}" if "." in number else f"HTTP/{number}.0"
 
 
@@ -40,12 +44,19 @@ def scheme(scope: Scope) -> str:
     return _WEBSOCKET_SCHEMES.get(named, named)
 
 
+def plain_target(scope: Scope) -> str | None:
+    """The request target where the server tells it as it came, as nearly always; None where `target` has to put it together."""
+    path: str = scope["path"]
+    raw_path: bytes | None = scope.get("raw_path")
+    if raw_path is None or not path.isascii() or scope.get("root_path") or raw_path != path.encode():
+        return None
+    query = scope.get("query_string")
+    return f"{path}?{query.decode('latin-1')}" if query else path
+
+
 def target(scope: Scope, strip_root_path: bool = True) -> Target:
     """The request target, percent-encoded as it came as far as the server tells."""
     path: str = scope["path"]
-    raw_path: bytes | None = scope.get("raw_path")
-    if raw_path is not None and not scope.get("root_path") and not scope.get("query_string") and raw_path == path.encode():
-        return Target(path, path, "")  # nearly every request
     root_path = str(scope.get("root_path") or "").rstrip("/")
     raw = _raw_path(scope, path, root_path)
     query = scope.get("query_string") or b""
@@ -62,9 +73,10 @@ def is_below(path: str, root_path: str) -> bool:
 
 
 def _raw_path(scope: Scope, path: str, root_path: str) -> str:
-    raw = (scope.get("raw_path") or b"").partition(b"?")[0].decode("latin-1")
-    if raw:
-        decoded = urllib.parse.unquote(raw)
+    given = (scope.get("raw_path") or b"").partition(b"?")[0]
+    if given:
+        raw = given.decode("latin-1")
+        decoded = urllib.parse.unquote_to_bytes(given).decode("utf-8", "replace")
         if decoded == path:
             return raw
         if root_path and path == root_path + decoded:
@@ -82,22 +94,74 @@ def _root_of(raw: str, root_path: str) -> str:
     return raw[:end]
 
 
-def fields(headers: Iterable[Iterable[bytes]]) -> Pairs:
-    """The header fields, cookies in one: other fields are joined with a comma, cookies with a semicolon (RFC 9113 §8.2.3)."""
+class Head(NamedTuple):
+    """``pairs`` are the fields, cookies in one.
+
+    ``bare``: there is one Host, which is well-formed, and no field that says something about the body or asks for less than the whole
+    answer. False: such a Host, but such fields, too. None: the Host has to be looked at.
+    """
+
+    pairs: Pairs
+    bare: bool | None
+    announces_body: bool
+
+
+_HOST_FIELD, _NOTED, _COOKIE, _LENGTH, _CODING = range(5)
+_KINDS = {
+    b"host": _HOST_FIELD,
+    b"content-type": _NOTED,
+    b"if-none-match": _NOTED,
+    b"if-modified-since": _NOTED,
+    b"range": _NOTED,
+    b"cookie": _COOKIE,
+    b"content-length": _LENGTH,
+    b"transfer-encoding": _CODING,
+}
+# Values of Host that were found to be well-formed. Servers are known by few names; what is made up fills it once.
+_plain_hosts: set[bytes] = set()
+_MAX_HOSTS = 1000
+_MAX_HOST_BYTES = 255
+
+
+def survey(headers: Iterable[Iterable[bytes]]) -> Head:
+    """The header fields, and what has to be known about them, found out on one way through.
+
+    Cookies are put into one: other fields are joined with a comma, cookies with a semicolon (RFC 9113 §8.2.3).
+    """
     pairs: Pairs = [*headers]  # type: ignore[list-item]  # pairs, be they tuples or lists
-    cookies = [value for name, value in pairs if name == b"cookie"]
-    if len(cookies) > 1:
+    hosts = cookies = 0
+    announces_body, bare, host = False, True, b""
+    for name, value in pairs:
+        kind = _KINDS.get(name)
+        if kind is None:
+            continue
+        if kind == _HOST_FIELD:
+            hosts, host = hosts + 1, value
+        elif kind == _NOTED:
+            bare = False
+        elif kind == _COOKIE:
+            cookies += 1
+        elif kind == _CODING or value.strip() != b"0":
+            announces_body = True
+    if cookies > 1:
+        crumbs = b"; ".join([value for name, value in pairs if name == b"cookie"])
         pairs = [pair for pair in pairs if pair[0] != b"cookie"]
-        pairs.append((b"cookie", b"; ".join(cookies)))
-    return pairs
+        pairs.append((b"cookie", crumbs))
+    return Head(pairs, bare if hosts == 1 and (host in _plain_hosts or _is_plain_host(host)) else None, announces_body)
 
 
-def may_have_body(method: str, http_version: str, pairs: Pairs) -> bool:
-    """Whether a body has to be asked for. In HTTP/1 its head announces it (RFC 9112 §6.3)."""
-    if method not in _BODILESS_METHODS or not http_version.startswith("HTTP/1"):
-        return True
-    fields = dict(pairs)
-    return b"transfer-encoding" in fields or fields.get(b"content-length", b"0").strip() != b"0"
+def _is_plain_host(value: bytes) -> bool:
+    # With a comma it stands for several; what else is wrong with it, whoever reads it says.
+    if len(value) > _MAX_HOST_BYTES or b"," in value or grammar.host.fullmatch(value.decode("latin-1")) is None:
+        return False
+    if len(_plain_hosts) < _MAX_HOSTS:
+        _plain_hosts.add(value)
+    return True
+
+
+def may_have_body(method: str, http_version: str) -> bool:
+    """Whether a body has to be asked for though its head announces none: in HTTP/1 it does (RFC 9112 §6.3)."""
+    return method not in _BODILESS_METHODS or not http_version.startswith("HTTP/1")
 
 
 def announced_length(headers: Iterable[Iterable[bytes]]) -> int:
@@ -113,7 +177,7 @@ def handshake_fields(scope: Scope) -> Pairs:
 
     Over HTTP/2 there is no key (RFC 8441 §5); any one will do, since the server has seen to the handshake.
     """
-    pairs = fields(scope["headers"])
+    pairs = survey(scope["headers"]).pairs
     names = {name for name, _ in pairs}
     wanted = {
         b"upgrade": b"websocket",

@@ -8,10 +8,8 @@ from tornadolike._http import grammar
 
 Pairs = list[tuple[bytes, bytes]]
 
-VERSIONS = {"version": "3.0", "spec_version": "2.5"}
+SPEC_VERSION = "2.5"
 LIFESPAN_VERSIONS = {"version": "3.0", "spec_version": "2.0"}
-HTTP_EXTENSIONS: dict[str, dict[str, Any]] = {}
-WEBSOCKET_EXTENSIONS: dict[str, dict[str, Any]] = {"websocket.http.response": {}}
 
 
 def http_version(version: str) -> str:
@@ -34,15 +32,20 @@ def scope(kind: str, request_line: tuple[str, str, str], pairs: Pairs, ends: tup
     method, target, version = request_line
     scheme, client, server = ends
     raw_path, _, query = target.partition("?")
+    path = raw_path
     if raw_path[:1] != "/":
         absolute = grammar.absolute_form.fullmatch(raw_path)
-        raw_path = raw_path if absolute is None else absolute[2] or "/"
+        path = raw_path = raw_path if absolute is None else absolute[2] or "/"
+    if "%" in path:
+        path = urllib.parse.unquote(path)
+    elif not path.isascii():
+        path = _utf8(path)
     made: dict[str, Any] = {
         "type": kind,
-        "asgi": dict(VERSIONS),
-        "http_version": http_version(version),
+        "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
+        "http_version": "1.1" if version == "HTTP/1.1" else http_version(version),
         "scheme": scheme,
-        "path": urllib.parse.unquote(raw_path) if "%" in raw_path else _utf8(raw_path),
+        "path": path,
         "raw_path": raw_path.encode("latin-1"),
         "query_string": query.encode("latin-1"),
         "root_path": root_path,
@@ -52,15 +55,15 @@ def scope(kind: str, request_line: tuple[str, str, str], pairs: Pairs, ends: tup
     }
     if kind == "http":
         made["method"] = method
-        made["extensions"] = dict(HTTP_EXTENSIONS)
+        made["extensions"] = {}
         return made
     made["scheme"] = {"https": "wss"}.get(scheme, "ws")
     offered = [value.decode("latin-1") for name, value in pairs if name == b"sec-websocket-protocol"]
     made["subprotocols"] = [one.strip() for value in offered for one in value.split(",") if one.strip()]
-    made["extensions"] = dict(WEBSOCKET_EXTENSIONS)
+    made["extensions"] = {"websocket.http.response": {}}
     return made
 
 
 def _utf8(path: str) -> str:
     """Raw bytes in a path are UTF-8 there too; those that are not become U+FFFD."""
-    return path if path.isascii() else path.encode("latin-1").decode("utf-8", "replace")
+    return path.encode("latin-1").decode("utf-8", "replace")

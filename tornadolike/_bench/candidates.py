@@ -3,7 +3,7 @@
 import importlib.util
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -55,10 +55,13 @@ _BASE = Candidate(
 )
 
 
-def find(loops: Sequence[str], engines: Sequence[str], *, with_peers: bool = False, with_base: bool = False) -> list[Candidate]:
+def find(
+    loops: Sequence[str], engines: Sequence[str], *, with_peers: bool = False, with_base: bool = False, with_asgi: bool = False
+) -> list[Candidate]:
     """All candidates here, real Tornado first. ``loops`` and ``engines`` are what tornadolike found installed.
 
-    ``with_base``: also the base install, whatever else is installed here.
+    ``with_base``: also the base install, whatever else is installed here. ``with_asgi``: also our application on uvicorn, and an ASGI
+    application on uvicorn and on our own server.
     """
     found: list[Candidate] = []
     if _real_tornado():
@@ -66,7 +69,25 @@ def find(loops: Sequence[str], engines: Sequence[str], *, with_peers: bool = Fal
     found += [Candidate("tornadolike", loop, engine, variables=_OURS) for loop in loops for engine in sorted(engines)]
     if with_base:
         found.append(_BASE)
+    if with_asgi:
+        found += _asgi(loops, engines)
     return found + (_peers(loops, engines) if with_peers else [])
+
+
+ASGI = ("asgi-on-uvicorn", "asgi-on-tornadolike", "adapter-on-uvicorn")
+
+
+def _asgi(loops: Sequence[str], engines: Sequence[str]) -> list[Candidate]:
+    usable = [loop for loop in loops if loop in _LOOPS_WITH_POLICY]
+    found = []
+    for framework in ASGI:
+        if "uvicorn" in framework and not _installed("uvicorn"):
+            continue
+        for loop in usable:
+            for engine in sorted(engines):
+                made = _with_policy(framework, loop, engine, program=f"{framework.replace('-', '_')}.py")
+                found.append(replace(made, variables={**made.variables, **_OURS, "TORNADOLIKE_HTTP": engine, "TORNADOLIKE_LOOP": loop}))
+    return found
 
 
 def _real_tornado() -> bool:

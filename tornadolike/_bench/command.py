@@ -2,18 +2,19 @@
 
 import argparse
 import importlib.util
-import json
 import signal
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 from tornadolike._bench import candidates, comparing, growth, own_application, page, record, scenarios, sweep, table, targets, wrk
-from tornadolike._bench.errors import BenchError
+from tornadolike._bench.errors import BenchError, ProgramEnded
 from tornadolike._bench.exchanges import Request
+from tornadolike._cli import output
 
 USAGE_ERROR = 2
 MEASURING_ERROR = 1
+_NO_TORNADO = "the real Tornado is not installed here: pip install tornado"
 _QUICK_ROUNDS, _QUICK_MANY, _QUICK_UPLOAD_MIB = 2, 1000, 20
 
 
@@ -27,32 +28,43 @@ def execute(arguments: argparse.Namespace, loops: list[str], engines: list[str])
         plan = _plan(arguments)
     except (LookupError, OSError, ValueError) as error:
         text = f"can't open file {error.filename!r}: {error.strerror}" if isinstance(error, OSError) else str(error)
-        print(f"tornadolike bench: {text}", file=sys.stderr)  # noqa: T201 - a command's own message
+        output.complain("tornadolike bench", text)
         return USAGE_ERROR
     if arguments.list:
         _list(taking_part)
         return 0
     if not any(one.framework == "tornado" for one in taking_part) and not arguments.candidate:
-        print("real Tornado is not installed here, so there is nothing to compare with", file=sys.stderr)  # noqa: T201 - progress
+        output.complain("tornadolike bench", f"there is nothing to compare with, as {_NO_TORNADO}")
     # The servers have to end with this process, and do so on the way out.
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets background jobs start with it ignored
-    show = _Progress()
+    show = output.Progress()
+    seconds = sum(comparing.estimate(scenario, taking_part, plan) for scenario in chosen)
+    if seconds:
+        output.complain("tornadolike bench", f"this takes about {_duration(seconds)}{' and more for --growth' * arguments.growth}")
     try:
         measured = _measured(chosen, taking_part, plan, arguments, show)
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    except ProgramEnded as error:
+        show.end()
+        output.complain("tornadolike bench", str(error))
+        return MEASURING_ERROR
     finally:
         show.end()
     _report(measured, plan, arguments)
     return MEASURING_ERROR if measured.failed() else 0
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.0f} minutes"
+
+
 def _sweep(arguments: argparse.Namespace, loops: list[str], engines: list[str]) -> int:
     if importlib.util.find_spec("tornado") is None:
-        print("tornadolike bench --sweep: real Tornado is not installed here", file=sys.stderr)  # noqa: T201 - a command's own message
+        output.complain("tornadolike bench --sweep", _NO_TORNADO)
         return USAGE_ERROR
-    show = _Progress()
+    show = output.Progress()
     try:
         rows = sweep.measure(arguments.rounds or 9, show, chosen=arguments.scenario, loops=[one for one in sweep.LOOPS if one in loops])
         names = [one for one in sweep.SCENARIOS if not arguments.scenario or any(text in one for text in arguments.scenario)]
@@ -60,16 +72,17 @@ def _sweep(arguments: argparse.Namespace, loops: list[str], engines: list[str]) 
         plan = comparing.Plan(rounds=arguments.rounds or 5, seconds=min(arguments.seconds, 0.5), settings=scenarios.Settings(use_wrk=False))
         compared = [comparing.compare(one, taking_part, plan, show) for one in (scenarios.named(names) if names else [])]
     except BenchError as error:
-        print(f"tornadolike bench --sweep: {error}", file=sys.stderr)  # noqa: T201 - a command's own message
+        output.complain("tornadolike bench --sweep", str(error))
         return MEASURING_ERROR
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     finally:
         show.end()
     rows += map(sweep.row_of, compared)
-    print(sweep.render(rows))  # noqa: T201 - what the command is for
+    with output.aside(arguments.json):
+        print(sweep.render(rows))  # noqa: T201 - what the command is for
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps([sweep.as_data(row) for row in rows], indent=2) + "\n", encoding="utf-8")
+        output.write_json(arguments.json, [sweep.as_data(row) for row in rows])
     return 0 if rows and all(row.holds for row in rows) else MEASURING_ERROR
 
 
@@ -128,7 +141,7 @@ def _header(line: str) -> tuple[str, str]:
 
 def _candidates(arguments: argparse.Namespace, loops: list[str], engines: list[str]) -> list[candidates.Candidate]:
     with_peers = (arguments.peers or arguments.targets) and arguments.application is None
-    found = candidates.find(loops, engines, with_peers=with_peers, with_base=arguments.targets)
+    found = candidates.find(loops, engines, with_peers=with_peers, with_base=arguments.targets, with_asgi=arguments.asgi)
     wanted = [one for one in found if not arguments.candidate or any(text in one.name for text in arguments.candidate)]
     if not wanted:
         raise LookupError(f"no such candidate; there are: {', '.join(one.name for one in found)}")
@@ -140,9 +153,8 @@ def _plan(arguments: argparse.Namespace) -> comparing.Plan:
         raise LookupError("wrk is not installed")
     if min(arguments.seconds, arguments.connections, 1 if arguments.rounds is None else arguments.rounds) <= 0:
         raise ValueError("rounds, seconds and connections are positive numbers")
-    for file in filter(None, (arguments.html, arguments.json)):
-        if not Path(file).parent.is_dir():  # better said now than after the measuring
-            raise LookupError(f"can't write {file!r}: no such directory")
+    if problem := output.unwritable(arguments.html, arguments.json):
+        raise LookupError(problem)
     settings = scenarios.Settings(use_wrk=arguments.load != "builtin" and wrk.path() is not None, connections=arguments.connections)
     if arguments.quick:
         settings = replace(settings, many=_QUICK_MANY, upload_mib=_QUICK_UPLOAD_MIB)
@@ -160,23 +172,10 @@ def _report(measured: record.Measured, plan: comparing.Plan, arguments: argparse
     blocks = [table.render(measured.comparisons)] if measured.comparisons else []
     blocks += [growth.render(measured.grown)] if measured.grown else []
     blocks += [targets.render(measured.verdicts)] if measured.verdicts else []
-    print("\n\n".join(blocks))  # noqa: T201 - what the command is for
+    with output.aside(arguments.json):
+        print("\n\n".join(blocks))  # noqa: T201 - what the command is for
     data = record.of(measured, plan, ["tornadolike", *sys.argv[1:]])
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+        output.write_json(arguments.json, data)
     if arguments.html:
         Path(arguments.html).write_text(page.render(data), encoding="utf-8")
-
-
-class _Progress:
-    """One line on stderr that is written over; where stderr is no terminal, a line for each step."""
-
-    def __init__(self) -> None:
-        self._over = sys.stderr.isatty()
-
-    def __call__(self, text: str) -> None:
-        print(f"\r\x1b[K{text}" if self._over else text, end="" if self._over else "\n", file=sys.stderr, flush=True)  # noqa: T201 - progress on a terminal
-
-    def end(self) -> None:
-        if self._over:
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)  # noqa: T201 - takes the last line away

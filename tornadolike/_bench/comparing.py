@@ -7,13 +7,14 @@ from pathlib import Path
 
 from tornadolike._bench import many_connections
 from tornadolike._bench.candidates import APPLICATIONS, Candidate
-from tornadolike._bench.errors import BenchError
+from tornadolike._bench.errors import BenchError, ProgramEnded
 from tornadolike._bench.figures import Comparison, Result, Round
 from tornadolike._bench.scenarios import Driver, Scenario, Settings
 from tornadolike._bench.server_process import ServerProcess
 
 BUILT_IN_APPLICATION = APPLICATIONS / "tornado_application.py"
 _WARM_UP_SHARE = 0.3
+_START_SECONDS = 0.7  # of a server, until it is asked something
 _ROUNDS_OF_FRESH_PROCESSES = 3  # they are long, and memory hardly differs from one to the next
 
 Progress = Callable[[str], None]
@@ -41,7 +42,7 @@ class _Entrant:
         self._server: ServerProcess | None = None
         self._drivers: list[Driver] = []
         self._fresh_process = any(one.fresh_process for one in scenarios)
-        self._failed = False
+        self.has_failed = self.has_ended = False
 
     def warm_up(self) -> None:
         """Start, and one short round that does not count. A scenario with fresh processes starts one for each round instead."""
@@ -50,7 +51,7 @@ class _Entrant:
 
     def take_turn(self) -> None:
         """One round of each scenario; once something failed, none any more."""
-        if not self._failed:
+        if not self.has_failed:
             self._guarded(self._measure)
         if self._fresh_process:
             self.close()
@@ -59,12 +60,15 @@ class _Entrant:
         try:
             action()
         except (BenchError, OSError) as error:
-            self._failed = True
+            self.has_failed = True
             for result in self.results:
                 result.error = self._explained(error)
             self.close()
 
     def _explained(self, error: Exception) -> str:
+        if self._server is not None and (ended := self._server.how_it_ended()):
+            self.has_ended = True
+            return ended
         if isinstance(error, OSError) and self._server is not None:
             return f"{error}{self._server.output()}"
         return str(error)
@@ -113,6 +117,8 @@ def compare_together(
     taking_part = _taking_part(scenarios, candidates)
     try:
         results = _measured(scenarios, taking_part, candidates, plan, lambda text: progress(f"{title}: {text}"))
+    except ProgramEnded:
+        raise
     except BenchError as error:
         results = [[Result(one.name, error=str(error)) for _ in scenarios] for one in taking_part]
     return [
@@ -136,11 +142,22 @@ def _measured(
             stack.callback(entrant.close)
             progress(f"starting {entrant.name}")
             entrant.warm_up()
+            if entrant is entrants[0] and entrant.has_ended and plan.application != BUILT_IN_APPLICATION:
+                raise ProgramEnded(f"on {entrant.name}, {entrant.results[0].error}")  # so it would on the others
         for number in range(1, rounds + 1):
             for entrant in entrants:
-                progress(f"round {number} of {rounds}, {entrant.name}")
-                entrant.take_turn()
+                if not entrant.has_failed:
+                    progress(f"round {number} of {rounds}, {entrant.name}")
+                    entrant.take_turn()
     return [one.results for one in entrants]
+
+
+def estimate(scenario: Scenario, candidates: Sequence[Candidate], plan: Plan) -> float:
+    """About how many seconds `compare` takes."""
+    entrants = len(_taking_part([scenario], candidates))
+    if scenario.fresh_process:
+        return entrants * min(plan.rounds, _ROUNDS_OF_FRESH_PROCESSES) * (plan.seconds + _START_SECONDS)
+    return entrants * (plan.seconds * (plan.rounds + _WARM_UP_SHARE) + _START_SECONDS)
 
 
 def _taking_part(scenarios: Sequence[Scenario], candidates: Sequence[Candidate]) -> list[Candidate]:

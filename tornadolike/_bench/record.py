@@ -45,7 +45,7 @@ def environment(plan: Plan, command: Sequence[str]) -> dict[str, Any]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "system": platform.platform(),
         "cpus": os.cpu_count(),
-        "load_average": os.getloadavg()[0] if sys.platform != "win32" else None,
+        "load_average": round(os.getloadavg()[0], 1) if sys.platform != "win32" else None,
         "load_from": "wrk" if plan.settings.use_wrk and plan.seconds >= wrk.LEAST_SECONDS else "the built-in generator",
         "connections": plan.settings.connections,
         "rounds": plan.rounds,

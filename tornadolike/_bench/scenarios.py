@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from tornadolike._bench import generator, importing, many_connections, websocket_load, wrk
+from tornadolike._bench import candidates, generator, importing, many_connections, websocket_load, wrk
 from tornadolike._bench.errors import WrongAnswer
 from tornadolike._bench.exchanges import Answer, Request
 from tornadolike._bench.figures import Load
@@ -122,8 +122,9 @@ def http(
     name: str,
     title: str,
     request: Request,
-    body: bytes,
+    body: bytes | None,
     *,
+    status: int = 200,
     unit: str = "request",
     peers: tuple[str, ...] = (),
     connections: int = 0,
@@ -132,7 +133,7 @@ def http(
     """A scenario of one request and its answer."""
 
     def drive(server: ServerProcess, settings: Settings) -> Driver:
-        return driver(server, settings, request, Answer(200, body), connections=connections)
+        return driver(server, settings, request, Answer(status, body), connections=connections)
 
     return Scenario(name, title, drive, unit=unit, peers=peers)
 
@@ -148,6 +149,22 @@ def _cookie(server: ServerProcess, settings: Settings) -> Driver:
         raise WrongAnswer("sets no cookie")
     cookie = cookies[0].partition(b";")[0].decode("latin-1")
     return HTTPDriver(server, settings, Request("/member", headers={"Cookie": cookie}), Answer(200, b"Hello, somebody"))
+
+
+def _xsrf(server: ServerProcess, settings: Settings) -> Driver:
+    _, head, token = generator.ask(Request("/protected"), server.host, server.port)
+    cookie = next((line.split(b":", 1)[1].strip() for line in head.split(b"\r\n") if line.lower().startswith(b"set-cookie:")), b"")
+    headers = {"Cookie": cookie.partition(b";")[0].decode("latin-1"), "Content-Type": "application/x-www-form-urlencoded"}
+    body = urllib.parse.urlencode({"name": "Some Body", "_xsrf": token.decode("latin-1")}).encode()
+    return HTTPDriver(server, settings, Request("/protected", "POST", headers, body), Answer(200, b"Some Body"))
+
+
+def _not_modified(server: ServerProcess, settings: Settings) -> Driver:
+    _, head, _ = generator.ask(Request("/static/1k.bin"), server.host, server.port)
+    etags = [line.split(b":", 1)[1].strip() for line in head.split(b"\r\n") if line.lower().startswith(b"etag:")]
+    if not etags:
+        raise WrongAnswer("has no entity tag")
+    return HTTPDriver(server, settings, Request("/static/1k.bin", headers={"If-None-Match": etags[0].decode("latin-1")}), Answer(304, b""))
 
 
 def _page(server: ServerProcess, settings: Settings) -> Driver:
@@ -234,11 +251,21 @@ _BOTH = ("aiohttp", "starlette")
 _JSON = b'{"message": "Hello, world", "items": [1, 2, 3], "ok": true}'
 _PATH = "/users/somebody/posts/42?q=tornado&page=3&tag=a&tag=b"
 _POST = Request("/form", "POST", {"Content-Type": "application/x-www-form-urlencoded"}, _FORM)
+_EVENTS = b"".join(b"data: event %d\n\n" % number for number in range(20))
 _CLOSE = Request("/hello", headers={"Connection": "close"})
+_RANGE = Request("/static/100k.bin", headers={"Range": "bytes=1000-1999"})
+_FILES = Request(
+    "/files",
+    "POST",
+    {"Content-Type": "multipart/form-data; boundary=BOUNDARY"},
+    b'--BOUNDARY\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\nContent-Type: application/octet-stream\r\n\r\n'
+    + b"f" * (100 << 10)
+    + b"\r\n--BOUNDARY--\r\n",
+)
 _WORDS = (b"the quick brown fox jumps over the lazy dog, " * 30)[:1024]
 
 BUILT_IN: tuple[Scenario, ...] = (
-    http("hello", "Hello, world (async get)", Request("/hello"), b"Hello, world", peers=_BOTH),
+    http("hello", "Hello, world (async get)", Request("/hello"), b"Hello, world", peers=(*_BOTH, *candidates.ASGI)),
     http("sync", "Hello, world (sync get)", Request("/sync"), b"Hello, world", peers=_BOTH),
     http("json", "JSON", Request("/json"), _JSON, peers=_BOTH),
     http("args", "Path and query arguments", Request(_PATH), b"somebody 42 tornado 3 a,b", peers=_BOTH),
@@ -258,8 +285,16 @@ BUILT_IN: tuple[Scenario, ...] = (
     ),
     Scenario("upload", "Streaming upload, 100 MB", _upload, unit="MiB"),
     http("flushes", "50 flushes", Request("/flushes"), b"x" * 5000),
+    http("hooks", "Handler with hooks and five headers", Request("/hooks?user=Ada"), b"Hello, Ada"),
+    Scenario("xsrf", "Form post with XSRF token", _xsrf),
+    Scenario("not-modified", "Static file that is not modified (304)", _not_modified),
+    http("range", "1 KB of a static file of 100 KB", _RANGE, _static_body(100 << 10)[1000:2000], status=206),
+    http("gzip", "JSON of 70 KB, compressed", Request("/compressed", headers={"Accept-Encoding": "gzip"}), None),
+    http("multipart", "Multipart form, a file of 100 KB", _FILES, b"102400"),
+    http("post-1m", "POST of 1 MB", Request("/size", "POST", body=b"p" * _MIB), b"1048576"),
+    http("events", "Event stream, 20 events with a turn of the loop between", Request("/events"), _EVENTS),
     http("connect", "Connect, request, close", _CLOSE, b"Hello, world", peers=_BOTH),
-    Scenario("ws-64", "WebSocket echo, 64 B", _echo(b"m" * 64, "/echo"), unit="message", peers=("aiohttp",)),
+    Scenario("ws-64", "WebSocket echo, 64 B", _echo(b"m" * 64, "/echo"), unit="message", peers=("aiohttp", *candidates.ASGI)),
     Scenario("ws-16k", "WebSocket echo, 16 KB", _echo(b"m" * (16 << 10), "/echo"), unit="message", peers=("aiohttp",)),
     Scenario("ws-deflate", "WebSocket echo, 1 KB, deflate", _echo(_WORDS, "/deflated", deflate=True), unit="message", peers=("aiohttp",)),
     Scenario("broadcast", "Broadcast to 10,000 WebSockets", _broadcast, unit="message", many=True),

@@ -17,6 +17,7 @@ from tornadolike._bench.errors import BenchError
 _START_SECONDS = 30.0
 _NEXT_PORT_SECONDS = 3.0
 _STOP_SECONDS = 3.0
+_ENDING_SECONDS = 0.5
 _OUTPUT_SHOWN = 2000
 
 
@@ -91,8 +92,19 @@ class ServerProcess:
     def reading(self) -> meter.Reading:
         """What the process and its children used so far. Raises `BenchError` where it is gone."""
         if self._process.poll() is not None:
-            raise BenchError(f"the program ended with status {self._process.returncode}{self.output()}")
+            raise BenchError(self._ended())
         return self._readings.take(self.pid)
+
+    def how_it_ended(self) -> str:
+        """Status and output of a process that is over; empty while it runs. It may be about to end: a moment is waited for it."""
+        try:
+            self._process.wait(_ENDING_SECONDS)
+        except subprocess.TimeoutExpired:
+            return ""
+        return self._ended()
+
+    def _ended(self) -> str:
+        return f"the program ended with status {self._process.returncode}{self.output()}"
 
     def output(self) -> str:
         """The end of what the program wrote, for an error message."""

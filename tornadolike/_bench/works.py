@@ -9,6 +9,7 @@ names of all works as one line of JSON; then, for each line ``NAME COUNT`` on it
 
 import asyncio
 import importlib
+import importlib.util
 import json
 import logging
 import socket
@@ -16,6 +17,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 Run = Callable[[int], object]
@@ -39,7 +41,7 @@ _COOKIES = "session=0123456789abcdef0123456789abcdef; theme=dark; _xsrf=2|aaaa|b
 
 def work(name: str) -> Callable[[Callable[[Any], "Run | Coroutine"]], None]:
     """Register what makes a work from a module of the package: a function, or a coroutine function, of a number of times."""
-    module, _, _ = name.partition(": ")
+    module = name.partition(": ")[0].partition(",")[0]
 
     def register(make: Callable[[Any], "Run | Coroutine"]) -> None:
         _WORKS[name] = module, make
@@ -703,8 +705,18 @@ work("iostream: read_bytes, 1 MiB")(_bytes(lambda stream, _: stream.read_bytes(1
 work("iostream: read_into, 1 MiB")(_bytes(lambda stream, buffer: stream.read_into(buffer)))
 
 
+def _add_more() -> None:
+    spec = importlib.util.spec_from_file_location("more_works", Path(__file__).with_name("more_works.py"))
+    assert spec is not None
+    assert spec.loader is not None
+    more = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(more)
+    more.register(work)
+
+
 def main() -> None:
     """Answer on standard output to what is asked on standard input."""
+    _add_more()
     package, loop_name = sys.argv[1:3]
     loop = importlib.import_module("uvloop").new_event_loop() if loop_name == "uvloop" else asyncio.new_event_loop()
     asyncio.set_event_loop(loop)

@@ -59,13 +59,18 @@ def execute(arguments: argparse.Namespace) -> int:
     try:
         if arguments.action == "status":
             return _status()
-        if not arguments.break_system_packages and Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists():
+        if not arguments.break_system_packages and _belongs_to_the_system():
             raise Refused(f"{sys.prefix} belongs to the operating system: use a virtual environment, or --break-system-packages")
         print(_switch_on() if arguments.action == "on" else _switch_off())  # noqa: T201 - a command's answer
     except (Refused, OSError) as error:
         print(f"tornadolike alias: {error}", file=sys.stderr)  # noqa: T201 - a command's error
         return 2
     return 0
+
+
+def _belongs_to_the_system() -> bool:
+    """As pip sees it: a virtual environment does not, whichever Python it was made of."""
+    return sys.prefix == sys.base_prefix and Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists()
 
 
 def _site() -> Path:

@@ -2,6 +2,8 @@
 
 import argparse
 
+from tornadolike._cli import output
+
 
 def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the command line."""
@@ -11,7 +13,9 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         description="Serve the same application on every candidate {Tornado, tornadolike} x {event loops} x {HTTP engines}, each in a "
         "process of its own on the loopback interface, in interleaved rounds; report server CPU, speed, latency and memory.",
         usage="tornadolike bench [APP.py --url PATH [--method POST] [--body FILE]] [options] [-- ARGS ...]",
-        epilog="What stands behind -- goes to APP.py.",
+        epilog="What stands behind -- goes to APP.py.\n"
+        "Exit status: 0 when everything was measured, answers were right and floors hold; 1 when not; 2 for a wrong command line; "
+        "130 for Ctrl-C.",
     )
     _add_request(parser)
     _add_run(parser)
@@ -37,6 +41,12 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--peers", action="store_true", help="also aiohttp, and Starlette on uvicorn, where installed")
     parser.add_argument(
+        "--asgi",
+        action="store_true",
+        help="also our application on uvicorn, and an ASGI application with nothing around it on uvicorn and on our server "
+        "(scenarios hello and ws-64)",
+    )
+    parser.add_argument(
         "--targets", action="store_true", help="the scenarios for which there is a target, with --peers, and the verdict on each target"
     )
     parser.add_argument(
@@ -61,7 +71,7 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
         "--load", choices=["auto", "wrk", "builtin"], default="auto", help="where HTTP load comes from (auto: wrk if installed)"
     )
     parser.add_argument("--html", metavar="FILE", help="write a page with charts")
-    parser.add_argument("--json", metavar="FILE", help="write all figures")
+    output.add_json(parser, "all figures")
 
 
 def execute(arguments: argparse.Namespace) -> int:

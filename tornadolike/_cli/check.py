@@ -8,7 +8,6 @@ import argparse
 import ast
 import importlib
 import inspect
-import json
 import os
 import re
 import sys
@@ -18,6 +17,8 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+
+from tornadolike._cli import output, parsing
 
 _SKIPPED = frozenset({"__pycache__", "node_modules", "site-packages", "build", "dist"})
 _SUPPORTED, _DIFFERS, _KEPT, _ABSENT, _UNKNOWN, _UNREADABLE = (
@@ -33,6 +34,7 @@ _FAILING = (_ABSENT, _UNKNOWN, _UNREADABLE)
 _DIFFERENCES = tomllib.loads(Path(__file__).with_name("differences.toml").read_text(encoding="utf-8"))["difference"]
 # What works, but not exactly as in Tornado: by the name that is used, or by the method that a program replaces.
 _USED = {name: entry["what"] for entry in _DIFFERENCES for name in entry.get("names", ())}
+_GONE = frozenset(name for entry in _DIFFERENCES if entry.get("gone") for name in entry["names"])
 _OVERRIDDEN = {name: entry["what"] for entry in _DIFFERENCES for name in entry.get("overridden", ())}
 _OF_AN_INSTANCE = object()  # an attribute that is there; what lies behind it is not followed
 _SHOWN_PLACES = 3  # of a name that needs no change
@@ -55,26 +57,33 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         "check",
         help="list what a program uses of Tornado, and whether tornadolike has it",
         description="Read a program's sources (they are not imported) and say of each of Tornado's names whether tornadolike has it.",
-        epilog="Exit status: 0 when everything is there, 1 when something is not, 2 for a PATH that does not exist.",
+        epilog="Exit status: 0 when everything is there, 1 when something is not, 2 for a PATH that does not exist or has no Python files.",
     )
     parser.add_argument("path", metavar="PATH", nargs="+", help="a Python file, or a directory to be searched for them")
     parser.add_argument("--all", action="store_true", help="list supported names too, line by line")
-    parser.add_argument("--json", action="store_true", help="print a JSON list of all uses: path, line, name, verdict, remark")
+    output.add_json(parser, "a list of all uses (path, line, name, verdict, remark)")
     parser.set_defaults(execute=execute)
 
 
 def execute(arguments: argparse.Namespace) -> int:
     """Print what stands out, line by line, and the sums. Returns the exit status."""
-    missing = [path for path in arguments.path if not os.path.exists(path)]
-    if missing:
-        print(f"tornadolike check: no such file or directory: {missing[0]}", file=sys.stderr)  # noqa: T201 - a command's own message
-        return 2
-    files = sorted({file for path in arguments.path for file in python_files(Path(path))})
+    files: set[Path] = set()
+    problem = output.unwritable(arguments.json)
+    if arguments.json and arguments.json.endswith(".py"):
+        problem = f"--json {arguments.json}: that would write over a source"
+    for path in arguments.path:
+        found = set(python_files(Path(path))) if os.path.exists(path) else set()
+        if not found:
+            problem = f"{'no Python files in' if os.path.exists(path) else 'no such file or directory:'} {path}"
+        files |= found
+    if problem:
+        output.complain("tornadolike check", problem)
+        return parsing.USAGE_ERROR
     uses = sorted(use for file in files for use in uses_in(file))
+    with output.aside(arguments.json):
+        print("\n".join(summary(uses, len(files), everything=arguments.all)))  # noqa: T201 - what the command is for
     if arguments.json:
-        print(json.dumps([asdict(use) for use in uses], indent=1))  # noqa: T201 - a command's own message
-    else:
-        print("\n".join(summary(uses, len(files), everything=arguments.all)))  # noqa: T201 - likewise
+        output.write_json(arguments.json, [asdict(use) for use in uses])
     return 1 if any(use.verdict in _FAILING for use in uses) else 0
 
 
@@ -257,6 +266,8 @@ def verdict(name: str) -> tuple[str, str]:
     """What becomes of a name, and a remark."""
     if name.endswith(", overridden"):
         return _DIFFERS, _OVERRIDDEN[name.removesuffix(", overridden")]
+    if name in _GONE:
+        return _ABSENT, _USED[name]
     if remark := _USED.get(name) or _USED.get(".".join(name.split(".")[:2])):  # of the name itself, or of its whole module
         return _DIFFERS, remark
     private = any(part.startswith("_") and not part.startswith("__") for part in name.split("."))
@@ -281,9 +292,10 @@ def summary(uses: list[Use], files: int, *, everything: bool) -> list[str]:
         lines += _by_name("private names, kept for programs that use them", [use for use in uses if use.verdict == _KEPT])
     counts = {kind: sum(1 for use in uses if use.verdict == kind) for kind in (_SUPPORTED, _DIFFERS, _KEPT, _ABSENT, _UNKNOWN, _UNREADABLE)}
     names = len({use.name for use in uses if use.name})
+    using = len({use.path for use in uses if use.name})
     lines.append(
-        f"{files} files use {names} of Tornado's names in {sum(counts.values())} places: "
-        + ", ".join(f"{count} {kind}" for kind, count in counts.items() if count or kind == _SUPPORTED)
+        f"{using} of {files} Python file{'s' * (files != 1)} use{'s' * (using == 1)} {names} of Tornado's names in "
+        f"{sum(counts.values())} places: " + ", ".join(f"{count} {kind}" for kind, count in counts.items() if count or kind == _SUPPORTED)
     )
     lines.append(
         "nothing stands in the way" if not any(counts[kind] for kind in _FAILING) else "see the lines above for what has to be changed"

@@ -22,6 +22,7 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False, **kwargs}
         super().__init__(*args, **kwargs)
+        self.suggest_on_error = False  # Python 3.14 and later would add a suggestion of their own
 
     def refuse_unknown(self, word: str) -> NoReturn:
         """End because of a word that no option is called."""

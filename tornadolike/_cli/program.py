@@ -47,7 +47,11 @@ def run_path(path: str, arguments: list[str]) -> None:
     # Not runpy.run_path: it takes its module away again at the end, while threads and exit handlers of the program still use it.
     main = ModuleType("__main__")
     loader = SourceFileLoader("__main__", shown)
-    vars(main).update(__file__=shown, __loader__=loader, __builtins__=builtins, __cached__=None, __annotations__={})
+    vars(main).update(__file__=shown, __loader__=loader, __builtins__=builtins)
+    if sys.version_info < (3, 15):
+        vars(main)["__cached__"] = None
+    if sys.version_info < (3, 14):
+        vars(main)["__annotations__"] = {}
     sys.modules["__main__"] = main
     exec(compile(source, shown, "exec", dont_inherit=True), vars(main))
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import tornadolike
 from tornadolike import _alias
-from tornadolike._cli import draining, parsing, program
+from tornadolike._cli import collector, draining, parsing, program
 from tornadolike._http1 import select
 from tornadolike._loop import factory
 
@@ -105,6 +105,12 @@ def _add_processes(parser: argparse.ArgumentParser) -> None:
         help="processes that share the ports (0: one per core); SIGHUP replaces them one by one",
     )
     group.add_argument("--pid-file", metavar="FILE", help="write the process id there; removed at the end")
+    group.add_argument(
+        "--gc",
+        choices=collector.CHOICES,
+        default=collector.CHOICES[0],
+        help="how often Python looks for cyclic garbage: as suits a server (default), or as it does by itself",
+    )
     group.add_argument("--reload", action="store_true", default=None, help="restart when a source changes (development)")
     group.add_argument(
         "--reload-dir", metavar="DIR", action="append", help="watch this directory (default: the current one); may be repeated"
@@ -184,6 +190,7 @@ def _run_here(arguments: argparse.Namespace, worker: str | None) -> None:
         from tornadolike._cli import probes
 
         probes.install(arguments.health, arguments.ready)
+    collector.install(arguments.gc)
     draining.drain_on_signals(arguments.drain, arguments.drain_delay)
     program.print_tracebacks_as_python_does()
     if arguments.attribute:

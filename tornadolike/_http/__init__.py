@@ -3,6 +3,7 @@
 A module is imported when it is first looked up (``_http.ranges.parse_range``), or all together with `load`, as in ``_web``.
 """
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Collection
@@ -28,9 +29,10 @@ def import_all(package: str, names: Collection[str]) -> None:
     vars(sys.modules[package]).pop("__getattr__", None)
 
 
-_LATE = ("cookies", "header_values", "multipart", "multipart_stream", "ranges")
+_LATE = ("compression", "cookies", "header_values", "multipart", "multipart_stream", "ranges")
 
 if TYPE_CHECKING:
+    from tornadolike._http import compression as compression
     from tornadolike._http import cookies as cookies
     from tornadolike._http import header_values as header_values
     from tornadolike._http import multipart as multipart
@@ -40,9 +42,11 @@ else:
     __getattr__ = late(__name__, _LATE)
 
 
+@functools.cache
 def load() -> None:
     """Import what was put off, compile the patterns of ``grammar``."""
     from tornadolike._http import grammar
 
     grammar.load()
     import_all(__name__, _LATE)
+    sys.modules[f"{__name__}.compression"].load()

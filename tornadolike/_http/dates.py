@@ -16,4 +16,5 @@ def http_date(seconds: int) -> str:
     """
     when = datetime.fromtimestamp(seconds, UTC)
     # strftime() would follow the process's locale.
-    return f"{_DAYS[when.weekday()]}, {when.day:02d} {_MONTHS[when.month - 1]} {when.year:04d} {when:%H:%M:%S} GMT"
+    time = f"{when.hour:02}:{when.minute:02}:{when.second:02}"
+    return f"{_DAYS[when.weekday()]}, {when.day:02} {_MONTHS[when.month - 1]} {when.year:04} {time} GMT"

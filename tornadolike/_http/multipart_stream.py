@@ -10,7 +10,9 @@ leave the first delimiter out, and a form that begins with a part's ``Content-Di
 its caller keeps and gives again with more behind it: `FormStream` for a form that is still coming. Who has the whole form scans it at
 once. So both give the same verdict on every form, wherever it is cut.
 
-Delimiters are looked for from the end of each window: that way Python takes a third of the time.
+What costs time is to look for delimiters in content that has none. Forwards, Python takes 0.2 ms for a MB in large pieces, whatever they
+are, and in small ones where few bytes are such as a delimiter has, else 3 ms. Backwards, it takes 0.1 ms where there are many carriage
+returns, as it leaps from one to the next, 0.3 ms elsewhere, and 0.9 ms over many dashes. So a sample of each piece says which way is taken.
 """
 
 import re
@@ -29,6 +31,8 @@ _PREAMBLE, _HEAD, _BODY, _EPILOGUE = range(4)
 _HEAD_END = b"\r\n\r\n"
 _WINDOW = 64 * 1024
 _LEAST_WINDOW = 2048
+_LARGE = 32 * 1024
+_SAMPLE = 64
 _MAX_BLANKS = 256
 _BLANKS = re.compile(rb"[ \t]{1,%d}" % _MAX_BLANKS)
 # What `_behind` says of a delimiter, besides the index of the next line.
@@ -129,12 +133,43 @@ class FormScanner:
             window = min(2 * window, _WINDOW)
 
     def _in_window(self, data: bytes, begin: int, end: int) -> list[int]:
-        delimiter = self._delimiter
         begin = data.find(b"\r", begin, end)  # the cheapest of all, and often there is none
+        delimiter = self._delimiter
+        if end - begin >= _LARGE and self._has_few_returns(data, begin) and data.find(delimiter, begin, end) == -1:
+            return []
         positions = []
         while begin != -1 and (end := data.rfind(delimiter, begin, end)) != -1:
             positions.append(end)
         return positions[::-1]
+
+    def content(self, rest: bytes, data: bytes) -> bytes | None:
+        """What ``rest`` that was kept of the last buffer has of a part's content, now that ``data`` says that it is no delimiter; None: it
+        still may be one, or something else was kept.
+        """
+        if self._state != _BODY or self._delimiter.startswith((rest + data[: len(self._delimiter)])[: len(self._delimiter)]):
+            return None
+        start, self._content = self._content, 0
+        return rest[start:]
+
+    def content_end(self, data: bytes) -> int:
+        """Where content ends of which ``data`` consists, but for the beginning of a delimiter at its end; -1: it has to be scanned."""
+        if self._state != _BODY or self._content:
+            return -1
+        size = len(data)
+        begin = data.find(b"\r")
+        if begin == -1:
+            return size
+        if size >= _LARGE:
+            forwards = self._has_few_returns(data, begin)
+        else:
+            forwards = len(data[begin : begin + _SAMPLE].translate(None, self._delimiter)) * 4 > _SAMPLE * 3
+        if (data.find(self._delimiter, begin) if forwards else data.rfind(self._delimiter, begin)) != -1:
+            return -1
+        begin = data.rfind(b"\r", max(0, size - len(self._delimiter) + 1))
+        return begin if begin != -1 and self._delimiter.startswith(data[begin:]) else size
+
+    def _has_few_returns(self, data: bytes, begin: int) -> bool:
+        return data.count(b"\r", begin, begin + _SAMPLE) * 8 < _SAMPLE
 
     def _behind(self, data: bytes, at: int) -> int:
         """What stands behind a delimiter, unless it is a line end: `_LAST`, `_TEXT`, `_UNKNOWN`; past blanks, where a line begins."""
@@ -200,6 +235,23 @@ class FormStream:
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
         """Yield kinds of events and their bytes. Has to be iterated to its end before the next piece. Raises `MultipartError`."""
+        if not self._rest:
+            end = self._scanner.content_end(data)
+            if end == len(data):
+                return iter(((PART_DATA, data),) if data else ())
+            if end > 0:
+                self._rest = data[end:]
+                return iter(((PART_DATA, data[:end]),))
+        return self._scan(data)
+
+    def _scan(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        scanner = self._scanner
+        if self._rest and self._begun and (content := scanner.content(self._rest, data)) is not None:
+            self._rest = b""
+            if content:
+                yield PART_DATA, content
+            yield from self.feed(data)
+            return
         if self._rest:
             data = self._rest + data
         if not self._begun:
@@ -210,7 +262,7 @@ class FormStream:
             self._begun = True
             data = data[:2] + before + data[2:]
         whole = len(data)
-        for kind, start, end, last in self._scanner.scan(data):
+        for kind, start, end, last in scanner.scan(data):
             if kind != PART:
                 yield kind, data if end - start == whole else data[start:end]
                 continue
@@ -218,7 +270,7 @@ class FormStream:
             if end + 4 < last:
                 yield PART_DATA, data[end + 4 : last]
             yield PART_END, b""
-        kept = self._scanner.kept
+        kept = scanner.kept
         self._rest = data[whole - kept :] if kept else b""
 
     def feed_eof(self) -> None:

@@ -11,10 +11,11 @@ class ResponseHead:
     ``forms`` is for carriers to remember what they make of it, under keys of their own.
     """
 
-    __slots__ = ("_variants", "forms", "lines", "values")
+    __slots__ = ("_variants", "forms", "lines", "tells_content", "values")
 
     def __init__(self, values: dict[str, str]) -> None:
         self.values = values
+        self.tells_content = "Etag" in values or "Content-Length" in values  # what is known of a body
         self.lines = "".join([f"{name}: {value}\r\n" for name, value in values.items()]).encode("latin-1")
         self.forms: dict[Any, Any] = {}
         self._variants: dict[tuple[str, str], ResponseHead] = {}

@@ -8,7 +8,7 @@ has its own idea of chunk extensions and trailers.
 import re
 from typing import Protocol
 
-from tornadolike._http1.errors import PeerError
+from tornadolike._http1.errors import BodyTooLarge, PeerError
 
 MAX_CHUNK_LINE_BYTES = 256
 """The longest chunk-size line, extensions included, and the longest trailer line is `MAX_TRAILER_BYTES`."""
@@ -65,7 +65,7 @@ class UntilCloseReader:
     def read(self, data: bytearray | bytes) -> tuple[list[bytes], int]:
         self.received_bytes += len(data)
         if self.received_bytes > self.max_body_bytes:
-            raise PeerError("Body too long")
+            raise BodyTooLarge("Body too long")
         return [bytes(data)] if data else [], len(data)
 
 
@@ -109,7 +109,7 @@ class ChunkedReader:
             raise PeerError("invalid chunk size")
         size = int(match.group(1), 16)
         if self.received_bytes + size > self.max_body_bytes:
-            raise PeerError("chunked body too large")
+            raise BodyTooLarge("chunked body too large")
         self._in_chunk = size + 2 if size else -1
         return end + 2
 

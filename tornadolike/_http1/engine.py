@@ -34,9 +34,10 @@ from collections.abc import Iterable
 from enum import IntEnum
 from typing import Protocol
 
+from tornadolike._http.response_head import ResponseHead as ResponseFields
 from tornadolike._http1 import framing, serialize
 from tornadolike._http1.body import BodyReader, ChunkedReader, FixedReader, UntilCloseReader
-from tornadolike._http1.errors import BodyTooLong, BodyTooShort, HeadTooLarge, IncompleteMessage, PeerError, TooManyFields
+from tornadolike._http1.errors import BodyTooLarge, BodyTooLong, BodyTooShort, HeadTooLarge, IncompleteMessage, PeerError, TooManyFields
 from tornadolike._http1.events import END, START, BodyChunk, Event, Pairs, RequestHead, ResponseHead
 
 
@@ -77,7 +78,11 @@ _MAX_KNOWN_HEADS = 256
 _MAX_KNOWN_HEAD_BYTES = 2048
 # The shortest field, ``a:`` with a bare LF.
 _MIN_FIELD_BYTES = 3
-_P = ord("P")
+# Statuses of responses which may have a body, and end no connection.
+_ORDINARY_STATUS = frozenset(range(200, 600)) - {204, 304}
+
+
+_NO_REQUEST = RequestHead("", "", "HTTP/1.1", [], True, False)
 
 
 def _framed(method: str, target: str, version: str, pairs: Pairs) -> RequestHead:
@@ -175,7 +180,7 @@ class Engine:
         reader = self._reader
         if isinstance(reader, FixedReader):
             if reader.remaining > max_body_bytes:
-                raise PeerError("Content-Length too long")
+                raise BodyTooLarge("Content-Length too long")
         elif isinstance(reader, (ChunkedReader, UntilCloseReader)):
             reader.max_body_bytes = max_body_bytes
 
@@ -314,7 +319,7 @@ class Engine:
 class ServerEngine(Engine):
     """Reads requests, writes responses."""
 
-    __slots__ = ("_head_only", "_known", "_version")
+    __slots__ = ("_known", "_request")
 
     def __init__(
         self,
@@ -327,16 +332,43 @@ class ServerEngine(Engine):
         """``known``: what engines on the same parser share, so that they need not read what one of them has read before."""
         super().__init__(parser, max_head_bytes, max_chunk_bytes, max_fields)
         self._known: dict[bytes, RequestHead] = {} if known is None else known
-        self._version = "HTTP/1.1"
-        self._head_only = False
+        self._request = _NO_REQUEST
+
+    def take_whole(self, data: bytes) -> RequestHead | None:
+        """A request that is all there, and whose head came before, without the events; None where `feed` has to see to it.
+
+        Its body, if it has one, waits for `take_body`: the limit has to be settled first.
+        """
+        if self.stored or self.peer is not IDLE:
+            return None
+        event = self._known.get(data)
+        if event is None:
+            end = data.find(b"\r\n\r\n") + 4
+            size = len(data) - end
+            event = self._known.get(data[:end]) if 0 < size <= self.max_chunk_bytes else None
+            if event is None or event.body != size or end > self._light_head_bytes:
+                return None
+            self._start_body(size)
+            self.stored = data[end:]
+        elif event.body or len(data) > self._light_head_bytes:
+            return None
+        else:
+            self.peer = DONE
+        self._request = event
+        self.keep_alive = event.keep_alive
+        return event
+
+    def take_body(self) -> bytes:
+        """The whole body that waits."""
+        body, self.stored = bytes(self.stored), b""
+        self._reader = None
+        self.has_more = False
+        self.peer = DONE
+        return body
 
     def feed(self, data: bytes = b"") -> list[Event]:
-        # Nearly every request: its whole head comes at once, and nothing waits. A capable parser takes that head as it is, at a third
-        # of the price.
+        # A whole head at once, and nothing waits: a capable parser takes that head as it is, at a third of the price.
         if self.peer is IDLE and not self.stored:
-            event = self._known.get(data)
-            if event is not None and len(data) <= self._light_head_bytes:
-                return self._on_request(event)
             end = data.find(b"\r\n\r\n") + 4
             if 3 < end <= self._light_head_bytes or (end > 3 and self._fits(data, end)):
                 event = self._known_request(data if end == len(data) else data[:end])
@@ -369,9 +401,8 @@ class ServerEngine(Engine):
         return self._on_request(_framed(*parsed))
 
     def _on_request(self, event: RequestHead) -> list[Event]:
+        self._request = event
         self.keep_alive = event.keep_alive
-        method, _, self._version = event.start_line
-        self._head_only = method == "HEAD"
         if event.body == 0:
             self.peer = DONE
             return [event, END]
@@ -380,41 +411,55 @@ class ServerEngine(Engine):
 
     def frame_response(self, status: int) -> bool:
         """Whether a response without a length goes out chunked (RFC 9112 §6.1). Where that cannot be, the connection ends with it."""
-        if self._head_only or status < 200 or status in (204, 304):
+        if self._request.head_only or status < 200 or status in (204, 304):
             return False
-        if self._version == "HTTP/1.1":
+        if self._request.version == "HTTP/1.1":
             return True
         self.keep_alive = False
         return False
 
     def connection_field(self) -> str | None:
         """The Connection field that the response must have: "close" (1.1), "Keep-Alive" (1.0) or none (RFC 9112 §9.3)."""
-        if self._version == "HTTP/1.1":
+        if self._request.version == "HTTP/1.1":
             return None if self.keep_alive else "close"
         return "Keep-Alive" if self.keep_alive else None
 
     def has_no_content(self, status: int) -> bool:
         """Whether no body follows the head of this response, whatever its fields say (RFC 9110 §6.4.1)."""
-        return self._head_only or status == 304
+        return self._request.head_only or status == 304
 
     def send_head(self, status: int, reason: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
         """A response head. ``content_bytes`` is the Content-Length, None without one. Raises `IllegalHeader`."""
-        if self._head_only or status == 304:
+        if self._request.head_only or status == 304:
             content_bytes = 0
         return self._begin_output(f"HTTP/1.1 {status} {reason}\r\n", fields, content_bytes, chunked)
 
-    def send_whole(self, ready: bytes, fields: Iterable[tuple[str, str]], body: bytes, later: int) -> bytes | None:
-        """`send_ready_head` and all of the body but ``later`` bytes. None where the head must say something about the connection, or the
-        request is not read yet, or wants no body.
+    def ready_head(self, status: int, reason: str, head: ResponseFields) -> bytes:
+        """Status line and first fields, serialised. Raises `IllegalHeader`."""
+        ready = head.forms.get(status)
+        if ready is None or ready[0] is not reason:
+            ready = head.forms[status] = reason, serialize.start_line(f"HTTP/1.1 {status} {reason}\r\n") + head.lines
+        return ready[1]
+
+    def send_whole(self, line: tuple[str, int, str], head: ResponseFields, fields: dict[str, str], body: bytes) -> bytes | None:
+        """A whole response: version, status and reason, the fields that it begins with, the others, the body.
+
+        None where it is not whole, or the head must say something about the connection, or the request is not read yet, or wants no body.
         """
-        if not self.keep_alive or self.peer is not DONE or self._head_only or self._version != "HTTP/1.1":
+        if not self.keep_alive or not self._request.is_plain or self.peer is not DONE or "Connection" in fields:
             return None
+        _, status, reason = line
+        if fields.get("Content-Length") != str(len(body)) or status not in _ORDINARY_STATUS:
+            return None
+        ready = head.forms.get(status)
+        data: bytes = ready[1] if ready is not None and ready[0] is reason else self.ready_head(status, reason, head)
         known = serialize.known
-        data = b"%b%b\r\n%b" % (ready, b"".join([known.get(field) or serialize.line(field) for field in fields]), body)
+        for field in fields.items():
+            data += known.get(field) or serialize.line(field)
         self.own = BODY
         self._chunked_output = False
-        self._unsent_bytes = later
-        return data
+        self._unsent_bytes = 0
+        return b"%b\r\n%b" % (data, body)
 
     def send_ready_head(
         self, ready: bytes, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool, body: bytes
@@ -423,9 +468,9 @@ class ServerEngine(Engine):
         lines = serialize.lines(fields)
         self.own = BODY
         self._chunked_output = chunked
-        self._unsent_bytes = 0 if self._head_only else content_bytes
+        self._unsent_bytes = 0 if self._request.head_only else content_bytes
         if body:
-            if chunked or content_bytes is None or self._head_only:
+            if chunked or content_bytes is None or self._request.head_only:
                 body = self.send_body(body)
             else:
                 self._unsent_bytes = content_bytes - len(body)

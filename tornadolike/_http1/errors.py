@@ -9,6 +9,10 @@ class PeerError(Exception):
         self.status = status
 
 
+class BodyTooLarge(PeerError):
+    """The body is larger than its limit (RFC 9110 §15.5.14). Whether it is answered 400, as by Tornado, or 413, is the server's choice."""
+
+
 class HeadTooLarge(PeerError):
     """The header section is larger than its limit (RFC 9110 §5.4, RFC 6585 §5)."""
 

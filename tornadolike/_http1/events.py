@@ -1,5 +1,7 @@
 """What a peer said: the events that `engine.Engine.feed` returns, in wire order."""
 
+from typing import Any
+
 Pairs = list[tuple[bytes, bytes]]
 """Header fields as on the wire: name in the sender's spelling; white space behind a value may still be there."""
 
@@ -7,7 +9,7 @@ Pairs = list[tuple[bytes, bytes]]
 class RequestHead:
     """A request line and its header fields (RFC 9112 §3). Not to be changed: engines hand out the same object again."""
 
-    __slots__ = ("bare", "body", "expects_continue", "headers", "keep_alive", "start_line")
+    __slots__ = ("bare", "body", "expects_continue", "head_only", "headers", "is_plain", "keep_alive", "known_line", "start_line")
 
     def __init__(
         self,
@@ -27,6 +29,9 @@ class RequestHead:
         self.expects_continue = expects_continue
         # Nothing is said about content or conditions (`framing.BARE`).
         self.bare = bare
+        self.head_only = method == "HEAD"
+        self.is_plain = version == "HTTP/1.1" and not self.head_only
+        self.known_line: Any = None  # what others make of the start line, for when they get it again
 
     @property
     def method(self) -> str:

@@ -157,6 +157,11 @@ class Into:
     def answer(self, buffer: bytearray, size: int) -> bytes | int:
         return size
 
+    def taken(self) -> bytes:
+        """What has come so far."""
+        with memoryview(self.target) as whole:
+            return bytes(whole[: self.filled])
+
 
 class Many(Into):
     """As `Count`, for so many bytes that they are read straight to where the answer is made from, not by way of the buffer."""
@@ -171,11 +176,6 @@ class Many(Into):
         taken = self.taken()
         kept_buffers.give_back(self.target)
         return taken
-
-    def taken(self) -> bytes:
-        """What has come so far."""
-        with memoryview(self.target) as whole:
-            return bytes(whole[: self.filled])
 
 
 def consume(buffer: bytearray, size: int) -> bytes:

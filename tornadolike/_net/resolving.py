@@ -8,6 +8,7 @@ Address = tuple[int, Any]
 
 # Beyond this no address literal is meant; longer texts are not given to the C library's parser.
 _MAX_LITERAL_CHARS = 255
+_LAST_OF_A_NUMBER = frozenset("0123456789abcdefABCDEFx \t\n\v\f\r")  # white space ends what glibc reads
 
 
 def _packed(family: int, text: str) -> bytes | None:
@@ -32,6 +33,8 @@ def is_address_literal(text: str) -> bool:
     if not text or "\0" in text or len(text) > _MAX_LITERAL_CHARS or not text.isascii():
         # The empty text would be localhost, NUL would end the text early, and IDNA would turn foreign digits into ASCII ones.
         return False
+    if ":" not in text and text[-1] not in _LAST_OF_A_NUMBER:
+        return False  # a name: the last part of an IPv4 address is a number, decimal, octal or hexadecimal
     if _packed(socket.AF_INET, text) or (":" in text and _packed(socket.AF_INET6, text)):
         return True
     try:

@@ -4,6 +4,7 @@ A module is imported when it is first looked up (``_web.signing.sign_v2``): a pr
 yet, needs none of them. An application gets them all with `load`.
 """
 
+import functools
 import importlib
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ else:
     __getattr__ = _http.late(__name__, _LATE)
 
 
+@functools.cache
 def load() -> None:
     """Import what was put off until there is an application, and not until a request: no file descriptor may be left by then.
 

@@ -51,9 +51,10 @@ def template(pattern: str, groups: int, unescape: Callable[[str], str]) -> str |
     return "".join(literals)
 
 
-def fill(path: str, values: Sequence[str]) -> str:
-    """Return a `template` with its slots replaced by ``values``, which are as many and already quoted."""
-    literals = path.split(SLOT)
+def fill(literals: Sequence[str], values: Sequence[str]) -> str:
+    """Return a `template`, split at its slots into ``literals``, with ``values`` in them, which are as many and already quoted."""
     if len(literals) - 1 != len(values):
-        raise ValueError(f"{path!r} has {len(literals) - 1} slots, not {len(values)}")
-    return literals[0] + "".join([value + literal for value, literal in zip(values, literals[1:], strict=True)])
+        raise ValueError(f"{SLOT.join(literals)!r} has {len(literals) - 1} slots, not {len(values)}")
+    parts = list(literals)
+    parts[1:] = map("".join, zip(values, literals[1:], strict=True))
+    return "".join(parts)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import tempfile
+from typing import Any
 
 import tornado.httpclient
 import tornado.web
@@ -88,6 +89,70 @@ class Flushes(tornado.web.RequestHandler):
             await self.flush()
 
 
+class Events(tornado.web.RequestHandler):
+    """An event stream, with a turn of the loop between its events."""
+
+    async def get(self) -> None:
+        self.set_header("Content-Type", "text/event-stream")
+        for number in range(20):
+            self.write(f"data: event {number}\n\n")
+            await self.flush()
+            await asyncio.sleep(0)
+
+
+class Hooks(tornado.web.RequestHandler):
+    """Every hook of a handler, and five headers."""
+
+    def initialize(self, greeting: str) -> None:
+        self.greeting = greeting
+
+    def set_default_headers(self) -> None:
+        for number in range(5):
+            self.set_header(f"X-Header-{number}", "value")
+
+    async def prepare(self) -> None:
+        self.user = self.get_query_argument("user", "nobody")
+
+    async def get(self) -> None:
+        self.write(f"{self.greeting}, {self.user}")
+
+    def on_finish(self) -> None:
+        self.user = ""
+
+
+class Protected(tornado.web.RequestHandler):
+    async def get(self) -> None:
+        self.write(self.xsrf_token)
+
+    def post(self) -> None:
+        self.write(self.get_body_argument("name"))
+
+    def prepare(self) -> None:
+        if self.request.method == "POST":
+            self.check_xsrf_cookie()
+
+
+class Compressed(tornado.web.RequestHandler):
+    """JSON of 70 KB, compressed as ``compress_response`` does it."""
+
+    body = json.dumps([{"id": n, "name": f"item {n * 7919 % 1000}", "price": n * 1.25, "tags": ["a", "b"]} for n in range(1000)])
+
+    async def get(self) -> None:
+        self._transforms = [tornado.web.GZipContentEncoding(self.request)]
+        self.set_header("Content-Type", "application/json")
+        self.write(self.body)
+
+
+class Files(tornado.web.RequestHandler):
+    async def post(self) -> None:
+        self.write(str(len(self.request.files["file"][0]["body"])))
+
+
+class Size(tornado.web.RequestHandler):
+    async def post(self) -> None:
+        self.write(str(len(self.request.body)))
+
+
 @tornado.web.stream_request_body
 class Upload(tornado.web.RequestHandler):
     def prepare(self) -> None:
@@ -152,7 +217,7 @@ def make_application(directory: str) -> tornado.web.Application:
             file.write((bytes(range(256)) * (size // 256 + 1))[:size])
     with open(os.path.join(directory, "page.html"), "w", encoding="utf-8") as page:
         page.write(PAGE)
-    routes = [
+    routes: list[Any] = [
         (r"/hello", Hello),
         (r"/sync", SyncHello),
         (r"/json", JSON),
@@ -164,6 +229,12 @@ def make_application(directory: str) -> tornado.web.Application:
         (r"/member", Member),
         (r"/page", Page),
         (r"/flushes", Flushes),
+        (r"/events", Events),
+        (r"/hooks", Hooks, {"greeting": "Hello"}),
+        (r"/protected", Protected),
+        (r"/compressed", Compressed),
+        (r"/files", Files),
+        (r"/size", Size),
         (r"/upload", Upload),
         (r"/echo", Echo),
         (r"/deflated", DeflatedEcho),

@@ -1,0 +1,455 @@
+"""The program that a script talks to, made for either package: each request says by its fields how it wants to be handled."""
+
+import asyncio
+import importlib
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+PIECE = 100_000
+RAW = b"HTTP/1.1 299 Raw\r\nContent-Length: 3\r\n\r\nraw"
+
+
+class Notes:
+    """What the program's hooks were called for, in order, and the places at which its handlers wait."""
+
+    def __init__(self) -> None:
+        self.step = 0
+        self.events: list[tuple[int, str, str]] = []
+        self.waiting: list[asyncio.Future[None]] = []
+        self.seen: list[weakref.ref[Any]] = []
+
+    def __call__(self, who: str, what: str) -> None:
+        if what.startswith("data ") and self.events and self.events[-1][1] == who and self.events[-1][2].startswith("data "):
+            _, _, before = self.events.pop()  # how a body is cut is nobody's business
+            what = f"data {int(before[5:]) + int(what[5:])}"
+        self.events.append((self.step, who, what))
+
+    async def gate(self) -> None:
+        """Wait until the script lets go on, or cancels."""
+        future = asyncio.get_running_loop().create_future()
+        self.waiting.append(future)
+        await future
+
+    def release(self, cancel: bool = False) -> bool:
+        waiting, self.waiting = self.waiting, []
+        for future in waiting:
+            if cancel:
+                future.cancel()
+            elif not future.done():
+                future.set_result(None)
+        return bool(waiting)
+
+
+async def _prepare_turns(handler: Any, notes: Notes, web: Any) -> None:
+    await asyncio.sleep(0)
+
+
+async def _prepare_waits(handler: Any, notes: Notes, web: Any) -> None:
+    await notes.gate()
+
+
+async def _prepare_waits_finishes(handler: Any, notes: Notes, web: Any) -> None:
+    await notes.gate()
+    handler.finish("prepared")
+
+
+async def _prepare_waits_fails(handler: Any, notes: Notes, web: Any) -> None:
+    await notes.gate()
+    raise web.HTTPError(403)
+
+
+async def _prepare_flushes(handler: Any, notes: Notes, web: Any) -> None:
+    handler.write("head")
+    await handler.flush()
+
+
+def _prepare_finishes(handler: Any, notes: Notes, web: Any) -> None:
+    handler.finish("prepared")
+
+
+def _prepare_fails(handler: Any, notes: Notes, web: Any) -> None:
+    raise web.HTTPError(401)
+
+
+def _prepare_raises(handler: Any, notes: Notes, web: Any) -> None:
+    raise ValueError("in prepare")
+
+
+def _prepare_says_get(handler: Any, notes: Notes, web: Any) -> None:
+    handler.request.method = "GET"
+
+
+def _prepare_says_close(handler: Any, notes: Notes, web: Any) -> None:
+    handler.set_header("Connection", "close")
+
+
+async def _data_turns(handler: Any, notes: Notes, web: Any) -> None:
+    await asyncio.sleep(0)
+
+
+async def _data_waits(handler: Any, notes: Notes, web: Any) -> None:
+    await notes.gate()
+
+
+async def _data_waits_finishes(handler: Any, notes: Notes, web: Any) -> None:
+    await notes.gate()
+    handler.finish("enough")
+
+
+async def _data_flushes(handler: Any, notes: Notes, web: Any) -> None:
+    handler.write("first")
+    await handler.flush()
+
+
+def _data_finishes(handler: Any, notes: Notes, web: Any) -> None:
+    handler.finish("enough")
+
+
+def _data_fails(handler: Any, notes: Notes, web: Any) -> None:
+    raise web.HTTPError(409)
+
+
+def _data_raises(handler: Any, notes: Notes, web: Any) -> None:
+    raise ValueError("in data_received")
+
+
+async def _flushes(handler: Any, notes: Notes) -> None:
+    for piece in ("one", "two", "three"):
+        handler.write(piece)
+        await handler.flush()
+    handler.write("end")
+
+
+async def _flush_waits(handler: Any, notes: Notes) -> None:
+    handler.write("begun")
+    await handler.flush()
+    await notes.gate()
+    handler.write("end")
+
+
+async def _flush_forgotten(handler: Any, notes: Notes) -> None:
+    handler.write("forgotten")
+    handler.flush()
+    handler.write("end")
+
+
+async def _flush_raises(handler: Any, notes: Notes) -> None:
+    handler.write("begun")
+    await handler.flush()
+    raise ValueError("behind a flush")
+
+
+async def _waits(handler: Any, notes: Notes) -> None:
+    await notes.gate()
+    handler.write("waited")
+
+
+async def _turns(handler: Any, notes: Notes) -> None:
+    await asyncio.sleep(0)
+    handler.write("turned")
+
+
+async def _polls(handler: Any, notes: Notes) -> None:
+    """As a long poll does: nothing comes until the client has left."""
+    await handler.gone.wait()
+    notes(handler.who, "gone")
+
+
+async def _big(handler: Any, notes: Notes) -> None:
+    handler.write(b"x" * (10 * PIECE))
+
+
+async def _big_pieces(handler: Any, notes: Notes) -> None:
+    for _ in range(10):
+        handler.write(b"x" * PIECE)
+        await handler.flush()
+
+
+async def _awaits_finish(handler: Any, notes: Notes) -> None:
+    await handler.finish("finished")
+    notes(handler.who, "behind finish")
+
+
+async def _finish_waits(handler: Any, notes: Notes) -> None:
+    handler.finish("finished")
+    await notes.gate()
+    notes(handler.who, "behind finish")
+
+
+async def _finish_raises(handler: Any, notes: Notes) -> None:
+    handler.finish("finished")
+    raise ValueError("behind finish")
+
+
+async def _finishes_twice(handler: Any, notes: Notes) -> None:
+    handler.finish("finished")
+    handler.finish("again")
+
+
+async def _writes_after_finish(handler: Any, notes: Notes) -> None:
+    handler.finish("finished")
+    handler.write("again")
+
+
+async def _cancels(handler: Any, notes: Notes) -> None:
+    raise asyncio.CancelledError
+
+
+async def _detaches(handler: Any, notes: Notes) -> None:
+    stream = handler.detach()
+    await stream.write(RAW)
+    stream.close()
+
+
+async def _detach_waits(handler: Any, notes: Notes) -> None:
+    stream = handler.detach()
+    await notes.gate()
+    if not stream.closed():
+        await stream.write(RAW)
+    stream.close()
+
+
+async def _detach_echoes(handler: Any, notes: Notes) -> None:
+    stream = handler.detach()
+    await stream.write(RAW)
+    await stream.write(await stream.read_bytes(4))
+    stream.close()
+
+
+async def _closes(handler: Any, notes: Notes) -> None:
+    handler.request.connection.stream.close()
+
+
+def _plain(handler: Any, notes: Notes) -> None:
+    handler.write(f"{handler.request.method} {len(handler.request.body or b'')} {handler.size}")
+
+
+def _raises(handler: Any, notes: Notes) -> None:
+    raise ValueError("in the method")
+
+
+def _says_close(handler: Any, notes: Notes) -> None:
+    handler.set_header("Connection", "close")
+
+
+def _no_content(handler: Any, notes: Notes) -> None:
+    handler.set_status(204)
+
+
+def _not_modified(handler: Any, notes: Notes) -> None:
+    handler.set_status(304)
+
+
+def _right_length(handler: Any, notes: Notes) -> None:
+    handler.set_header("Content-Length", "5")
+    handler.write("right")
+
+
+def _too_short(handler: Any, notes: Notes) -> None:
+    handler.set_header("Content-Length", "10")
+    handler.write("short")
+
+
+def _too_long(handler: Any, notes: Notes) -> None:
+    handler.set_header("Content-Length", "2")
+    handler.write("long")
+
+
+METHOD: dict[str, Callable[[Any, Notes], Any]] = {
+    "plain": _plain,
+    "turns": _turns,
+    "waits": _waits,
+    "polls": _polls,
+    "flushes": _flushes,
+    "flush, waits": _flush_waits,
+    "flush, forgotten": _flush_forgotten,
+    "flush, raises": _flush_raises,
+    "raises": _raises,
+    "big": _big,
+    "big, in pieces": _big_pieces,
+    "awaits finish": _awaits_finish,
+    "finish, waits": _finish_waits,
+    "finish, raises": _finish_raises,
+    "finishes twice": _finishes_twice,
+    "writes after finish": _writes_after_finish,
+    "cancels": _cancels,
+    "detaches": _detaches,
+    "detaches, waits": _detach_waits,
+    "detaches, echoes": _detach_echoes,
+    "closes": _closes,
+    "says close": _says_close,
+    "204": _no_content,
+    "304": _not_modified,
+    "right length": _right_length,
+    "too short": _too_short,
+    "too long": _too_long,
+}
+PREPARE: dict[str, Callable[[Any, Notes, Any], Any]] = {
+    "prepare finishes": _prepare_finishes,
+    "prepare fails": _prepare_fails,
+    "prepare raises": _prepare_raises,
+    "prepare turns": _prepare_turns,
+    "prepare waits": _prepare_waits,
+    "prepare waits, finishes": _prepare_waits_finishes,
+    "prepare waits, fails": _prepare_waits_fails,
+    "prepare flushes": _prepare_flushes,
+    "prepare says GET": _prepare_says_get,
+    "prepare says close": _prepare_says_close,
+}
+# With the first piece of the body.
+DATA: dict[str, Callable[[Any, Notes, Any], Any]] = {
+    "data finishes": _data_finishes,
+    "data fails": _data_fails,
+    "data raises": _data_raises,
+    "data turns": _data_turns,
+    "data waits": _data_waits,
+    "data waits, finishes": _data_waits_finishes,
+    "data flushes": _data_flushes,
+}
+OPEN = ["plain", "prepare fails", "prepare waits", "prepare finishes", "refuses", "open raises", "open closes", "open waits", "open writes"]
+
+
+def _echo(socket: Any, message: str | bytes) -> None:
+    socket.write_message(f"<{message!r}>")
+
+
+def _raise(socket: Any, message: str | bytes) -> None:
+    raise ValueError(message)
+
+
+async def _wait(socket: Any, message: str | bytes) -> None:
+    await socket.gate()
+    await socket.at_last()
+
+
+async def _turn(socket: Any, message: str | bytes) -> None:
+    await asyncio.sleep(0)
+    await socket.at_last()
+
+
+def _open_raises(socket: Any) -> None:
+    raise ValueError("in open")
+
+
+OPENED: dict[str, Callable[[Any], Any]] = {
+    "open raises": _open_raises,
+    "open closes": lambda socket: socket.close(1000, "so it is"),
+    "open writes": lambda socket: socket.write_message("opened") and None,
+    "open waits": lambda socket: socket.gate(),
+}
+MESSAGES: dict[str | bytes, Callable[[Any, str | bytes], Any]] = {
+    "raise": _raise,
+    "wait": _wait,
+    "turn": _turn,
+    "close": lambda socket, message: socket.close(4000, "asked"),
+    "ping": lambda socket, message: socket.ping(b"from here") and None,
+    "big": lambda socket, message: socket.write_message(b"x" * PIECE, binary=True) and None,
+}
+
+
+def application(package: str, notes: Notes, directory: str) -> Any:
+    web, websocket, iostream = (importlib.import_module(f"{package}.{name}") for name in ("web", "websocket", "iostream"))
+    lost = iostream.StreamClosedError, websocket.WebSocketClosedError
+
+    class Application(web.Application):  # type: ignore[misc, name-defined]
+        def log_request(self, handler: Any) -> None:
+            notes(getattr(handler, "who", "?"), f"log_request {handler.get_status()}")
+
+    noting = _noting(notes, web)
+    plain, streamed = _handlers(notes, web, noting, lost)
+    file = type("File", (noting, web.StaticFileHandler), {})
+    socket = _socket(notes, websocket, noting, lost)
+    return Application([("/plain", plain), ("/stream", streamed), ("/socket", socket), ("/file/(.*)", file, {"path": directory})])
+
+
+def _noting(notes: Notes, web: Any) -> Any:
+    class Noting:
+        """The hooks of a handler, each with its note."""
+
+        request: Any
+        size = 0
+
+        def initialize(self, **kwargs: Any) -> None:
+            self.who = self.request.headers.get("X-Who", "-")
+            self.how = self.request.headers.get("X-How", "plain")
+            self.gone = asyncio.Event()
+            notes.seen += [weakref.ref(self), weakref.ref(self.request), weakref.ref(self.request.connection)]
+            notes(self.who, "initialize")
+            if kwargs:
+                super().initialize(**kwargs)  # type: ignore[misc]
+
+        def prepare(self) -> Any:
+            notes(self.who, "prepare")
+            return PREPARE[self.how](self, notes, web) if self.how in PREPARE else None
+
+        def on_connection_close(self) -> None:
+            notes(self.who, "on_connection_close")
+            self.gone.set()
+            super().on_connection_close()  # type: ignore[misc]
+
+        def on_finish(self) -> None:
+            notes(self.who, "on_finish")
+
+        def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+            notes(self.who, f"log_exception {typ.__name__}")
+
+    return Noting
+
+
+def _handlers(notes: Notes, web: Any, noting: Any, lost: Any) -> tuple[Any, Any]:
+    class Plain(noting, web.RequestHandler):  # type: ignore[misc, name-defined]
+        async def get(self) -> None:
+            notes(self.who, self.request.method)
+            try:
+                answer = METHOD.get(self.how, _plain)(self, notes)
+                if answer is not None:
+                    await answer
+            except BaseException as error:
+                notes(self.who, f"raised {'StreamClosedError' if isinstance(error, lost) else type(error).__name__}")
+                raise
+
+        head = post = get
+
+    @web.stream_request_body
+    class Streamed(Plain):
+        def data_received(self, chunk: bytes) -> Any:
+            self.size += len(chunk)
+            notes(self.who, f"data {len(chunk)}")
+            return DATA[self.how](self, notes, web) if self.how in DATA and self.size == len(chunk) else None
+
+    return Plain, Streamed
+
+
+def _socket(notes: Notes, websocket: Any, noting: Any, lost: Any) -> Any:
+    class Socket(noting, websocket.WebSocketHandler):  # type: ignore[misc, name-defined]
+        def check_origin(self, origin: str) -> bool:
+            notes(self.who, "check_origin")
+            return self.how != "refuses"
+
+        def open(self) -> Any:
+            notes(self.who, "open")
+            return OPENED[self.how](self) if self.how in OPENED else None
+
+        def on_message(self, message: str | bytes) -> Any:
+            notes(self.who, f"on_message {message[:20]!r}")
+            return MESSAGES.get(message, _echo)(self, message)
+
+        async def at_last(self) -> None:
+            try:
+                await self.write_message("at last")
+            except lost:
+                notes(self.who, "closed meanwhile")
+
+        gate = staticmethod(notes.gate)
+
+        def on_ping(self, data: bytes) -> None:
+            notes(self.who, "on_ping")
+
+        def on_pong(self, data: bytes) -> None:
+            notes(self.who, "on_pong")
+
+        def on_close(self) -> None:
+            notes(self.who, f"on_close {self.close_code} {self.close_reason}")
+
+    return Socket

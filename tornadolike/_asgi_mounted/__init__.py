@@ -1,0 +1,1 @@
+"""ASGI applications inside ours: their lifespans, and one call of them."""
