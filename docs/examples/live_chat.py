@@ -57,7 +57,7 @@ LOAD_PAGE = """<!DOCTYPE html>
 body { font: 16px sans-serif; margin: 2em }
 table { border-collapse: collapse }
 tr { border-bottom: 1px solid #ddd }
-th, td { text-align: right; padding: .3em 1em }
+th, td { text-align: right; padding: .3em 1em; white-space: nowrap }
 th:first-child, td:first-child { text-align: left }
 polyline { fill: none; stroke: #36c; stroke-width: 1.5 }
 </style>

@@ -21,7 +21,7 @@ LOADS = {
     "slow": ["--rate", "60", "--pause", "2"],
     "slow drop": ["--rate", "60", "--seconds", "5", "--pause", "2", "--overflow", "drop"],
     "roll": ["--seconds", "9"],
-    "cable+broker": ["--seconds", "6", "--pause", "2"],
+    "cable+broker": ["--seconds", "8", "--pause", "2"],
 }
 
 
