@@ -106,8 +106,7 @@ class _Load:
             workers = Workers({**options, "name": ""}, arguments.processes, stack.enter_context(tempfile.TemporaryDirectory()))
             stack.callback(workers.end)
         pause = pause if arguments.pause is None else arguments.pause
-        # What is published last must come after what went wrong: by it members see what is missing.
-        self.seconds = max(arguments.seconds, 2.5 * pause)
+        self.seconds = arguments.seconds
         self.stage = Stage(self.seconds, pause, server, self.processes, cable=place and place[2], workers=workers)
         kind = "plain/" if arguments.plain else ""
         self.check, self.slow = Check(kind), Check(kind)
@@ -134,9 +133,13 @@ class _Load:
             started = time.monotonic()
             size = self._message_size() if self.what == "slow" else 0
             for process in self.processes:
-                process.tell(f"publish {self.seconds} {arguments.rate} {size}")
+                process.tell(f"publish {arguments.rate} {size}")
             await asyncio.sleep(self.seconds / 3)
             await self.disturb(self.stage)
+            # By what is published last members see what is missing: it must come after what went wrong.
+            await asyncio.sleep(max(self.seconds / 3, started + self.seconds - time.monotonic()))
+            for process in self.processes:
+                process.tell("stop")
             results = {process.name: await asyncio.to_thread(process.result) for process in self.processes}
             took = time.monotonic() - started
             missing = await self._everything(results)
