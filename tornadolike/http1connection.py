@@ -682,7 +682,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         stream._send_collected()
         self._over = True
         self._delegate_open = False
-        self._delegate = self._close_callback = self._owner = self._rest = None
+        self._delegate = self._close_callback = self._owner = self._rest = self._last_write = None
         self._stop_body_timer()
         if self._gate is not None:
             self._gate.hold(_GONE)

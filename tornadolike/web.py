@@ -1078,6 +1078,7 @@ class RequestHandler:
             call = getattr(self, self.request.method.lower())
             result = call(*self.path_args, **self.path_kwargs) if self.path_args or self.path_kwargs else call()
             if result is not None:
+                call = None  # this frame may live long
                 await result
             if self._auto_finish and not self._finished:
                 self.finish()
@@ -1093,15 +1094,20 @@ class RequestHandler:
 
     def __escapes(self, error: BaseException, task: Future[None] | None) -> bool:
         """Deal with an exception of the application; whether it has to be passed on even so."""
-        if not isinstance(error, (Exception, asyncio.CancelledError)):
-            # It ends the loop, which passes it on: there is nobody left to ask the task for it.
+        try:
+            if not isinstance(error, (Exception, asyncio.CancelledError)):
+                raise error
+            if self.__is_cancelled(error):
+                self.__answer_cancelled()
+                return True
+            self.__answer_exception(error)
+        except BaseException as last:
+            # Also out of write_error() and the like. It ends the loop, which passes it on: there is nobody left to ask the task for it.
             if task is not None:
                 task.add_done_callback(_retrieve)
-            return True
-        if self.__is_cancelled(error):
-            self.__answer_cancelled()
-            return True
-        self.__answer_exception(error)
+            if last is error:
+                return True
+            raise
         return False
 
     @staticmethod
@@ -1554,6 +1560,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
     """Collects a request for a handler, and starts the handler when the request, or its head, is there."""
 
     handler: RequestHandler
+    task: Future[None] | None = None  # of a handler that streams, as long as there is more of the body
 
     def __init__(
         self,
@@ -1603,7 +1610,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
 
     def _hand_over(self, chunk: bytes) -> Awaitable[None] | None:
         try:
-            taking = self.handler.data_received(chunk)
+            taking = _as_part_of(self.task, self.handler.data_received, chunk)
         except (Exception, asyncio.CancelledError) as error:
             _answer_failed_piece(self.handler, error)
             return None
@@ -1617,6 +1624,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
 
     def finish(self) -> None:
         if self.stream_request_body:
+            self.task = None
             future_set_result_unless_cancelled(self.request._body_future, None)
             return
         chunks = self.chunks
@@ -1631,6 +1639,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         if not self.stream_request_body:
             self.chunks = None
             return
+        self.task = None
         try:
             self.handler.on_connection_close()
         finally:
@@ -1667,7 +1676,10 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
             context = clean = None  # a double
         if type(clean) is contextvars.Context and (here := contextvars.copy_context()) != clean:
             context = connection._request_context = here
-        handler._RequestHandler__task = _new_task(running, context)  # type: ignore[attr-defined]  # apart from programs' names
+        task = _new_task(running, context)
+        if self.stream_request_body:
+            self.task = task
+        handler._RequestHandler__task = task  # type: ignore[attr-defined]  # apart from programs' names
         return handler._prepared_future
 
 
@@ -1721,6 +1733,18 @@ def _new_task(running: Any, context: Any) -> Future[None] | None:
         _keep(task)
         return None
     return task
+
+
+def _as_part_of(task: Any, function: Callable[[bytes], Awaitable[None] | None], chunk: bytes) -> Awaitable[None] | None:
+    """Call it so that `asyncio.current_task` is ``task``, which waits: monitoring agents and the like ask for one."""
+    if task is None or task.done() or asyncio.current_task() is not None:
+        return function(chunk)
+    loop = asyncio.get_running_loop()
+    asyncio.tasks._enter_task(loop, task)
+    try:
+        return function(chunk)
+    finally:
+        asyncio.tasks._leave_task(loop, task)
 
 
 def _keep(task: Future[None]) -> None:
