@@ -490,6 +490,7 @@ class BaseIOStream:
 
     def _close_when_written(self, turns: int = 0) -> None:
         """Close as soon as nothing waits to be written, and nobody has used ``turns`` turns of the loop to write more."""
+        self._send_collected()
         if self._closed or self._unwritten():
             self._closes_when_written = not self._closed  # _finish_writes comes back here
         elif turns:
