@@ -57,6 +57,8 @@ def _endings(request: Any, theirs: list[str]) -> list[list[str]]:
     endings = [theirs]
     if "on_connection_close" not in theirs:
         # It does not look where it has bytes that were sent ahead; we do, as far as there is room.
+        if not theirs and getattr(request, "how", "") == "polls":
+            endings.append(["on_connection_close", "gone", "log_request 200", "on_finish"])
         endings += [[*theirs[:place], "on_connection_close", *theirs[place:]] for place in range(len(theirs) + 1)]
     return endings
 

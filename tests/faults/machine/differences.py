@@ -72,6 +72,26 @@ def may_have_closed(script: Script, own: Seen) -> bool:
     )
 
 
+def _hears(request: Any, seen: Seen) -> bool:
+    return any(hook.startswith(f"{request.who}: ") for hook in seen.hooks)
+
+
+def _without_continue(theirs: Seen, own: Seen) -> Seen | None:
+    """Without that 100 which ours does not have, by what stands before it."""
+    text = theirs.received
+    if text.count(_CONTINUE) <= own.received.count(_CONTINUE):
+        return None
+    places = [found.start() for found in re.finditer(re.escape(_CONTINUE), text)]
+    others = [text[:place] + text[place + len(_CONTINUE) :] for place in places]
+    return theirs._replace(received=max(others, key=lambda other: _common(other, own.received)))
+
+
+def _common(one: str, other: str) -> int:
+    """How many characters two texts begin with together."""
+    pairs = enumerate(zip(one, other, strict=False))
+    return next((place for place, (left, right) in pairs if left != right), min(len(one), len(other)))
+
+
 def _over(seen: Seen) -> bool:
     """Whether the connection is closed, or may be, since the client does not look."""
     return seen.closed or seen.deaf
@@ -94,16 +114,14 @@ def _without_chunks(text: str) -> str:
 
 @declared("Expect: ignored for HTTP/1.0 and without a body")
 def no_continue_for_nothing(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    if _is(request, "expect") and (not request.size or request.version.startswith("1.0")) and _CONTINUE in theirs.received:
-        return theirs._replace(received=theirs.received.replace(_CONTINUE, "", 1))
-    return None
+    nothing = _is(request, "expect") and (not request.size or request.version.startswith("1.0"))
+    return _without_continue(theirs, own) if nothing and _hears(request, theirs) else None
 
 
 @declared("Expect: no 100 within an answer that has begun")
 def no_continue_within_an_answer(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    if _is(request, "expect") and request.how == "prepare flushes" and _CONTINUE not in own.received:
-        return theirs._replace(received=theirs.received.replace(_CONTINUE, "", 1))
-    return None
+    begun = _is(request, "expect") and request.how == "prepare flushes"
+    return _without_continue(theirs, own) if begun and _hears(request, theirs) else None
 
 
 @declared("pipelining: a request behind one that closes the connection does not run its handler", parts=True)
@@ -151,6 +169,17 @@ def without_a_length(script: Script, request: Any, theirs: Seen, own: Seen) -> S
     if isinstance(request, Request) and request.version == "1.0 keep-alive" and "\r\nContent-Length" not in own.received:
         return theirs._replace(received=theirs.received.replace("Connection: Keep-Alive\r\n", ""), closed=own.closed)
     return None
+
+
+@declared("@stream_request_body: what data_received raises is answered as what a method of the request raises", parts=True)
+def raised_within_the_body(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    raises = isinstance(request, Request) and request.where == "stream" and request.how in ("data fails", "data raises", "data waits")
+    told = f"{request.who}: on_connection_close"
+    if not raises or told not in theirs.hooks or not _raised(request, own) or not _ended(request, own):
+        return None
+    before = theirs.hooks[: theirs.hooks.index(told)]
+    answer = re.search(r"HTTP/1\.1 (409|500) ", own.received) is not None or own.deaf
+    return own if answer and own.hooks[: len(before)] == before and _begins(own.received, theirs.received) else None
 
 
 @declared("@stream_request_body: where prepare or data_received answers a request that is all there, the connection stays open", parts=True)
