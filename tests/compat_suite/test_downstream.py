@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,8 @@ def test_the_list_in_the_repository_is_well_formed() -> None:
     for one in listed:
         assert one.kind in ("pytest", "program")
         assert one.about
+        pinned = {re.split(r"[\[=]", name)[0].lower().replace("_", "-") for name in one.requires if "==" in name}
+        assert one.published.lower().replace("_", "-") in pinned  # whose version the table shows
         if one.kind == "program":
             assert environments.directory(one).joinpath(one.run[0]).exists()
 
