@@ -462,8 +462,13 @@ async def test_ending_well(samples: Samples) -> None:
 
 def test_whole_server_ends_on_sigterm(all_samples: Any) -> None:
     talk = """
-import os, threading
-threading.Timer(0.3, os.kill, (os.getpid(), 15)).start()
+import os, threading, time
+before = signal.getsignal(15)
+def tell():
+    while signal.getsignal(15) is before:
+        time.sleep(0.01)
+    os.kill(os.getpid(), 15)
+threading.Thread(target=tell).start()
 print(asyncio.run(run(tornado.web.Application(), 0)))
 """
     done = run_program(program(all_samples, "deployment.md") + talk, alias=True)
