@@ -1654,7 +1654,11 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
             _forget_caches(settings)
         kwargs = self.handler_kwargs
         # Nothing to unpack is the usual case.
-        handler = self.handler = self.handler_class(application, request, **kwargs) if kwargs else self.handler_class(application, request)
+        try:
+            handler = self.handler_class(application, request, **kwargs) if kwargs else self.handler_class(application, request)
+        except Exception as error:
+            handler = _UnmadeHandler(application, request, error=error)
+        self.handler = handler
         transforms = [transform(request) for transform in application.transforms] if application.transforms else []
         if self.stream_request_body:
             handler._prepared_future = Future()
@@ -1850,6 +1854,23 @@ class ErrorHandler(RequestHandler):
 
     def check_trusted_origin(self, origin: str) -> bool:
         return True
+
+
+class _UnmadeHandler(ErrorHandler):
+    """Answers for a handler that could not be made, with what its making raised."""
+
+    def initialize(self, error: Exception) -> None:  # type: ignore[override]
+        self.__error = error
+
+    def prepare(self) -> None:
+        try:
+            raise self.__error
+        finally:
+            del self.__error  # it knows this handler
+
+    def data_received(self, chunk: bytes) -> None:
+        # Of a handler that would have taken its body in pieces.
+        pass
 
 
 class RedirectHandler(RequestHandler):
