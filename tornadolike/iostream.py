@@ -630,8 +630,16 @@ class BaseIOStream:
         self._direct = None
         pieces: list[bytes] = []
         self._collected = pieces
-        cast("BaseAsyncIOLoop", self.io_loop).asyncio_loop.call_soon(self._send_collected)
+        cast("BaseAsyncIOLoop", self.io_loop).asyncio_loop.call_soon(self._end_collecting)
         return pieces
+
+    def _end_collecting(self) -> None:
+        """It is the end of the turn; a consumer may know that more comes in the next one."""
+        holds: Callable[[int], bool] | None = getattr(self._consumer, "holds_answers", None)
+        if self._collected is not None and holds is not None and holds(len(self._collected)):
+            cast("BaseAsyncIOLoop", self.io_loop).asyncio_loop.call_soon(self._end_collecting)
+        else:
+            self._send_collected()
 
     def _send_collected(self) -> None:
         if self._collected is not None:

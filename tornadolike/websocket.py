@@ -1302,6 +1302,18 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
         self.tcp_client = TCPClient(resolver=resolver)
         limits = (104857600, self.tcp_client, 65536, 104857600)
         super().__init__(None, request, _no_release, self._on_http_response, *limits)
+        self.connect_future.add_done_callback(self.__on_connect_ended)
+
+    def __on_connect_ended(self, future: "Future[WebSocketClientConnection]") -> None:
+        """Where the future was cancelled nobody has the connection, so nobody could close it."""
+        if not future.cancelled():
+            return
+        protocol, self.protocol = self.protocol, None
+        if protocol is not None:
+            protocol._abort()
+        else:
+            self._abandon()
+            self.tcp_client.close()
 
     def _complete_request(self, request: httpclient.HTTPRequest, subprotocols: list[str] | None) -> None:
         scheme, colon, rest = request.url.partition(":")
@@ -1501,8 +1513,9 @@ def websocket_connect(
     :arg subprotocols: proposals, of which the server's choice is ``selected_subprotocol``.
     :arg resolver: a `.Resolver` to look the host name up with; the caller closes it.
 
-    The Future fails with `.httpclient.HTTPError` when the server answers with an error, with `WebSocketError` when it answers with
-    something else than an upgrade, and with what the network says when that fails.
+    Cancelling the Future, as `asyncio.wait_for` does, ends the connection. The Future fails with `.httpclient.HTTPError` when the server
+    answers with an error, with `WebSocketError` when it answers with something else than an upgrade, and with what the network says when
+    that fails.
     """
     if isinstance(url, str):
         request = httpclient.HTTPRequest(url, connect_timeout=connect_timeout)

@@ -20,8 +20,8 @@ LOADS = {
     "worker": [],
     "slow": ["--rate", "60", "--pause", "2"],
     "slow drop": ["--rate", "60", "--seconds", "5", "--pause", "2", "--overflow", "drop"],
-    "roll": ["--seconds", "9"],
-    "cable+broker": ["--seconds", "6", "--pause", "2"],
+    "roll": [],
+    "cable+broker": ["--pause", "2"],
 }
 
 
