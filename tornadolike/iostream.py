@@ -288,7 +288,7 @@ class BaseIOStream:
         return self._start_read(read_buffer.UntilClose())
 
     def _start_read(self, request: read_buffer.ReadRequest) -> "Future[Any]":
-        if self._reads():
+        if self._read_future is not None and self._reads():
             self._check_closed()
             raise AssertionError("Already reading")
         if self._consumer is not None:
