@@ -3,13 +3,15 @@
 # ruff: noqa: E501 - tables, whose rows do not get better by being broken up
 
 import importlib.metadata
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from compat_suite import environment
-from compat_suite.differential import deliberate, generated, results, runner
+from compat_suite.differential import deliberate, generated, otherwise, results, runner
 from compat_suite.differential.deliberate import Deliberate
 from compat_suite.differential.sides import Side, Sides
 
@@ -118,3 +120,28 @@ def test_hypothesis_finds_a_defect_and_makes_it_small(tornado: Side, tmp_path: P
         result = generated.draw(sides, "cookies", kind, strategy, 60)
     assert result.different.startswith('drawn: {"function": "cookie", "argument": ')
     assert len(result.different.splitlines()[0]) < 60
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "expected"),
+    [
+        ("wire", {"pieces": ["GET / HTTP/1.0\r\n\r\n", "GET"], "ends": 18}, {"pieces": ["GET / HTTP/1.0\r\n\r\n"], "ends": 18}),
+        ("wire", {"pieces": ["Cookie: a=b\r\nX: y\r\nCook", "ie: c=d\r\n\r\n"]}, {"pieces": ["Cookie: a=b; c=d\r\nX: y\r\n\r\n"]}),
+        ("wire", {"pieces": ["Cookie: a=b\r\nX: y\r\n", "\r\nCookie: c=d\r\n\r\n"]}, None),
+        ("file", {"headers": ["Range: bytes=--1", "X: y"]}, {"headers": ["X: y"]}),
+        ("file", {"headers": ["Range: bytes=--1", "Range: bytes=0-3"]}, None),
+        ("file", {"headers": ["Range: bytes=-1"]}, None),
+        ("call", {"function": "cookie", "argument": "a=b"}, None),
+    ],
+)
+def test_what_stands_for_what_is_other_by_intent(kind: str, value: Any, expected: Any) -> None:
+    assert otherwise.stand_in(kind, value) == expected
+
+
+def test_what_is_logged_of_bytes_behind_the_last_request() -> None:
+    drawn = {"pieces": ["GET / HTTP/1.0\r\n\r\nx"]}
+    said = [json.dumps({"received": ["200"], "log": log}) for log in (["a", "b"], ["a"])]
+    assert otherwise.logs_less("wire", drawn, *said)
+    assert not otherwise.logs_less("wire", drawn, *reversed(said))
+    assert not otherwise.logs_less("wire", {"pieces": ["GET / HTTP/1.1\r\n\r\nx"]}, *said)
+    assert not otherwise.logs_less("wire", drawn, said[0], said[1].replace("200", "400"))

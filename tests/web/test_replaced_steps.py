@@ -7,6 +7,7 @@ import inspect
 import logging
 import re
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -93,7 +94,12 @@ REQUESTS = [
 ]
 
 
-async def conversation(package: str, change: Callable[[Any, Any], Any] = lambda http, application: None) -> bytes:
+def nothing(http: Any, application: Any) -> None:
+    pass
+
+
+async def conversation(package: str, change: Callable[[Any, Any], Any] = nothing, midway: Callable[[Any, Any], Any] = nothing) -> bytes:
+    """All requests on one connection; ``change`` is called before it is there, ``midway`` while it waits for the half of them."""
     web, server, iostream = (importlib.import_module(f"{package}.{name}") for name in ("web", "httpserver", "iostream"))
     ours, theirs = socket.socketpair()
     target = application(web)
@@ -103,7 +109,9 @@ async def conversation(package: str, change: Callable[[Any, Any], Any] = lambda 
     reader, writer = await asyncio.open_connection(sock=theirs)
     answers = b""
     async with asyncio.timeout(10):
-        for request in REQUESTS:
+        for number, request in enumerate(REQUESTS):
+            if number == len(REQUESTS) // 2:
+                midway(http, target)
             writer.write(request)
             head = await reader.readuntil(b"\r\n\r\n")
             answers += head
@@ -141,10 +149,10 @@ def recording(original: Callable[..., Any], calls: list[str]) -> Callable[..., A
     return double
 
 
-def replace(package: str, step: tuple[str, str, str], patch: pytest.MonkeyPatch) -> list[str]:
+def replace(package: str, step: tuple[str, str, str], patch: pytest.MonkeyPatch, calls: list[str] | None = None) -> list[str]:
     module: ModuleType = importlib.import_module(f"{package}.{step[0]}")
     cls = getattr(module, step[1])
-    calls: list[str] = []
+    calls = [] if calls is None else calls
     patch.setattr(cls, step[2], recording(getattr(cls, step[2]), calls))
     return calls
 
@@ -169,6 +177,75 @@ async def test_a_replaced_step_is_called_as_often_as_on_tornado(step: tuple[str,
         assert answers.count(b"HTTP/1.1 ") == len(REQUESTS)
         counts.append(len(calls))
     assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("step", STEPS, ids=".".join)
+async def test_a_step_replaced_while_a_connection_is_open(step: tuple[str, str, str]) -> None:
+    counts = []
+    for package in ("tornado", "tornadolike"):
+        calls: list[str] = []
+        with pytest.MonkeyPatch.context() as patch:
+            await conversation(package, midway=lambda *_: replace(package, step, patch, calls))  # noqa: B023
+        counts.append(len(calls))
+    assert counts[0] == counts[1]
+
+
+class Other:
+    """In place of the matcher of a rule: takes nothing."""
+
+    def match(self, request: Any) -> None:
+        return None
+
+    def reverse(self, *args: Any) -> None:
+        return None
+
+
+@pytest.mark.parametrize("when", ["change", "midway"])
+async def test_another_matcher_for_a_rule(when: str) -> None:
+    answers = []
+    for package in ("tornado", "tornadolike"):
+
+        def change(http: Any, application: Any) -> None:
+            for rule in application.wildcard_router.rules[:2]:
+                rule.matcher = Other()
+
+        answers.append((await conversation(package, **{when: change})).count(b" 404 "))
+    assert answers[0] == answers[1] > 1
+
+
+async def test_rules_that_a_thread_adds_and_removes() -> None:
+    from tornadolike import routing, web
+
+    over = threading.Event()
+    changed = 0
+
+    def keep_changing(rules: list[Any]) -> None:
+        nonlocal changed
+        while not over.is_set():
+            rule = routing.Rule(routing.PathMatches("/other"), web.RequestHandler)
+            rules.append(rule)
+            rules.remove(rule)
+            changed += 1
+
+    threads: list[threading.Thread] = []
+
+    def change(http: Any, application: Any) -> None:
+        threads.append(threading.Thread(target=keep_changing, args=(application.wildcard_router.rules,)))
+        threads[-1].start()
+
+    expected = statuses(await conversation("tornadolike"))
+    for _ in range(5):
+        over.clear()
+        try:
+            assert statuses(await conversation("tornadolike", change)) == expected
+        finally:
+            over.set()
+            threads[-1].join()
+    assert changed > 20
+
+
+def statuses(answers: bytes) -> list[bytes]:
+    return re.findall(rb"HTTP/1\.1 ([0-9]{3})", answers)
 
 
 # -- on instances and in modules

@@ -72,6 +72,11 @@ def may_have_closed(script: Script, own: Seen) -> bool:
     )
 
 
+def _over(seen: Seen) -> bool:
+    """Whether the connection is closed, or may be, since the client does not look."""
+    return seen.closed or seen.deaf
+
+
 def _begins(text: str, with_text: str) -> bool:
     return _expanded(text).startswith(_expanded(with_text))
 
@@ -94,12 +99,19 @@ def no_continue_for_nothing(script: Script, request: Any, theirs: Seen, own: See
     return None
 
 
+@declared("Expect: no 100 within an answer that has begun")
+def no_continue_within_an_answer(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if _is(request, "expect") and request.how == "prepare flushes" and _CONTINUE not in own.received:
+        return theirs._replace(received=theirs.received.replace(_CONTINUE, "", 1))
+    return None
+
+
 @declared("pipelining: a request behind one that closes the connection does not run its handler", parts=True)
 def behind_the_last(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     last = isinstance(request, Request) and (
         request.version in ("1.0", "1.1 close") or request.how in _BREAKING or _is_early(request) or script.settings.get("no_keep_alive")
     )
-    if last and own.closed and _ended(request, own) and _same_until(request, theirs, own) and _begins(own.received, theirs.received):
+    if last and _over(own) and _ended(request, own) and _same_until(request, theirs, own) and _begins(own.received, theirs.received):
         return own if not any(hook.startswith(f"{request.who}: ") for hook in theirs.hooks[len(own.hooks) :]) else None
     return None
 
@@ -116,7 +128,7 @@ def first_piece(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen |
 @declared("HTTP/1.0: a message with Transfer-Encoding is the last of its connection", parts=True)
 def coded_in_http_1_0(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     if _is(request, "chunked") and request.version == "1.0 keep-alive" and _ended(request, theirs):
-        return own if _same_until(request, theirs, own) and own.closed and "Keep-Alive" not in own.received else None
+        return own if _same_until(request, theirs, own) and _over(own) and "Keep-Alive" not in own.received else None
     return None
 
 
@@ -172,14 +184,14 @@ def head_of_a_file_that_says_get(script: Script, request: Any, theirs: Seen, own
 
 @declared("Connection: a handler that sets Connection: close gets the connection closed", parts=True)
 def says_close(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    if isinstance(request, Request) and request.how in _SAYS_CLOSE and _ended(request, theirs) and own.closed:
+    if isinstance(request, Request) and request.how in _SAYS_CLOSE and _ended(request, theirs) and _over(own):
         return own if _same_until(request, theirs, own) and _begins(theirs.received, own.received) else None
     return None
 
 
 @declared("an exception behind flush(): a chunked body gets no last chunk, and the connection is closed", parts=True)
 def broken_off(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    if isinstance(request, Request) and _raised(request, own) and _ended(request, theirs) and own.closed:
+    if isinstance(request, Request) and _raised(request, own) and _ended(request, theirs) and _over(own):
         last = "0\r\n\r\n"
         return own if _same_until(request, theirs, own) and _begins(theirs.received, own.received + last) else None
     return None

@@ -359,8 +359,20 @@ def application(package: str, notes: Notes, directory: str) -> Any:
     noting = _noting(notes, web)
     plain, streamed = _handlers(notes, web, noting, lost)
     file = type("File", (noting, web.StaticFileHandler), {})
+
+    class Cut(file):  # type: ignore[misc, valid-type]
+        async def get(self, path: str, include_body: bool = True) -> None:
+            if self.how != "cut short":
+                await super().get(path, include_body)
+                return
+            sending = asyncio.ensure_future(super().get(path, include_body))
+            await notes.gate()
+            sending.cancel()
+            await asyncio.wait([sending])
+
     socket = _socket(notes, websocket, noting, lost)
-    return Application([("/plain", plain), ("/stream", streamed), ("/socket", socket), ("/file/(.*)", file, {"path": directory})])
+    files = [(f"/{name}/(.*)", cls, {"path": directory}) for name, cls in (("file", file), ("cut", Cut))]
+    return Application([("/plain", plain), ("/stream", streamed), ("/socket", socket), *files])
 
 
 def _noting(notes: Notes, web: Any) -> Any:
