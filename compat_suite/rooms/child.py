@@ -22,7 +22,7 @@ from tornadolike.websocket import WebSocketHandler
 
 BROKERS = {"redis": RedisBroker, "nats": NATSBroker, "postgresql": PostgresBroker}
 _latest: list[Any] = [None, ""]
-_QUEUED_BYTES, _SMALL_BUFFER = 4096, 8192
+_QUEUED_BYTES, _SMALL_BUFFER = 65536, 8192
 
 
 class Member(WebSocketHandler):

@@ -18,7 +18,7 @@ from tornadolike._bench.many_connections import raise_file_limit
 from tornadolike._cli import output
 
 # What a room says while a member does not read: more than kernels keep for who has small buffers, and than its bound.
-_SLOW_BYTES, _LEAST_SLOW_MESSAGE = 100_000, 2000
+_SLOW_BYTES, _LEAST_SLOW_MESSAGE = 160_000, 2000
 _QUIET_SECONDS = 30.0
 
 
@@ -198,8 +198,9 @@ class _Load:
             )
             if not missing:
                 return 0
-            if missing != before:
-                quiet_since, before = time.monotonic(), missing
+            received = self.check.received + self.slow.received
+            if received != before:
+                quiet_since, before = time.monotonic(), received
             elif time.monotonic() - quiet_since > _QUIET_SECONDS:
                 return missing
             await asyncio.sleep(0.1)

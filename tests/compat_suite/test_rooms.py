@@ -53,7 +53,7 @@ def test_under_what_goes_wrong(name: str, loads: dict[str, tuple[Any, Path]]) ->
     assert process.returncode == 0, said
     (result,) = json.loads(file.read_text()).values()
     assert (result["lost"], result["doubled"], result["incomplete"], result["failed"]) == (0, 0, 0, 0), said
-    assert result["published"] > 50
+    assert result["published"] > 10
     if name == "cable+broker":
         assert result["reported"] > 0  # what one host had been told before the broker lost it, the other cannot get
     if name in {"worker", "slow", "roll"}:
