@@ -32,7 +32,7 @@ def figures(results: dict[str, Any]) -> str:
         ("Tornado's public names that differ", len(names["unlisted"])),
         ("Tornado's own tests", f"{ours['passed']} passed (Tornado: {tornado['passed']}), {excluded} excluded"),
         ("differential scenarios", f"{len(scenarios)}, of which {declared} differ on purpose and {different} otherwise"),
-        ("downstream packages", f"{len(same)} of {len(packages)} as on Tornado: {', '.join(same)}"),
+        ("downstream packages", f"{len(same)} of {len(packages)} as on Tornado, on asyncio and on uvloop: {', '.join(same)}"),
     ]
     return "\n".join(["| what | result |", "|---|---|", *[f"| {what} | {result} |" for what, result in rows]])
 

@@ -204,7 +204,6 @@ async def test_websockets(serve: Any, registry: CollectorRegistry) -> None:
     assert value("websocket_server_messages_total", direction="sent") == 6  # counted to the end, each once
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's package prometheus")
 class Down(hub.MemoryBroker):
     """Is there, and then is not."""
 
@@ -240,6 +239,7 @@ async def test_a_hub(registry: CollectorRegistry, logs: Any) -> None:
     logs.take("tornado.application", "the broker is down")
 
 
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="Debian's package prometheus")
 async def test_promtool_accepts_the_page(serve: Any, registry: CollectorRegistry) -> None:
     site = serve([])
     site.server.request_callback = application(registry)

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import contextvars
 import gc
+import hashlib
 import inspect
 import json
 import logging
@@ -20,7 +21,7 @@ import warnings
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import Mock, patch
 
 import pytest
 from hypothesis import given, settings
@@ -34,7 +35,14 @@ from tornadolike.httpserver import HTTPServer
 from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import StreamClosedError
 from tornadolike.simple_httpclient import HTTPStreamClosedError
-from tornadolike.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol, WebSocketProtocol13, websocket_connect
+from tornadolike.websocket import (
+    WebSocketClientConnection,
+    WebSocketClosedError,
+    WebSocketHandler,
+    WebSocketProtocol,
+    WebSocketProtocol13,
+    websocket_connect,
+)
 
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
 TEXT, BINARY, CLOSE, PING, PONG = 0x81, 0x82, 0x88, 0x89, 0x8A
@@ -1623,6 +1631,51 @@ class TestClient:
             await soon(lambda: Echo.last.noted[-1] == ("closed", None, None))
             logs.take("tornado.general", "could not be passed on", logging.INFO)
             client.close()
+
+    @pytest.mark.parametrize("when", ["at once", "connected", "upgraded"])
+    async def test_cancelling_ends_the_connection(self, when: str) -> None:
+        """As tornado#3289 wishes for a fetch."""
+        came, left = asyncio.Event(), asyncio.Event()
+
+        async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                head = await reader.readuntil(b"\r\n\r\n")
+                key = re.search(rb"(?i)sec-websocket-key: (.*)\r\n", head)
+                assert key is not None
+                if when == "upgraded":
+                    digest = hashlib.sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()
+                    fields = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: " + base64.b64encode(digest)
+                    writer.write(b"HTTP/1.1 101 Switching Protocols\r\n" + fields + b"\r\n\r\n")
+                came.set()
+                await reader.read()
+            left.set()
+            writer.close()
+
+        server = await asyncio.start_server(accept, "127.0.0.1", 0)
+        connecting = websocket_connect(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        assert isinstance(connecting, asyncio.Future)
+        if when == "upgraded":  # cancelled in the turn in which the answer is there
+            made, connection_made = [], WebSocketClientConnection.get_websocket_protocol
+
+            def cancelling(client: Any) -> Any:
+                connecting.cancel()
+                made.append(client)
+                return connection_made(client)
+
+            with patch.object(WebSocketClientConnection, "get_websocket_protocol", cancelling):
+                await asyncio.wait_for(came.wait(), 10)
+                await asyncio.wait_for(left.wait(), 10)
+            assert made
+        elif when == "connected":
+            await asyncio.wait_for(came.wait(), 10)
+            connecting.cancel()
+            await asyncio.wait_for(left.wait(), 10)
+        else:
+            connecting.cancel()
+            await asyncio.sleep(0.05)
+            assert not came.is_set()
+        assert connecting.cancelled()
+        server.close()
 
     @pytest.mark.parametrize(("subprotocols", "field"), [(None, None), ([], None), (["a", "b"], "a,b")])
     async def test_jupyter_server_proxy_458_no_subprotocols_are_no_field(self, subprotocols: Any, field: str | None, logs: Any) -> None:

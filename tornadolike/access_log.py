@@ -74,7 +74,7 @@ def request_id(request: httputil.HTTPServerRequest) -> str:
     attributes = request.__dict__
     found: str | None = attributes.get("_request_id")
     if found is None:
-        found = request.headers.get("X-Request-Id")
+        found = request.headers._get("X-Request-Id")
         if found is None or not _ACCEPTABLE_ID.fullmatch(found):
             found = f"{_process}-{next(_numbers):x}"
         attributes["_request_id"] = found
@@ -167,8 +167,7 @@ class AccessLog:
 def _body_bytes(handler: web.RequestHandler) -> str | None:
     if handler.request.method == "HEAD" or handler.get_status() in (101, 204, 304):
         return "0"
-    length: str | None = handler._headers.get("Content-Length")
-    return length
+    return handler._headers._get("Content-Length")
 
 
 _second = (-1, "")

@@ -89,6 +89,7 @@ class ASGIAdapter:
             raise ValueError(f'root_path is "strip" or "keep", not {root_path!r}')
         _ = httputil.responses  # now, and not while a request waits: it imports something
         self.application = application
+        self._starts_requests = isinstance(application, httputil.HTTPServerConnectionDelegate)
         self._lifespan = lifespan
         self._strips_root_path = root_path == "strip"
         self._params = HTTP1ConnectionParameters(max_body_size=max_body_size, body_timeout=body_timeout, decompress=decompress_request)
@@ -109,9 +110,9 @@ class ASGIAdapter:
             raise ValueError(f"not a protocol of this application: {kind!r}")
 
     def _start_request(self, connection: Any) -> httputil.HTTPMessageDelegate:
-        application = self.application
+        application: Any = self.application
         delegate: httputil.HTTPMessageDelegate
-        if isinstance(application, httputil.HTTPServerConnectionDelegate):
+        if self._starts_requests:
             delegate = application.start_request(self, connection)
         else:
             delegate = httpserver._CallableAdapter(application, connection)

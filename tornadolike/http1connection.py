@@ -50,6 +50,9 @@ _BURST_SECONDS = 0.001
 # After one that nothing followed in its turn, so many small pieces are sent by themselves.
 _ALONE = 7
 _SMALL_PIECE = 16 * 1024
+# Answers to requests that were sent ahead go out together, as long as the next one is given within two turns of the loop.
+_SMALL_ANSWER = 4 * 1024
+_MOST_HELD = 32
 
 # What a server answers before it closes, by the status of the error. Tornado's 400 is bare, and its tests ask for these very bytes.
 _BARE_REFUSAL = b"HTTP/1.1 400 Bad Request\r\n\r\n"
@@ -679,7 +682,7 @@ class HTTP1Connection(httputil.HTTPConnection):
         stream._send_collected()
         self._over = True
         self._delegate_open = False
-        self._delegate = self._close_callback = self._owner = self._rest = None
+        self._delegate = self._close_callback = self._owner = self._rest = self._last_write = None
         self._stop_body_timer()
         if self._gate is not None:
             self._gate.hold(_GONE)
@@ -730,10 +733,7 @@ class HTTP1Connection(httputil.HTTPConnection):
             if self.is_client:
                 data = self._request_head(start_line, headers, chunk or b"")  # type: ignore[arg-type]  # a client's
             else:
-                head = headers._head
-                # Most of all answers: head and body at once, and both sides like to go on.
-                whole = None if head is None or rest else engine.send_whole(start_line, head, headers._joined, chunk or b"")
-                data = self._response_head(start_line, headers, head, chunk or b"", len(rest)) if whole is None else whole  # type: ignore[arg-type]  # a server's
+                data = self._response_head(start_line, headers, chunk or b"", len(rest))  # type: ignore[arg-type]  # a server's
         except BodyTooLong:
             raise self._too_long() from None
         except (IllegalHeader, ValueError) as error:
@@ -744,11 +744,25 @@ class HTTP1Connection(httputil.HTTPConnection):
         if rest:
             self._send(data)
             data = self._body_bytes(rest)
+        if engine.stored and engine.peer is DONE and (future := self._collect_answer(data)) is not None:
+            return future
         try:
             future = self._last_write = self.stream.write(data)
         except iostream.StreamClosedError as error:
             return self._lost(error)
         return future
+
+    def _collect_answer(self, data: bytes) -> "Future[None] | None":
+        """The client has sent more requests: small answers go out together. None where this one has to go by itself."""
+        stream = self.stream
+        if len(data) > _SMALL_ANSWER or not isinstance(self._owner, _ServerSession):
+            return None
+        pieces = stream._collect() if stream._collected is None else stream._collected
+        if pieces is None:
+            return None
+        pieces.append(data)
+        self._last_write = stream._finished  # which is there wherever pieces are collected
+        return self._last_write
 
     def _request_head(self, start_line: httputil.RequestStartLine, headers: httputil.HTTPHeaders, chunk: bytes) -> bytes:
         engine = cast(ClientEngine, self._engine)
@@ -764,11 +778,15 @@ class HTTP1Connection(httputil.HTTPConnection):
             headers["Transfer-Encoding"] = "chunked"
         return engine.send_head(method, target, headers.get_all(), length, chunked) + (engine.send_body(chunk) if chunk else b"")
 
-    def _response_head(
-        self, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders, base: ResponseFields | None, chunk: bytes, later: int
-    ) -> bytes:
-        """The head and ``chunk``, behind which so many bytes come at once. ``base`` is what the headers stand on."""
+    def _response_head(self, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders, chunk: bytes, later: int) -> bytes:
+        """The head and ``chunk``, behind which so many bytes come at once."""
         engine: ServerEngine = self._engine  # type: ignore[assignment]  # a server's
+        base = headers._head
+        if base is not None and not later:
+            # Most of all answers: head and body at once, and both sides like to go on.
+            whole = engine.send_whole(start_line, base, headers._joined, chunk)
+            if whole is not None:
+                return whole
         _, code, reason = start_line
         size = len(chunk) + later
         if base is None:
@@ -928,7 +946,7 @@ class HTTP1Connection(httputil.HTTPConnection):
                 stream.close()
                 raise httputil.HTTPOutputError(f"Tried to write {error.missing_bytes} bytes less than Content-Length") from None
             return
-        if (end or stream._collected is not None) and not stream.closed():
+        if (end or (stream._collected is not None and not engine.stored)) and not stream.closed():
             self._last_write = stream.write(end)
         if self._read_done:
             last = self._last_write
@@ -1118,6 +1136,7 @@ class _ServerSession:
     """Consumer of a server's stream: one exchange after the other until the stream closes."""
 
     __slots__ = (
+        "_begun",
         "_clean_context",
         "_deadline",
         "_delegate",
@@ -1148,6 +1167,7 @@ class _ServerSession:
         self._clean_context = contextvars.copy_context()
         self._latest = 0  # the id of the exchange that began last
         self._served = False  # one is over
+        self._begun = False  # a request that was sent ahead has its turn, and may be answered at once
         self._winding_down = False
         self._lent = False  # a handler reads the stream itself
         self._input_ended = False  # the client sends no more
@@ -1272,6 +1292,7 @@ class _ServerSession:
             if len(engine.stored) > engine.max_head_bytes:
                 # One request is served in each turn of the loop; a turn could bring more of them than that.
                 self._gate.hold(_AHEAD)
+            self._begun = True
             self._loop.call_soon(self._next_waiting, context=self._clean_context)
         elif self._input_ended:
             self._end_of_input(0)
@@ -1281,12 +1302,18 @@ class _ServerSession:
     def _next_waiting(self) -> None:
         """Serve the next request that was sent ahead, after all others on this loop had their turn."""
         engine = self.engine
-        if self.exchange is None and self._delegate is not None and engine.waiting_bytes:
+        if self.exchange is None and self._delegate is not None and engine.stored:
             self.data_received(b"")
-        if engine.waiting_bytes <= engine.max_head_bytes or engine.peer is not DONE:
+            self._begun = engine.peer is DONE
+        if len(engine.stored) <= engine.max_head_bytes or engine.peer is not DONE:
             self._gate.release(_AHEAD)  # what waits behind a head is its body, which the exchange asks for as fast as it goes
         if self._input_ended:
             self._end_of_input(_TURNS_TO_ANSWER)
+
+    def holds_answers(self, answers: int) -> bool:
+        """Whether what the stream has collected waits one more turn, for the answer to a request that has begun just now."""
+        begun, self._begun = self._begun, False
+        return begun and answers < _MOST_HELD
 
     def exchange_lost(self, connection: HTTP1Connection, error: Exception | None) -> None:
         # It stays in its place until the stream is closed, and drops what still comes in.

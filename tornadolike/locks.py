@@ -355,7 +355,7 @@ class _TimedAdmission(_TimedClaim, _Admission):
     __slots__ = ()
 
     def expire(self) -> None:
-        super().expire()
+        self.set_exception(TimeoutError())
         self.owner._garbage_collect()
 
 

@@ -344,8 +344,8 @@ class OptionParser:
         With ``final=False`` the parse callbacks do not run yet. Raises `Error` for values of another type.
         """
         variables: dict[str, Any] = {"__file__": os.path.abspath(path)}
-        with open(path, encoding="utf-8") as file:
-            exec_in(file.read(), variables, variables)
+        with open(path, "rb", buffering=0) as file:
+            exec_in(file.read().decode(), variables, variables)
         for name, value in variables.items():
             option: _Option | None = self._options.get(_normalized(name))
             if option is not None:

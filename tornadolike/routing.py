@@ -295,7 +295,7 @@ class PathMatches(Matcher):
             f"groups in url regexes must either be all named or all positional: {self.regex.pattern!r}"
         )
         self._path, self._group_count = self._find_groups()
-        self._literals: list[str] | None = None  # of `_path`, made when it is first filled
+        self._format: str | None = None  # of `_path`, made when it is first filled
         self._is_ascii = isinstance(self.regex.pattern, str) and self.regex.pattern.isascii()
 
     def match(self, request: httputil.HTTPServerRequest) -> dict[str, Any] | None:
@@ -320,11 +320,9 @@ class PathMatches(Matcher):
         assert len(args) == self._group_count, "required number of arguments not found"
         if not args:
             return self._path
-        literals = self._literals
-        if literals is None:
-            literals = self._literals = self._path.split(url_patterns.SLOT)
-        texts = [arg if isinstance(arg, (str, bytes)) else str(arg) for arg in args]
-        return url_patterns.fill(literals, [url_escape(utf8(text), plus=False) for text in texts])
+        if self._format is None:
+            self._format = url_patterns.format_of(self._path, len(args))
+        return self._format % tuple([url_escape(utf8(arg if isinstance(arg, (str, bytes)) else str(arg)), plus=False) for arg in args])
 
     def _find_groups(self) -> tuple[str | None, int | None]:
         """Return the path with ``%s`` for each group, and their number; (None, None) if it cannot be told."""

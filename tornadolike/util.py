@@ -204,7 +204,7 @@ def re_unescape(s: str) -> str:
         ...
     ValueError: cannot unescape '\\d'
     """
-    return _ESCAPED_CHARACTER.sub(_literal_character, s)
+    return _ESCAPED_CHARACTER.sub(_literal_character, s) if "\\" in s else s
 
 
 class Configurable:

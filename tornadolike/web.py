@@ -771,10 +771,11 @@ class RequestHandler:
     def __complete_headers(self) -> None:
         """Add what only the end of a body can tell: whether the client has it already, and its length."""
         status, headers = self._status_code, self._headers
-        # What the first headers of a response stand on has neither; only a kept answer has a tag.
+        # What the first headers of a response stand on has no length, and a tag only in a kept answer.
         head = headers._head
-        known: Any = headers if head is None or head.tells_content else headers._joined
-        if status == 200 and "Etag" not in known and self.request.method in ("GET", "HEAD"):
+        known: Any = headers if head is None else headers._joined
+        tagged = "Etag" in known or (head is not None and head.tagged)
+        if status == 200 and not tagged and self.request.method in ("GET", "HEAD"):
             self.set_etag_header()
             if self.check_etag_header():
                 self._write_buffer = []
@@ -1077,6 +1078,7 @@ class RequestHandler:
             call = getattr(self, self.request.method.lower())
             result = call(*self.path_args, **self.path_kwargs) if self.path_args or self.path_kwargs else call()
             if result is not None:
+                call = None  # this frame may live long
                 await result
             if self._auto_finish and not self._finished:
                 self.finish()
@@ -1092,15 +1094,20 @@ class RequestHandler:
 
     def __escapes(self, error: BaseException, task: Future[None] | None) -> bool:
         """Deal with an exception of the application; whether it has to be passed on even so."""
-        if not isinstance(error, (Exception, asyncio.CancelledError)):
-            # It ends the loop, which passes it on: there is nobody left to ask the task for it.
+        try:
+            if not isinstance(error, (Exception, asyncio.CancelledError)):
+                raise error
+            if self.__is_cancelled(error):
+                self.__answer_cancelled()
+                return True
+            self.__answer_exception(error)
+        except BaseException as last:
+            # Also out of write_error() and the like. It ends the loop, which passes it on: there is nobody left to ask the task for it.
             if task is not None:
                 task.add_done_callback(_retrieve)
-            return True
-        if self.__is_cancelled(error):
-            self.__answer_cancelled()
-            return True
-        self.__answer_exception(error)
+            if last is error:
+                return True
+            raise
         return False
 
     @staticmethod
@@ -1553,6 +1560,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
     """Collects a request for a handler, and starts the handler when the request, or its head, is there."""
 
     handler: RequestHandler
+    task: Future[None] | None = None  # of a handler that streams, as long as there is more of the body
 
     def __init__(
         self,
@@ -1602,7 +1610,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
 
     def _hand_over(self, chunk: bytes) -> Awaitable[None] | None:
         try:
-            taking = self.handler.data_received(chunk)
+            taking = _as_part_of(self.task, self.handler.data_received, chunk)
         except (Exception, asyncio.CancelledError) as error:
             _answer_failed_piece(self.handler, error)
             return None
@@ -1616,6 +1624,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
 
     def finish(self) -> None:
         if self.stream_request_body:
+            self.task = None
             future_set_result_unless_cancelled(self.request._body_future, None)
             return
         chunks = self.chunks
@@ -1630,6 +1639,7 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
         if not self.stream_request_body:
             self.chunks = None
             return
+        self.task = None
         try:
             self.handler.on_connection_close()
         finally:
@@ -1644,7 +1654,11 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
             _forget_caches(settings)
         kwargs = self.handler_kwargs
         # Nothing to unpack is the usual case.
-        handler = self.handler = self.handler_class(application, request, **kwargs) if kwargs else self.handler_class(application, request)
+        try:
+            handler = self.handler_class(application, request, **kwargs) if kwargs else self.handler_class(application, request)
+        except Exception as error:
+            handler = _UnmadeHandler(application, request, error=error)
+        self.handler = handler
         transforms = [transform(request) for transform in application.transforms] if application.transforms else []
         if self.stream_request_body:
             handler._prepared_future = Future()
@@ -1666,7 +1680,10 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
             context = clean = None  # a double
         if type(clean) is contextvars.Context and (here := contextvars.copy_context()) != clean:
             context = connection._request_context = here
-        handler._RequestHandler__task = _new_task(running, context)  # type: ignore[attr-defined]  # apart from programs' names
+        task = _new_task(running, context)
+        if self.stream_request_body:
+            self.task = task
+        handler._RequestHandler__task = task  # type: ignore[attr-defined]  # apart from programs' names
         return handler._prepared_future
 
 
@@ -1720,6 +1737,18 @@ def _new_task(running: Any, context: Any) -> Future[None] | None:
         _keep(task)
         return None
     return task
+
+
+def _as_part_of(task: Any, function: Callable[[bytes], Awaitable[None] | None], chunk: bytes) -> Awaitable[None] | None:
+    """Call it so that `asyncio.current_task` is ``task``, which waits: monitoring agents and the like ask for one."""
+    if task is None or task.done() or asyncio.current_task() is not None:
+        return function(chunk)
+    loop = asyncio.get_running_loop()
+    asyncio.tasks._enter_task(loop, task)
+    try:
+        return function(chunk)
+    finally:
+        asyncio.tasks._leave_task(loop, task)
 
 
 def _keep(task: Future[None]) -> None:
@@ -1825,6 +1854,23 @@ class ErrorHandler(RequestHandler):
 
     def check_trusted_origin(self, origin: str) -> bool:
         return True
+
+
+class _UnmadeHandler(ErrorHandler):
+    """Answers for a handler that could not be made, with what its making raised."""
+
+    def initialize(self, error: Exception) -> None:  # type: ignore[override]
+        self.__error = error
+
+    def prepare(self) -> None:
+        try:
+            raise self.__error
+        finally:
+            del self.__error  # it knows this handler
+
+    def data_received(self, chunk: bytes) -> None:
+        # Of a handler that would have taken its body in pieces.
+        pass
 
 
 class RedirectHandler(RequestHandler):
@@ -1940,11 +1986,12 @@ class StaticFileHandler(RequestHandler):
     def __key_of_answer(self, path: str) -> tuple[Any, ...] | None:
         """What an answer with a whole file depends on besides the file and the second; None where it depends on more."""
         request = self.request
-        plain = self.__class__ is StaticFileHandler and request.method == "GET" and getattr(request.headers, "_bare", False)
+        plain = type(self) is StaticFileHandler and request.method == "GET" and getattr(request.headers, "_bare", False)
         if not plain or request.query or self._transforms or self._status_code != 200 or self._write_buffer:
             return None
-        head = self._headers._head
-        if head is not _initial_head_now() or self._headers._joined or type(self.root) is not str or not _is_as_made(self):
+        headers = self._headers
+        head = headers._head
+        if head is not _initial_head[1] or headers._joined or type(self.root) is not str or not _is_as_made(self):
             return None
         listed_type = mimetypes.types_map.get("." + path.rpartition(".")[2])
         return head, self.root, path, str(self.allowed_symlink_directory), self.CACHE_MAX_AGE, listed_type
@@ -1962,8 +2009,8 @@ class StaticFileHandler(RequestHandler):
         if content is not answer.content or self._finished or not self._auto_finish:
             return False
         self.path, self.absolute_path, self.modified, self._stat_result = key[2], answer.absolute_path, answer.modified, found
-        self._headers = httputil.HTTPHeaders._standing_on(answer.head)
-        self._headers["Content-Length"] = answer.length
+        headers = self._headers = httputil.HTTPHeaders._standing_on(answer.head)
+        headers._joined["Content-Length"] = answer.length
         self._write_buffer = [answer.content]
         return True
 
@@ -2303,8 +2350,13 @@ class _Answer(NamedTuple):
 # Answers of one second, by `StaticFileHandler.__key_of_answer`.
 _answers: dict[tuple[Any, ...], _Answer] = {}
 _MAX_ANSWERS = 1000
-# All that can be replaced in the making of one.
-_STATIC_METHODS = tuple(name for name, value in vars(StaticFileHandler).items() if callable(value) or isinstance(value, classmethod))
+# All that can be replaced in the making of one, by its name.
+_NOT_ASKED = frozenset(("initialize", "reset", "get", "head", "make_static_url", "get_version"))
+_STATIC_METHODS = tuple(
+    name
+    for name, value in vars(StaticFileHandler).items()
+    if (callable(value) or isinstance(value, classmethod | staticmethod)) and name not in _NOT_ASKED and "__" not in name
+)
 _METHODS_BELOW = ("set_header", "set_etag_header", "check_etag_header", "_convert_header_value", "write", "flush")
 _static_methods_of = operator.itemgetter(*_STATIC_METHODS)
 _methods_below_of = operator.itemgetter(*_METHODS_BELOW)

@@ -143,24 +143,32 @@ class WebSocketHandler(web.RequestHandler):
         self.ws_connection: WebSocketProtocol | None = None
         super().__init__(application, request, **kwargs)
 
-    async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Upgrade the connection; returns when it is gone and `on_close` has run. Not for overriding: see `prepare` and `open`."""
+    def get(self, *args: Any, **kwargs: Any) -> Awaitable[None]:
+        """Upgrade the connection; to be awaited, which ends when it is gone and `on_close` has run.
+
+        Not for overriding: see `prepare` and `open`.
+        """
         self.open_args = args
         self.open_kwargs = kwargs
-        if self._on_close_called:  # the client has left while prepare() was waiting: nobody is there to be answered
+        connection = self.__accept()
+        # No coroutine of its own: it would be there as long as the connection, and take a third of a kilobyte.
+        return gen._finished(None) if connection is None else connection.accept_connection(self)
+
+    def __accept(self) -> "WebSocketProtocol | None":
+        """Who carries the messages from now on; None where the request was refused, or there is nobody to answer."""
+        if self._on_close_called:  # the client has left while prepare() was waiting
             self._finished = True
-            return
+            return None
         refusal = self.__refusal()
         if refusal is not None:
             _refuse(self, refusal)
-            return
+            return None
         connection = self.ws_connection = self.get_websocket_protocol()
         if connection is None:
             self.set_status(426, "Upgrade Required")
             self.set_header("Sec-WebSocket-Version", "13")
             _log_refusal(self, 426, f"version {self.request.headers.get('Sec-WebSocket-Version')!r} is not 13")
-        else:
-            await connection.accept_connection(self)
+        return connection
 
     def __refusal(self) -> handshake.Refusal | None:
         request = self.request
@@ -892,6 +900,7 @@ class WebSocketProtocol13(WebSocketProtocol):
         finally:
             if handler._headers_written:
                 self.stream = handler._detach_stream()
+                self.stream._forget_finished()
         self.start_pinging()
 
     def _create_compressors(self, settings: DeflateSettings) -> None:
@@ -1293,6 +1302,18 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
         self.tcp_client = TCPClient(resolver=resolver)
         limits = (104857600, self.tcp_client, 65536, 104857600)
         super().__init__(None, request, _no_release, self._on_http_response, *limits)
+        self.connect_future.add_done_callback(self.__on_connect_ended)
+
+    def __on_connect_ended(self, future: "Future[WebSocketClientConnection]") -> None:
+        """Where the future was cancelled nobody has the connection, so nobody could close it."""
+        if not future.cancelled():
+            return
+        protocol, self.protocol = self.protocol, None
+        if protocol is not None:
+            protocol._abort()
+        else:
+            self._abandon()
+            self.tcp_client.close()
 
     def _complete_request(self, request: httpclient.HTTPRequest, subprotocols: list[str] | None) -> None:
         scheme, colon, rest = request.url.partition(":")
@@ -1492,8 +1513,9 @@ def websocket_connect(
     :arg subprotocols: proposals, of which the server's choice is ``selected_subprotocol``.
     :arg resolver: a `.Resolver` to look the host name up with; the caller closes it.
 
-    The Future fails with `.httpclient.HTTPError` when the server answers with an error, with `WebSocketError` when it answers with
-    something else than an upgrade, and with what the network says when that fails.
+    Cancelling the Future, as `asyncio.wait_for` does, ends the connection. The Future fails with `.httpclient.HTTPError` when the server
+    answers with an error, with `WebSocketError` when it answers with something else than an upgrade, and with what the network says when
+    that fails.
     """
     if isinstance(url, str):
         request = httpclient.HTTPRequest(url, connect_timeout=connect_timeout)

@@ -1,12 +1,13 @@
 """A process of the rooms' load: a server whose members get ``ID DATA``, and which publishes numbered messages into all rooms when told.
 
 The argument is JSON: ``broker`` its URL, ``name``, ``rooms`` how many, ``loop``, ``host``, ``port``, ``overflow`` what becomes of a member
-that does not read. Lines on standard input: ``publish SECONDS RATE SIZE``, ``cpu``, ``quit``. On standard output: the port; for each
+that does not read. Lines on standard input: ``publish RATE SIZE``, and when it is enough ``stop``. On standard output: the port; for each
 ``publish`` one JSON line with the number of messages that were numbered in each room, those that were accepted, those that failed, and CPU
 seconds. Under ``tornadolike run`` it only serves.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from tornadolike.websocket import WebSocketHandler
 
 BROKERS = {"redis": RedisBroker, "nats": NATSBroker, "postgresql": PostgresBroker}
 _latest: list[Any] = [None, ""]
-_QUEUED_BYTES, _SMALL_BUFFER = 32768, 8192
+_QUEUED_BYTES, _SMALL_BUFFER = 65536, 8192
 
 
 class Member(WebSocketHandler):
@@ -61,19 +62,21 @@ class Count(RequestHandler):
         self.write(str(await self.hub.members(room)))
 
 
-async def publish(hub: Hub, name: str, rooms: int, seconds: float, rate: float, size: int) -> dict[str, Any]:
+async def publish(hub: Hub, name: str, rooms: int, rate: float, size: int, stopped: asyncio.Event) -> dict[str, Any]:
     """Number the messages of each room; a message that failed keeps its number, and nobody may get it later than the next."""
     accepted, failed, counts = 0, 0, [0] * rooms
-    end, cpu = time.monotonic() + seconds, time.process_time()
+    cpu = time.process_time()
     waiting: set[asyncio.Future[str]] = set()
     tick = time.monotonic()
     filler = " " + "x" * size if size else ""
-    while tick < end:
+    while not stopped.is_set():
         for room in range(rooms):
             counts[room] += 1
             waiting.add(hub.publish(str(room), f"{name} {counts[room]}{filler}"))
         tick += rooms / rate
-        await asyncio.sleep(max(0.0, tick - time.monotonic()))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(0.0, tick - time.monotonic())):
+                await stopped.wait()
     for future in waiting:
         try:
             await future
@@ -112,14 +115,14 @@ async def main(options: dict[str, Any]) -> None:
         print(port, flush=True)
         reader = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+        stopped = asyncio.Event()
         while words := (await reader.readline()).decode().split():
-            if words[0] == "quit":
-                return
-            if words[0] == "cpu":
-                print(time.process_time(), flush=True)
-                continue
-            seconds, rate, size = float(words[1]), float(words[2]), int(words[3])
-            print(json.dumps(await publish(hub, options["name"], options["rooms"], seconds, rate, size)), flush=True)
+            if words[0] == "stop":
+                stopped.set()
+            else:
+                rate, size = float(words[1]), int(words[2])
+                publishing = asyncio.create_task(publish(hub, options["name"], options["rooms"], rate, size, stopped))
+                publishing.add_done_callback(lambda task: print(json.dumps(task.result()), flush=True))
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ KINDS: dict[str, tuple[Callable[[Stage], Awaitable[None]], float]] = {
     "freeze": (freeze, 5.0),
     "broker": (broker, 2.0),
     "worker": (worker, 0.0),
-    "slow": (slow, 5.0),
+    "slow": (slow, 8.0),
     "roll": (roll, 0.0),
     "cable": (cable, 10.0),
     "cable+broker": (cable_and_broker, 10.0),

@@ -139,6 +139,7 @@ class Member(asyncio.Protocol):
         self.transport = None
         if self.opened is not None and not self.opened.done():
             self.opened.set_exception(ConnectionError("closed before it was open"))
+            self.opened.exception()  # nobody may be waiting any more
         elif not self.check.over:
             self.check.left.append(self)
 

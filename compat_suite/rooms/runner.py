@@ -13,10 +13,12 @@ from compat_suite.rooms import beside, disturbances, hosts
 from compat_suite.rooms.disturbances import Stage
 from compat_suite.rooms.members import Check, Member
 from compat_suite.rooms.servers import BROKERS, BrokerServer, CannotRun, Process, Workers, broker
+from tornadolike._bench.errors import BenchError
 from tornadolike._bench.many_connections import raise_file_limit
 from tornadolike._cli import output
 
-_SLOW_MESSAGE_BYTES = 4000
+# What a room says while a member does not read: more than kernels keep for who has small buffers, and than its bound.
+_SLOW_BYTES, _LEAST_SLOW_MESSAGE = 160_000, 2000
 _QUIET_SECONDS = 30.0
 
 
@@ -39,12 +41,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """0: nothing lost or doubled without a word; 1: something was; 2: it could not be run."""
-    raise_file_limit(arguments.sockets + 200)
     try:
+        raise_file_limit(arguments.sockets * (1 if arguments.beside is None else len(beside.OURS) + len(arguments.beside)))
         if arguments.beside is not None:
             return beside.execute(arguments)
         return _execute(arguments)
-    except CannotRun as error:
+    except (BenchError, CannotRun) as error:
         print(f"rooms: {error}", file=sys.stderr)
         return 2
 
@@ -104,7 +106,8 @@ class _Load:
             workers = Workers({**options, "name": ""}, arguments.processes, stack.enter_context(tempfile.TemporaryDirectory()))
             stack.callback(workers.end)
         pause = pause if arguments.pause is None else arguments.pause
-        self.stage = Stage(arguments.seconds, pause, server, self.processes, cable=place and place[2], workers=workers)
+        self.seconds = arguments.seconds
+        self.stage = Stage(self.seconds, pause, server, self.processes, cable=place and place[2], workers=workers)
         kind = "plain/" if arguments.plain else ""
         self.check, self.slow = Check(kind), Check(kind)
         self.members: list[Member] = []
@@ -128,11 +131,15 @@ class _Load:
             await self._joined()
             returning = asyncio.create_task(self._come_back())
             started = time.monotonic()
-            size = _SLOW_MESSAGE_BYTES if self.what == "slow" else 0
+            size = self._message_size() if self.what == "slow" else 0
             for process in self.processes:
-                process.tell(f"publish {arguments.seconds} {arguments.rate} {size}")
-            await asyncio.sleep(arguments.seconds / 3)
+                process.tell(f"publish {arguments.rate} {size}")
+            await asyncio.sleep(self.seconds / 3)
             await self.disturb(self.stage)
+            # By what is published last members see what is missing: it must come after what went wrong.
+            await asyncio.sleep(max(self.seconds / 3, started + self.seconds - time.monotonic()))
+            for process in self.processes:
+                process.tell("stop")
             results = {process.name: await asyncio.to_thread(process.result) for process in self.processes}
             took = time.monotonic() - started
             missing = await self._everything(results)
@@ -144,6 +151,11 @@ class _Load:
             for member in self.members:
                 if member.transport is not None:
                     member.transport.abort()
+
+    def _message_size(self) -> int:
+        arguments = self.arguments
+        messages = arguments.rate * len(self.processes) / arguments.rooms * min(self.stage.pause, self.seconds * 2 / 3)
+        return max(_LEAST_SLOW_MESSAGE, int(_SLOW_BYTES / messages))
 
     async def _joined(self) -> None:
         """Wait until all rooms have all members: until then what is published need not come to them."""
@@ -159,15 +171,17 @@ class _Load:
         """Members whose connection is gone go where somebody listens, with the last id that they saw."""
         while True:
             for check in (self.check, self.slow):
-                left, check.left = check.left, []
-                for member in left:
-                    try:
-                        await member.connect(self._address(random.randrange(1000)))
-                        check.came_back += 1
-                    except ConnectionError as error:
-                        check.refused[str(error)[:60]] += 1
-                        check.left.append(member)
-            await asyncio.sleep(0.05)
+                left, check.left = check.left[:100], check.left[100:]
+                await asyncio.gather(*(self._bring_back(check, member) for member in left))
+            await asyncio.sleep(0.01)
+
+    async def _bring_back(self, check: Check, member: Member) -> None:
+        try:
+            await member.connect(self._address(random.randrange(1000)))
+            check.came_back += 1
+        except ConnectionError as error:
+            check.refused[str(error)[:60]] += 1
+            check.left.append(member)
 
     async def _everything(self, results: dict[str, Any]) -> int:
         """Wait until all members have seen the last message of each publisher; how many have not, after a long time without progress."""
@@ -184,8 +198,9 @@ class _Load:
             )
             if not missing:
                 return 0
-            if missing != before:
-                quiet_since, before = time.monotonic(), missing
+            received = self.check.received + self.slow.received
+            if received != before:
+                quiet_since, before = time.monotonic(), received
             elif time.monotonic() - quiet_since > _QUIET_SECONDS:
                 return missing
             await asyncio.sleep(0.1)

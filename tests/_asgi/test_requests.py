@@ -50,8 +50,44 @@ def test_a_kept_root_path_is_a_path() -> None:
     ],
 )
 def test_who_may_have_a_body(method: str, version: str, fields: requests.Pairs, may: bool) -> None:
-    head = requests.survey(fields)
-    assert (head.announces_body or requests.may_have_body(method, version)) is may
+    announced = requests.survey(fields)[2]
+    assert (announced or requests.may_have_body(method, version)) is may
+
+
+@pytest.mark.parametrize(
+    ("fields", "bare"),
+    [
+        ([(b"host", b"a.example:80"), (b"accept", b"*/*"), (b"cookie", b"a=1")], True),
+        ([(b"host", b"a.example"), (b"content-type", b"text/plain")], False),
+        ([(b"host", b"a.example"), (b"range", b"bytes=0-")], False),
+        ([(b"if-none-match", b"*"), (b"host", b"[::1]:8000")], False),
+        ([], None),
+        ([(b"host", b"a"), (b"host", b"a")], None),
+        ([(b"host", b"a,b")], None),
+        ([(b"host", b"a b")], None),
+        ([(b"host", b"a" * 300)], None),
+    ],
+)
+def test_what_is_bare(fields: requests.Pairs, bare: bool | None) -> None:
+    for _ in range(2):  # the second time from memory
+        assert requests.survey(fields)[1] is bare
+
+
+def test_plain_targets() -> None:
+    assert requests.plain_target(scope("/a", raw_path=b"/a")) == "/a"
+    assert requests.plain_target(scope("/a", raw_path=b"/a", query_string=b"x=%20")) == "/a?x=%20"
+    for other in (
+        scope("/a"),
+        scope("/a b", raw_path=b"/a%20b"),
+        scope("/a", raw_path=b"/a", root_path="/a"),
+        scope("/ä", raw_path="/ä".encode()),
+    ):
+        assert requests.plain_target(other) is None
+
+
+def test_raw_bytes_in_a_path_stay_as_they_came() -> None:
+    assert requests.target(scope("/ä", raw_path="/ä".encode())).uri == "/Ã¤"
+    assert requests.target(scope("/ä", raw_path=b"/%C3%A4")).uri == "/%C3%A4"
 
 
 def test_schemes() -> None:

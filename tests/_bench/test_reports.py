@@ -61,6 +61,17 @@ def test_page_is_self_contained_and_escaped() -> None:
     assert widths[0] == 5.5 * widths[1]
 
 
+def test_page_fits_a_phone() -> None:
+    """Text of 15 units in a chart of 450 that shrinks to a phone's 311 pixels is 10 pixels high; what is wider scrolls by itself."""
+    text = page.render(record.of(record.Measured([comparison()], grown=[grown()]), Plan(), []))
+    assert 'name="viewport" content="width=device-width' in text
+    assert "section { " in text
+    assert re.search(r"section \{[^}]*overflow-x: auto", text)
+    widths = {name: int(width) for name, width in re.findall(r'<svg class="(\w+)" viewBox="0 0 (\d+)', text)}
+    assert widths == {"bars": 450, "lines": 800}
+    assert re.findall(r"svg\.(\w+) \{ min-width", text) == ["lines"]
+
+
 def grown() -> growth.Growth:
     family = replace(growth.families(Settings())[2], sizes=(1, 10))
 

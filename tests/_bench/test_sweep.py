@@ -47,6 +47,7 @@ def test_a_scenario_becomes_a_row() -> None:
 
 
 def test_each_floor_is_that_of_a_work() -> None:
+    works._add_more()
     known = {*works._WORKS, sweep._IMPORTS, *(f"HTTP: {name}" for name in sweep.SCENARIOS)}
     assert set(tomllib.loads(sweep.FLOORS.read_text(encoding="utf-8"))["floors"]) <= known
     assert len(scenarios.named(list(sweep.SCENARIOS))) == len(sweep.SCENARIOS)

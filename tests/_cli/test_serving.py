@@ -347,3 +347,35 @@ def test_ctrl_c_at_each_stage(tmp_path: Path) -> None:
         if target.startswith("package"):
             assert b"Traceback" not in child.before
             assert b"SIGINT: nothing in flight, ending" in child.before
+
+
+@pytest.mark.parametrize("options", [[], ["--workers", "1"], ["--reload"]], ids=["alone", "workers", "reload"])
+def test_ctrl_c_while_a_request_is_answered(tmp_path: Path, options: list[str]) -> None:
+    """At a terminal, where all processes get it: the first one waits for the answer, the second one does not."""
+    pexpect = pytest.importorskip("pexpect")
+    import tornadolike
+
+    root = str(Path(tornadolike.__file__).parent.parent)
+    words = ["-m", "tornadolike", "run", "package.shop:app", "--port", "0", "--drain-timeout", "50", *options]
+    for seconds, times in ((1.5, 1), (60, 2)):
+        child = pexpect.spawn(sys.executable, words, cwd=str(tmp_path), env={"PYTHONPATH": root, "PATH": "/usr/bin"}, timeout=30)
+        child.expect(r"listening on \S*127\.0\.0\.1:(\d+)")
+        with socket.create_connection(("127.0.0.1", int(child.match[1]))) as client:
+            client.sendall(f"GET /slow?seconds={seconds} HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+            child.expect("slow is inside")
+            child.sendintr()
+            child.expect("waiting up to")
+            if times == 2:
+                child.sendintr()
+            child.expect(pexpect.EOF)
+            answer = client.recv(1000)
+        child.close()
+        assert (b"Traceback" in child.before, b"_cli" in child.before) == (False, False)
+        assert answer.startswith(b"HTTP/1.1 200") is (times == 1)
+        assert (child.signalstatus, child.exitstatus) in ((signal.SIGINT, None), (None, 130))
+
+
+def test_version() -> None:
+    done = subprocess.run([sys.executable, "-m", "tornadolike", "--version"], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.startswith("tornadolike ")
+    assert "(API of Tornado 6." in done.stdout

@@ -209,6 +209,7 @@ async def test_a_container_that_is_shut_down_while_its_clients_are_there(serve: 
     assert not (await streaming.rest()).endswith(b"0\r\n\r\n")
     assert await chat.read_message() is None
     assert chat.close_code == 1001
+    chat.close()
     assert not container._running
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -73,9 +74,19 @@ def no_environments(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_environments")
-@pytest.mark.parametrize(("second", "different", "once"), [("passed", [], ["uvloop: a"]), ("failed", ["uvloop: a"], [])])
-def test_what_differs_has_to_differ_twice(monkeypatch: pytest.MonkeyPatch, second: str, different: list[str], once: list[str]) -> None:
-    outcomes = iter([{"a": "passed"}, {"a": "passed"}, {"a": "failed"}, {"a": "passed"}, {"a": second}])
+@pytest.mark.parametrize(
+    ("tries", "different", "once"),
+    [
+        (["passed"], [], ["uvloop: a"]),
+        (["failed", "passed"], [], ["uvloop: a"]),
+        (["failed", "failed"], ["uvloop: a"], []),
+    ],
+)
+def test_what_differs_has_to_differ_each_time(
+    monkeypatch: pytest.MonkeyPatch, tries: list[str], different: list[str], once: list[str]
+) -> None:
+    more = [{"a": outcome} for ours in tries for outcome in ("passed", ours)]
+    outcomes = iter([{"a": "passed"}, {"a": "passed"}, {"a": "failed"}, *more])
     ran = []
 
     def run(package: environments.Package, *, alias: bool, loop: str, engine: str) -> dict[str, str]:
@@ -87,7 +98,7 @@ def test_what_differs_has_to_differ_twice(monkeypatch: pytest.MonkeyPatch, secon
     assert (list(result.different), result.once) == (different, once)
     assert result.ours == {"asyncio": {"a": "passed"}, "uvloop": {"a": "failed"}}
     assert list(result.seconds) == ["Tornado", "asyncio", "uvloop"]
-    assert ran == ["Tornado", "asyncio", "uvloop", "Tornado", "uvloop"]
+    assert ran == ["Tornado", "asyncio", "uvloop", *["Tornado", "uvloop"] * len(tries)]
 
 
 def _arguments(*given: str) -> argparse.Namespace:
@@ -139,6 +150,8 @@ def test_the_list_in_the_repository_is_well_formed() -> None:
     for one in listed:
         assert one.kind in ("pytest", "program")
         assert one.about
+        pinned = {re.split(r"[\[=]", name)[0].lower().replace("_", "-") for name in one.requires if "==" in name}
+        assert one.published.lower().replace("_", "-") in pinned  # whose version the table shows
         if one.kind == "program":
             assert environments.directory(one).joinpath(one.run[0]).exists()
 

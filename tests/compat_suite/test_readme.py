@@ -29,7 +29,7 @@ def test_figures() -> None:
     assert "| names of Tornado in published packages | 1 in 1 packages, of which 0 are missing |" in table
     assert "| Tornado's own tests | 2 passed (Tornado: 2), 2 excluded |" in table
     assert "| 2, of which 1 differ on purpose and 0 otherwise |" in table
-    assert "| 1 of 1 as on Tornado: p |" in table
+    assert "| 1 of 1 as on Tornado, on asyncio and on uvloop: p |" in table
 
 
 def test_differences_show() -> None:
@@ -41,7 +41,7 @@ def test_differences_show() -> None:
     table = readme.figures(broken)
     assert "| Tornado's public names that differ | 1 |" in table
     assert "0 differ on purpose and 1 otherwise" in table
-    assert "| 0 of 1 as on Tornado:  |" in table
+    assert "| 0 of 1 as on Tornado, on asyncio and on uvloop:  |" in table
 
 
 def test_only_what_stands_between_the_marks_is_replaced() -> None:

@@ -20,8 +20,8 @@ LOADS = {
     "worker": [],
     "slow": ["--rate", "60", "--pause", "2"],
     "slow drop": ["--rate", "60", "--seconds", "5", "--pause", "2", "--overflow", "drop"],
-    "roll": ["--seconds", "9"],
-    "cable+broker": ["--seconds", "6", "--pause", "2"],
+    "roll": [],
+    "cable+broker": ["--pause", "2"],
 }
 
 
@@ -53,7 +53,7 @@ def test_under_what_goes_wrong(name: str, loads: dict[str, tuple[Any, Path]]) ->
     assert process.returncode == 0, said
     (result,) = json.loads(file.read_text()).values()
     assert (result["lost"], result["doubled"], result["incomplete"], result["failed"]) == (0, 0, 0, 0), said
-    assert result["published"] > 50
+    assert result["published"] > 10
     if name == "cable+broker":
         assert result["reported"] > 0  # what one host had been told before the broker lost it, the other cannot get
     if name in {"worker", "slow", "roll"}:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tornadolike._hub.server_broker import ServerBroker
 from tornadolike.hub import Broker, BrokerDownError, Hub, MemoryBroker, NATSBroker, PostgresBroker, RedisBroker
 
 KINDS = {"redis": RedisBroker, "nats": NATSBroker, "postgres": PostgresBroker}
@@ -211,6 +212,42 @@ async def test_members_of_all_processes_count(server_kind: str, hubs: Any) -> No
     assert await here.members("r") == 3
     await here.close()
     assert await there.members("r") == 0
+
+
+class Unhurried(ServerBroker):
+    """Takes its time to disconnect."""
+
+    client = ("asyncio", "asyncio")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = 0
+
+    async def _open_writer(self) -> None:
+        self.open += 1
+
+    async def _open_reader(self) -> None:
+        self.open += 1
+
+    async def _read(self) -> None:
+        await asyncio.Event().wait()
+
+    async def _close_writer(self) -> None:
+        await asyncio.sleep(0.4)  # longer than it takes until a task is cancelled once more
+        self.open -= 1
+
+    _close_reader = _close_writer
+
+
+async def test_closing_waits_until_the_connections_are_closed() -> None:
+    broker = Unhurried()
+    hub = Hub(broker)
+    hub.start()
+    async with asyncio.timeout(SECONDS):
+        while broker.open < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    await hub.close()
+    assert broker.open == 0
 
 
 class TestInterruptions:

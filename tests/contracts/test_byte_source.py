@@ -232,6 +232,33 @@ async def test_one_read_at_a_time(pair: Pair) -> None:
     assert await soon(waiting) == b"a"
 
 
+@pytest.mark.parametrize("read", ["bytes", "partial", "many", "into", "until"])
+@pytest.mark.parametrize("came", [0, 3])
+async def test_what_comes_after_a_cancelled_read_is_for_the_next(pair: Pair, read: str, came: int) -> None:
+    await pair.open()
+    stream = pair.stream
+    for _ in range(2):
+        reading: Any = {
+            "bytes": lambda: stream.read_bytes(9),
+            "partial": lambda: stream.read_bytes(9, partial=True),
+            "many": lambda: stream.read_bytes(1_000_000),
+            "into": lambda: stream.read_into(bytearray(9)),
+            "until": lambda: stream.read_until(b"h"),
+        }[read]()
+        if came and read != "partial":
+            pair.writer.write(b"abc")
+            await asyncio.sleep(0.02)
+        reading.cancel()
+        await turns()
+        assert not stream.reading()
+        pair.writer.write(b"defg")
+        before = b"abc" if came and read != "partial" else b""
+        assert await soon(stream.read_bytes(len(before) + 4)) == before + b"defg"
+    waiting = stream.read_bytes(1)
+    pair.writer.write(b"i")
+    assert await soon(waiting) == b"i"
+
+
 async def test_read_until_close_gives_everything(pair: Pair) -> None:
     await pair.open()
     pair.writer.write(b"a" * MEGABYTE)

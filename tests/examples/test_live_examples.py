@@ -67,6 +67,29 @@ async def test_a_chat_over_two_processes(start: Callable[..., Any], broker: str)
     await until_members(other, room, 0)
 
 
+@pytest.mark.parametrize("broker", ["memory", "redis"], indirect=True)
+async def test_the_load_of_all_processes(start: Callable[..., Any], broker: str) -> None:
+    one = start("live_chat.py", f"--broker={broker}")
+    other = one if broker == "memory" else start("live_chat.py", f"--broker={broker}")
+    assert b'new EventSource("/load")' in one.request("GET", "/load")[2]
+    member = await enter(other.port, f"tea{os.urandom(4).hex()}")
+    found: dict[str, dict[str, Any]] = {}
+    async with asyncio.timeout(SECONDS):
+        reports = sse.listen(f"http://127.0.0.1:{one.port}/load")
+        async for event in reports:
+            report = json.loads(event.data or "")
+            found[report["name"]] = report
+            await member.write_message("hello")
+            ours = [report for name, report in found.items() if name.endswith((f" {one.process.pid}", f" {other.process.pid}"))]
+            if len(ours) == len({one, other}) and sum(report["members"] for report in ours) == 2 and any(r["published"] > 0 for r in ours):
+                break
+        await reports.aclose()  # type: ignore[attr-defined]
+    assert all(report["delivered"] >= 0 and report["waiting"] >= 0 for report in found.values())
+    member.close()
+    while await member.read_message() is not None:
+        pass
+
+
 async def test_a_ticker_that_is_resumed(start: Callable[..., Any], started: Callable[[str], Any]) -> None:
     url = started("redis").url
     one, other = start("live_ticker.py", f"--broker={url}"), start("live_ticker.py", f"--broker={url}")

@@ -488,3 +488,57 @@ def test_the_same_bytes_as_one_by_one(wires: list[bytes], steps: list[Any], leng
         patch.setattr(http1connection, "_BURST_SECONDS", -1)
         one_by_one = asyncio.run(everything(wires, steps, length, gzip))
     assert together == one_by_one
+
+
+# -- answers to requests that were sent ahead
+
+
+async def test_answers_to_requests_sent_ahead_go_out_together(connect: Callable[[Do], Client], sends: Sends) -> None:
+    async def answer(handler: web.RequestHandler) -> None:
+        handler.write(b"answer.")
+
+    client = connect(answer)
+    await client.read_until(b"answer.")
+    sends.made.clear()
+    client.socket.send(GET * 20)
+    received = b""
+    while received.count(b"answer.") < 20:
+        received += await client.read()
+    assert received.count(b"HTTP/1.1 200 OK\r\n") == 20
+    assert len(sends.made) <= 2, [len(send) for send in sends.made]
+
+
+async def test_an_answer_does_not_wait_for_a_handler_that_waits(connect: Callable[[Do], Client], sends: Sends) -> None:
+    """The second request is never answered; what was answered before it is not held back, and the close behind it is noticed."""
+    begun: list[web.RequestHandler] = []
+
+    async def answer(handler: web.RequestHandler) -> None:
+        begun.append(handler)
+        if len(begun) == 4:
+            await asyncio.Event().wait()
+        handler.write(b"answer.")
+
+    client = connect(answer)
+    await client.read_until(b"answer.")
+    client.socket.send(GET * 5)
+    received = b""
+    while received.count(b"answer.") < 2:
+        received += await client.read()
+    assert received.count(b"HTTP/1.1 200 OK\r\n") == 2
+
+
+async def test_answers_that_were_held_go_out_before_the_connection_closes(connect: Callable[[Do], Client], logs: Any) -> None:
+    """The third request is no HTTP: the two before it are answered even so, in order, and then it is refused."""
+
+    async def answer(handler: web.RequestHandler) -> None:
+        handler.write(b"answer.")
+
+    client = connect(answer)
+    await client.read_until(b"answer.")
+    client.socket.send(GET * 2 + b"what?\r\n\r\n" + GET)
+    received = b""
+    while data := await client.read():
+        received += data
+    assert received.count(b"answer.") == 2
+    assert received.endswith(b"answer.HTTP/1.1 400 Bad Request\r\n\r\n")
+    logs.take("tornado.general", "Malformed HTTP message")

@@ -14,6 +14,7 @@ from tornadolike import web, wsgi
 from tornadolike.httpserver import HTTPServer
 from tornadolike.iostream import IOStream
 from tornadolike.routing import PathMatches
+from tornadolike.websocket import WebSocketHandler
 
 
 class Hello(web.RequestHandler):
@@ -333,6 +334,47 @@ async def test_tornado_1223_what_data_received_raises_is_answered(
     assert (body == b"enough") is (way == "end")
     assert Upload.heard == ["data", "finish"]
     await site.until(lambda: not web._running)
+    if status == 500:
+        logs.take("tornado.application", "Uncaught exception POST /")
+    logs.take("tornado.access", f"{status} POST /")
+
+
+class Unmade(web.RequestHandler):
+    def initialize(self, error: Exception) -> None:
+        raise error
+
+    def prepare(self) -> None:
+        raise AssertionError("it was not made")
+
+    get = post = prepare
+
+
+@web.stream_request_body
+class UnmadeUpload(Unmade):
+    def data_received(self, chunk: bytes) -> None:
+        raise AssertionError("it was not made")
+
+
+class UnmadeSocket(WebSocketHandler):
+    def initialize(self, error: Exception) -> None:
+        raise error
+
+    def on_message(self, message: str | bytes) -> None:
+        raise AssertionError("it was not made")
+
+
+@pytest.mark.parametrize("size", [3, 300_000])
+@pytest.mark.parametrize("handler", [Unmade, UnmadeUpload, UnmadeSocket])
+@pytest.mark.parametrize(("error", "status"), [({"error": ValueError()}, 500), ({"error": web.HTTPError(403)}, 403), ({"unknown": 1}, 500)])
+async def test_h5serv_65_what_making_a_handler_raises_is_answered(
+    serve: Any, logs: Any, handler: type[web.RequestHandler], error: dict[str, Any], status: int, size: int
+) -> None:
+    client = await serve(web.Application([("/", handler, error), ("/hello", Hello)], xsrf_cookies=True)).client()
+    client.send(ask("/", f"Content-Length: {size}", method="POST") + b"x" * size)
+    assert (await client.response())[0].startswith(b"HTTP/1.1 %d " % status)
+    if handler is not UnmadeUpload:
+        client.send(ask("/hello"))  # the connection has gone on
+        assert (await client.response())[1] == b"hello"
     if status == 500:
         logs.take("tornado.application", "Uncaught exception POST /")
     logs.take("tornado.access", f"{status} POST /")

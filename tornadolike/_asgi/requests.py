@@ -94,18 +94,6 @@ def _root_of(raw: str, root_path: str) -> str:
     return raw[:end]
 
 
-class Head(NamedTuple):
-    """``pairs`` are the fields, cookies in one.
-
-    ``bare``: there is one Host, which is well-formed, and no field that says something about the body or asks for less than the whole
-    answer. False: such a Host, but such fields, too. None: the Host has to be looked at.
-    """
-
-    pairs: Pairs
-    bare: bool | None
-    announces_body: bool
-
-
 _HOST_FIELD, _NOTED, _COOKIE, _LENGTH, _CODING = range(5)
 _KINDS = {
     b"host": _HOST_FIELD,
@@ -123,10 +111,12 @@ _MAX_HOSTS = 1000
 _MAX_HOST_BYTES = 255
 
 
-def survey(headers: Iterable[Iterable[bytes]]) -> Head:
-    """The header fields, and what has to be known about them, found out on one way through.
+def survey(headers: Iterable[Iterable[bytes]]) -> tuple[Pairs, bool | None, bool]:
+    """The header fields, cookies in one, and what has to be known about them: whether they are ``bare``, and whether there is a body.
 
-    Cookies are put into one: other fields are joined with a comma, cookies with a semicolon (RFC 9113 §8.2.3).
+    Bare: there is one Host, which is well-formed, and no field that says something about the body or asks for less than the whole answer.
+    False: such a Host, but such fields, too. None: the Host has to be looked at. Cookies are joined here since they are with a semicolon
+    (RFC 9113 §8.2.3), other fields with a comma.
     """
     pairs: Pairs = [*headers]  # type: ignore[list-item]  # pairs, be they tuples or lists
     hosts = cookies = 0
@@ -147,7 +137,7 @@ def survey(headers: Iterable[Iterable[bytes]]) -> Head:
         crumbs = b"; ".join([value for name, value in pairs if name == b"cookie"])
         pairs = [pair for pair in pairs if pair[0] != b"cookie"]
         pairs.append((b"cookie", crumbs))
-    return Head(pairs, bare if hosts == 1 and (host in _plain_hosts or _is_plain_host(host)) else None, announces_body)
+    return pairs, bare if hosts == 1 and (host in _plain_hosts or _is_plain_host(host)) else None, announces_body
 
 
 def _is_plain_host(value: bytes) -> bool:
@@ -177,7 +167,7 @@ def handshake_fields(scope: Scope) -> Pairs:
 
     Over HTTP/2 there is no key (RFC 8441 §5); any one will do, since the server has seen to the handshake.
     """
-    pairs = survey(scope["headers"]).pairs
+    pairs = survey(scope["headers"])[0]
     names = {name for name, _ in pairs}
     wanted = {
         b"upgrade": b"websocket",

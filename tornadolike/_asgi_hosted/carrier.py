@@ -41,11 +41,12 @@ class Context:
         client = scope.get("client")
         if client:
             self.address: Any = tuple(client)
-            self.remote_ip = str(client[0]) if client[0] else _NO_ADDRESS
+            self.remote_ip = str(client[0] or _NO_ADDRESS)
         else:
             self.address = None
             self.remote_ip = _NO_ADDRESS
-        self.protocol = requests.scheme(scope)
+        scheme = scope.get("scheme")
+        self.protocol = "http" if scheme == "http" else requests.scheme(scope)
 
     def __str__(self) -> str:
         return self.remote_ip
@@ -141,7 +142,7 @@ class Carrier(httputil.HTTPConnection):
             future.exception()
             return future
         self._outbox.append((messages, future))
-        if not self._quiet:
+        if self._waiter is not None and not self._quiet:
             self._wake()
         return future
 

@@ -61,7 +61,7 @@ class HTTPExchange(Carrier):
                 self._reader = asyncio.create_task(self._until_disconnect())
             elif len(self._outbox) == 1 and not self._incomplete:
                 self._delegate = None  # which leads back to us
-                await self._send_next()
+                await self._send_only()
                 return
         await self._carry(adapter)
         if self._delegate_open:
@@ -69,18 +69,33 @@ class HTTPExchange(Carrier):
             self._tell_of_close()
         self._delegate = None  # as above
 
+    async def _send_only(self) -> None:
+        """Send what is all that there is to send."""
+        messages, future = self._outbox.popleft()
+        try:
+            for message in messages:
+                await self._send(message)
+        except OSError as error:
+            self._fail_write(future, error)
+        except BaseException as error:
+            self._fail_write(future, error)
+            raise
+        else:
+            if not future.done():
+                future.set_result(None)
+
     def _begin(self, adapter: Adapter) -> Awaitable[None] | None:
         """Give the head to the application; returns what the body has to wait for."""
         scope = self.scope
         method = self._method = scope["method"]
-        version = self._version = requests.version(scope)
+        version = self._version = "HTTP/1.1" if scope.get("http_version") == "1.1" else requests.version(scope)
         uri = requests.plain_target(scope)
         if uri is None:
             target = requests.target(scope, adapter._strips_root_path)
             uri, self._root_path = target.uri, target.root_path
-        head = requests.survey(scope["headers"])
-        headers = httputil.HTTPHeaders._from_wire(head.pairs, head.bare)
-        self._read_all = not (head.announces_body or requests.may_have_body(method, version))
+        pairs, bare, announces_body = requests.survey(scope["headers"])
+        headers = httputil.HTTPHeaders._from_wire(pairs, bare)
+        self._read_all = not (announces_body or requests.may_have_body(method, version))
         delegate = self._delegate = adapter._start_request(self)
         self._delegate_open = True
         wanted = delegate.headers_received(_new_tuple(_START_LINE, (method, uri, version)), headers)
@@ -233,12 +248,15 @@ class HTTPExchange(Carrier):
             length = headers.get("Content-Length") if base is None else headers._joined.get("Content-Length")
             if length is not None:
                 self._unsent = parse_int(length)
-        messages = [_start(code, pairs)]
-        if chunk:
-            messages.append(self._piece(bytes(chunk)))
-        else:
+        head: Message = {"type": "http.response.start", "status": code, "headers": pairs}
+        if not chunk:
             self._head_only = True
-        return self._put(messages)
+            return self._put([head])
+        if self._unsent == len(chunk):  # the whole answer, as nearly always
+            self._unsent = 0
+            self._said_last = True
+            return self._put([head, {"type": "http.response.body", "body": bytes(chunk), "more_body": False}])
+        return self._put([head, self._piece(bytes(chunk))])
 
     def _all_fields(self, headers: httputil.HTTPHeaders) -> responses.Pairs:
         return responses.fields(headers.get_all(), self._version, _DEFAULT_SERVER)
@@ -303,7 +321,8 @@ class HTTPExchange(Carrier):
         if not self._said_last:
             self._end_body()
         self._over = True
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def _leave_incomplete(self) -> None:
         """What was written is sent, and then no more."""

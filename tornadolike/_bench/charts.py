@@ -16,6 +16,7 @@ COLOURS = """
 """
 STYLE = """
 svg text { fill: var(--ink); font: 13px system-ui, sans-serif; }
+svg.bars text { font-size: 15px; }
 svg .value, svg text.tick { fill: var(--soft); }
 svg .axis { stroke: var(--line); }
 svg .spread { stroke: var(--ink); stroke-width: 1.5; }
@@ -27,7 +28,8 @@ polyline.tornado { stroke: var(--tornado); }
 polyline.tornadolike { stroke: var(--tornadolike); }
 polyline.peer { stroke: var(--peer); }
 """
-_ROW, _BAR, _LABEL, _BARS, _VALUE = 30, 16, 230, 420, 150
+# Names stand above their bars: beside them they would leave a phone no room.
+_ROW, _NAME, _BAR, _BARS, _VALUE = 44, 17, 16, 300, 150
 _LEFT, _PLOT_WIDTH, _PLOT_HEIGHT, _BELOW, _NAMES = 70, 480, 260, 30, 250
 _NAME_HEIGHT = 16
 _DASHES = ("", "7 3", "2 3", "9 3 2 3")
@@ -64,18 +66,18 @@ def bars(rows: Sequence[Bar], label: str) -> str:
     longest = max(one.high for one in rows) or 1.0
     drawn = "".join(_bar(one, longest, place * _ROW) for place, one in enumerate(rows))
     height = len(rows) * _ROW + 4
-    axis = f'<line class="axis" x1="{_LABEL}" y1="0" x2="{_LABEL}" y2="{height}"/>'
-    return _svg(_LABEL + _BARS + _VALUE, height, label, axis + drawn)
+    return _svg("bars", _BARS + _VALUE, height, label, drawn)
 
 
 def _bar(bar: Bar, longest: float, top: int) -> str:
     median, low, high = (max(value, 0.0) / longest * _BARS for value in (bar.median, bar.low, bar.high))
-    middle, bar_top = top + _ROW // 2 + 2, top + (_ROW - _BAR) // 2 + 2
+    bar_top = top + _NAME + 4
+    middle = bar_top + _BAR // 2
     return (
-        f'<text x="{_LABEL - 8}" y="{middle + 4}" text-anchor="end">{html.escape(bar.name)}</text>'
-        f'<rect class="{bar.colour or kind(bar.name)}" x="{_LABEL}" y="{bar_top}" width="{median:.1f}" height="{_BAR}" rx="2"/>'
-        f'<path class="spread" fill="none" d="M{_LABEL + low:.1f} {middle - 4}v8m0 -4H{_LABEL + high:.1f}m0 -4v8"/>'
-        f'<text class="value" x="{_LABEL + high + 8:.1f}" y="{middle + 4}">{html.escape(bar.text)}</text>'
+        f'<text x="0" y="{top + _NAME}">{html.escape(bar.name)}</text>'
+        f'<rect class="{bar.colour or kind(bar.name)}" x="0" y="{bar_top}" width="{median:.1f}" height="{_BAR}" rx="2"/>'
+        f'<path class="spread" fill="none" d="M{low:.1f} {middle - 4}v8m0 -4H{high:.1f}m0 -4v8"/>'
+        f'<text class="value" x="{high + 8:.1f}" y="{middle + 4}">{html.escape(bar.text)}</text>'
     )
 
 
@@ -87,7 +89,7 @@ def lines(sizes: Sequence[int], series: Sequence[Series], label: str) -> str:
     ticks = "".join(_tick(x.at(size), f"{size:,}") for size in sizes) + "".join(_grid(y.at(power), power) for power in y.powers())
     drawn = "".join(_line(one, sizes, place, x, y) for place, one in enumerate(series))
     names = "".join(_name(one, place, top) for place, one, top in _stacked(series, y))
-    return _svg(_LEFT + _PLOT_WIDTH + _NAMES, _PLOT_HEIGHT + _BELOW, label, ticks + drawn + names)
+    return _svg("lines", _LEFT + _PLOT_WIDTH + _NAMES, _PLOT_HEIGHT + _BELOW, label, ticks + drawn + names)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,8 +142,8 @@ stroke-dasharray="{_DASHES[place % len(_DASHES)]}"/>'
     return f'{dash}<text x="{left + 30}" y="{top:.1f}">{html.escape(series.name)}</text>'
 
 
-def _svg(width: int, height: int, label: str, content: str) -> str:
-    return f'<svg viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(label)}">{content}</svg>'
+def _svg(name: str, width: int, height: int, label: str, content: str) -> str:
+    return f'<svg class="{name}" viewBox="0 0 {width} {height}" role="img" aria-label="{html.escape(label)}">{content}</svg>'
 
 
 def file(svg: str) -> str:

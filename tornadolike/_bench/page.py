@@ -19,7 +19,9 @@ h2 {{ font-size: 1.1rem; margin: 0 0 .25rem; }}
 p {{ margin: .25rem 0; color: var(--soft); }}
 section {{ background: var(--card); border: 1px solid var(--line); border-radius: 8px;
   padding: 1rem 1.25rem; margin: 1rem 0; overflow-x: auto; }}
-svg {{ display: block; width: 100%; min-width: 40rem; height: auto; }}
+svg {{ display: block; width: 100%; height: auto; }}
+svg.bars {{ max-width: 34rem; }}
+svg.lines {{ min-width: 40rem; }}
 table {{ border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }}
 td, th {{ padding: .2rem .5rem; text-align: right; border-bottom: 1px solid var(--line); }}
 td:first-child, th:first-child {{ text-align: left; }}

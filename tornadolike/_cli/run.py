@@ -299,7 +299,7 @@ def _read_environment(path: str) -> dict[str, str]:
 def _banner(loop: str, engine: str, arguments: argparse.Namespace) -> str:
     line = (
         f"tornadolike {tornadolike.__version__} (API of Tornado {tornadolike.version}) on Python {platform.python_version()}: "
-        f"loop {_with_version(loop)}, HTTP engine {_with_version(engine)}"
+        f"loop {_with_version(loop)}{_lacking(loop)}, HTTP engine {_with_version(engine)}"
     )
     words = {word.partition("=")[0] for word in arguments.program_arguments} & set(arguments.parser.option_words())
     if words and not arguments.divided:
@@ -307,9 +307,14 @@ def _banner(loop: str, engine: str, arguments: argparse.Namespace) -> str:
     return line
 
 
+def _lacking(loop: str) -> str:
+    lacking = factory.LACKING.get(loop)
+    return f" ({lacking})" if lacking else ""
+
+
 def _correct_banner(loop: str) -> None:
     """The program has taken another loop, by ``uvloop.install()`` or a policy."""
-    print(f"tornadolike: the program runs on its own choice of loop: {_with_version(loop)}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"tornadolike: the program runs on its own choice of loop: {_with_version(loop)}{_lacking(loop)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _with_version(name: str) -> str:

@@ -6,16 +6,17 @@ _MAX_VARIANTS = 32
 
 
 class ResponseHead:
-    """Fields with one value each. ``values`` is by spelled name and in order, ``lines`` is the same as HTTP/1.1 sends it (Latin-1).
+    """Fields with one value each, none of them a length. ``values`` is by spelled name and in order, ``lines`` is the same as HTTP/1.1
+    sends it (Latin-1).
 
     ``forms`` is for carriers to remember what they make of it, under keys of their own.
     """
 
-    __slots__ = ("_variants", "forms", "lines", "tells_content", "values")
+    __slots__ = ("_variants", "forms", "lines", "tagged", "values")
 
     def __init__(self, values: dict[str, str]) -> None:
         self.values = values
-        self.tells_content = "Etag" in values or "Content-Length" in values  # what is known of a body
+        self.tagged = "Etag" in values
         self.lines = "".join([f"{name}: {value}\r\n" for name, value in values.items()]).encode("latin-1")
         self.forms: dict[Any, Any] = {}
         self._variants: dict[tuple[str, str], ResponseHead] = {}

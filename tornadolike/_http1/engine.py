@@ -339,23 +339,35 @@ class ServerEngine(Engine):
 
         Its body, if it has one, waits for `take_body`: the limit has to be settled first.
         """
-        if self.stored or self.peer is not IDLE:
+        if self.peer is not IDLE or (self.stored and data):
             return None
         event = self._known.get(data)
         if event is None:
-            end = data.find(b"\r\n\r\n") + 4
-            size = len(data) - end
-            event = self._known.get(data[:end]) if 0 < size <= self.max_chunk_bytes else None
-            if event is None or event.body != size or end > self._light_head_bytes:
+            event = self._take_first(data or bytes(self.stored))
+            if event is None:
                 return None
-            self._start_body(size)
-            self.stored = data[end:]
         elif event.body or len(data) > self._light_head_bytes:
             return None
         else:
             self.peer = DONE
         self._request = event
         self.keep_alive = event.keep_alive
+        return event
+
+    def _take_first(self, data: bytes) -> RequestHead | None:
+        """The first of several requests, or one with a body, as `take_whole` takes it; what follows is stored."""
+        end = data.find(b"\r\n\r\n") + 4
+        event = self._known.get(data[:end]) if end <= self._light_head_bytes else None
+        if event is None:
+            return None
+        size = len(data) - end
+        if event.body == 0:
+            self.peer = DONE
+        elif event.body == size <= self.max_chunk_bytes:
+            self._start_body(size)
+        else:
+            return None
+        self.stored = data[end:]
         return event
 
     def take_body(self) -> bytes:
@@ -394,11 +406,11 @@ class ServerEngine(Engine):
     feed.__doc__ = Engine.feed.__doc__
 
     def _on_head(self, head: bytes) -> list[Event]:
-        parsed = self._parser.plain_request(head)
-        if parsed is None:
+        event = self._known_request(head)
+        if event is None:
             framing.check_head(head)
-            parsed = self._parser.request(head)
-        return self._on_request(_framed(*parsed))
+            event = _framed(*self._parser.request(head))
+        return self._on_request(event)
 
     def _on_request(self, event: RequestHead) -> list[Event]:
         self._request = event

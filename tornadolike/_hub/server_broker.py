@@ -104,6 +104,7 @@ class ServerBroker(Broker):
         self._something = asyncio.Event()
         self._followed: dict[str, Followed] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._disconnecting: set[asyncio.Task[None]] = set()
         self._states: dict[str, str | None] = {"requests": None, "messages": None}
         self._up: bool | None = None
 
@@ -148,6 +149,8 @@ class ServerBroker(Broker):
     async def close(self) -> None:
         await end_tasks(*self._tasks)
         self._tasks = []
+        if self._disconnecting:
+            await asyncio.wait(self._disconnecting)
         self._fail_all(BrokerDownError(f"the connection to the {self.name} broker was closed"))
 
     def _fail_all(self, error: Exception) -> None:
@@ -174,7 +177,11 @@ class ServerBroker(Broker):
             except Exception as error:
                 self._state(what, str(error) or type(error).__name__)
             finally:
-                await asyncio.shield(self._disconnect(requests))
+                # Whoever cancels us does so again when that takes long; it goes on, and `close` waits for it.
+                disconnecting = start_task(self._disconnect(requests))
+                self._disconnecting.add(disconnecting)
+                disconnecting.add_done_callback(self._disconnecting.discard)
+                await asyncio.shield(disconnecting)
             if not requests:
                 for followed in self._followed.values():
                     followed.interrupted = True

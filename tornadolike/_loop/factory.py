@@ -13,6 +13,8 @@ from collections.abc import Callable
 ENVIRONMENT_VARIABLE = "TORNADOLIKE_LOOP"
 BUILT_IN = "asyncio"
 PACKAGES = ("uvloop", "winloop", "rloop", "zuvloop")
+# What a loop cannot do, for those who start something on it: the table of docs/engines.md has it from a test.
+LACKING = {"zuvloop": "which goes on at Ctrl-C and SIGTERM"}
 
 # asyncio's accessor that answers None instead of raising (it is in asyncio.events.__all__): the cheapest way to ask.
 running_event_loop = asyncio._get_running_loop

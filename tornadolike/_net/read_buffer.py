@@ -47,6 +47,8 @@ class Count(_Buffered):
             return self.count
         return size if self.partial and size else None
 
+    find_quietly = find
+
     def enough(self, size: int) -> bool:
         return size >= self.count
 
@@ -71,7 +73,7 @@ class Delimiter(_Limited):
     __slots__ = ("_delimiter", "_searched")
 
     def __init__(self, delimiter: bytes, max_bytes: int | None) -> None:
-        super().__init__(max_bytes)
+        self.max_bytes = max_bytes
         self._delimiter = delimiter
         self._searched = 0  # up to here it cannot begin: keeps the search linear however small the chunks
 
@@ -85,8 +87,15 @@ class Delimiter(_Limited):
             self._searched = max(0, len(buffer) - len(delimiter) + 1)
             return None
         end = start + len(delimiter)
-        self.check(end, delimiter)
+        if self.max_bytes is not None:
+            self.check(end, delimiter)
         return end
+
+    def find_quietly(self, buffer: bytearray) -> int | None:
+        """As `find`, but None also where it raises; may be asked first."""
+        start = buffer.find(self._delimiter)
+        end = start + len(self._delimiter)
+        return None if start < 0 or (self.max_bytes is not None and end > self.max_bytes) else end
 
 
 class Pattern(_Limited):

@@ -163,7 +163,15 @@ class TransportSource(asyncio.BaseProtocol):
     def data_received(self, data: bytes) -> None:
         if len(data) > kept_buffers.SCRATCH_BYTES:
             self.transport.set_protocol(_Bulk(self))
-        self._receiver(data)
+        try:
+            self._receiver(data)
+        except _ENDINGS as ending:
+            self.end_program(ending)
+
+    def end_program(self, ending: BaseException) -> None:
+        """``sys.exit()`` or a second Ctrl-C while data was taken: uvloop would take it for the transport's error, it is the program's."""
+        asyncio.get_running_loop().call_soon(_raise, ending)
+        self.transport.abort()
 
     def eof_received(self) -> bool:
         self._ended = True
@@ -197,6 +205,10 @@ class TransportSource(asyncio.BaseProtocol):
             self._owner._on_drained()
 
 
+def _raise(error: BaseException) -> None:
+    raise error
+
+
 class _Bulk(asyncio.BufferedProtocol):
     """The protocol in the source's place while much arrives: has it read into memory that is kept, or to where it belongs."""
 
@@ -215,10 +227,13 @@ class _Bulk(asyncio.BufferedProtocol):
         source, room, self._room = self._source, self._room, None
         if nbytes < _SMALL_READ:
             source.transport.set_protocol(source)
-        if room and source._owner is not None:
-            source._owner._on_filled(nbytes)
-        else:
-            source._receiver(bytes(kept_buffers.scratch()[:nbytes]))
+        try:
+            if room and source._owner is not None:
+                source._owner._on_filled(nbytes)
+            else:
+                source._receiver(bytes(kept_buffers.scratch()[:nbytes]))
+        except _ENDINGS as ending:
+            source.end_program(ending)
 
     def eof_received(self) -> bool:
         return self._source.eof_received()

@@ -1,7 +1,7 @@
 """URL patterns read backwards: the text that a simple route regex would match for given groups."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 SLOT = "%s"
 """Stands for one group in a `template`."""
@@ -28,6 +28,8 @@ def _decoded(found: re.Match[str]) -> str:
 
 def encoded(path: str) -> str:
     """The inverse of `readable`."""
+    if path.isascii():
+        return path
     return _NOT_ASCII.sub(lambda found: "".join([f"%{byte:02X}" for byte in found[0].encode()]), path)
 
 
@@ -51,10 +53,9 @@ def template(pattern: str, groups: int, unescape: Callable[[str], str]) -> str |
     return "".join(literals)
 
 
-def fill(literals: Sequence[str], values: Sequence[str]) -> str:
-    """Return a `template`, split at its slots into ``literals``, with ``values`` in them, which are as many and already quoted."""
-    if len(literals) - 1 != len(values):
-        raise ValueError(f"{SLOT.join(literals)!r} has {len(literals) - 1} slots, not {len(values)}")
-    parts = list(literals)
-    parts[1:] = map("".join, zip(values, literals[1:], strict=True))
-    return "".join(parts)
+def format_of(path: str, groups: int) -> str:
+    """A `template` as what the operator ``%`` takes, for as many values, which have to be quoted. ValueError where it has other slots."""
+    literals = path.split(SLOT)
+    if len(literals) - 1 != groups:
+        raise ValueError(f"{path!r} has {len(literals) - 1} slots, not {groups}")
+    return SLOT.join([literal.replace("%", "%%") for literal in literals])
