@@ -207,13 +207,23 @@ async def test_nor_while_bytes_wait_for_the_kernel(mover: Mover) -> None:
 
 async def test_nothing_happens_during(mover: Mover) -> None:
     async with mover.connected() as (stream, _, writer):
-        waiting = stream.read_until(b"\n")
-        assert mover.moves == 1
+        consumer = Consumer()
+        stream._attach_consumer(consumer)
+        await until(lambda: mover.moves == 1)
         assert not moved(stream)
         writer.write(b"line\nmore")
-        assert await soon(waiting) == b"line\n"
+        await consumer.has(b"line\nmore")
         assert moved(stream)
+
+
+async def test_who_reads_by_hand_stays_on_the_descriptor(mover: Mover) -> None:
+    """A move costs more than it gains for a short conversation."""
+    async with mover.connected() as (stream, _, writer):
+        waiting = stream.read_until(b"\n")
+        writer.write(b"line\nmore")
+        assert await soon(waiting) == b"line\n"
         assert await soon(stream.read_bytes(4)) == b"more"
+        assert (mover.moves, moved(stream)) == (0, False)
 
 
 async def test_bytes_and_their_end_that_come_during(mover: Mover) -> None:
@@ -367,9 +377,14 @@ async def test_start_tls_during(mover: Mover) -> None:
     server.load_cert_chain(HERE / "testing.crt", HERE / "testing.key")
     client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
     secured: list[Any] = []
-    mover.during = lambda stream: secured.append(stream.start_tls(True, server))
+
+    def start(stream: IOStream) -> None:
+        stream._detach_consumer()
+        secured.append(stream.start_tls(True, server))
+
+    mover.during = start
     async with mover.connected() as (stream, reader, writer):
-        stream.set_close_callback(lambda: None)  # begins to watch
+        stream._attach_consumer(Consumer())
         await soon(writer.start_tls(client, server_hostname="x"))
         tls = await soon(secured[0])
         assert isinstance(tls, SSLIOStream)
@@ -503,10 +518,11 @@ async def test_a_unix_socket(mover: Mover, tmp_path: Path) -> None:
     mover.add_socket(sock)
     reader, writer = await asyncio.open_unix_connection(str(tmp_path / "socket"))
     stream = await soon(mover.streams.get())
-    waiting = stream.read_until(b"\n")
+    consumer = Consumer()
+    stream._attach_consumer(consumer)
     writer.write(b"line\n")
-    assert await soon(waiting) == b"line\n"
-    assert moved(stream)
+    await consumer.has(b"line\n")
+    await until(lambda: moved(stream))
     stream.write(b"back")
     stream.close()
     assert await soon(reader.read()) == b"back"
