@@ -135,10 +135,10 @@ class FdSource:
     def _register(self) -> None:
         if self._registered or self._moving or not self._watches_reading:
             return
-        # Where the owner reads by itself, as `handle_stream` does, a short connection would pay for the move, and not get it back.
-        if self._may_move and self._receiver is not None:
+        if self._may_move:
             self._may_move = False
-            self._moving = not self._watches_writing and self._owner._move()
+            # Where the owner reads by itself, as `handle_stream` does, a short connection would pay for the move, and not get it back.
+            self._moving = self._receiver is not None and not self._watches_writing and self._owner._move()
             if self._moving:
                 return
         self._registered = True
