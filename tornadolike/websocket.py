@@ -143,16 +143,16 @@ class WebSocketHandler(web.RequestHandler):
         self.ws_connection: WebSocketProtocol | None = None
         super().__init__(application, request, **kwargs)
 
-    def get(self, *args: Any, **kwargs: Any) -> Awaitable[None]:
-        """Upgrade the connection; to be awaited, which ends when it is gone and `on_close` has run.
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Upgrade the connection; ends when it is gone and `on_close` has run.
 
         Not for overriding: see `prepare` and `open`.
         """
         self.open_args = args
         self.open_kwargs = kwargs
         connection = self.__accept()
-        # No coroutine of its own: it would be there as long as the connection, and take a third of a kilobyte.
-        return gen._finished(None) if connection is None else connection.accept_connection(self)
+        if connection is not None:
+            await connection.accept_connection(self)
 
     def __accept(self) -> "WebSocketProtocol | None":
         """Who carries the messages from now on; None where the request was refused, or there is nobody to answer."""
