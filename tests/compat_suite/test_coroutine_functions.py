@@ -7,10 +7,37 @@ from typing import Any
 
 import pytest
 
-MODULES = (
-    "auth autoreload concurrent escape gen http1connection httpclient httpserver httputil ioloop iostream locale locks log netutil options "
-    "process queues routing simple_httpclient tcpclient tcpserver template testing util web websocket wsgi platform.asyncio"
-).split()
+MODULES = [
+    "auth",
+    "autoreload",
+    "concurrent",
+    "escape",
+    "gen",
+    "http1connection",
+    "httpclient",
+    "httpserver",
+    "httputil",
+    "ioloop",
+    "iostream",
+    "locale",
+    "locks",
+    "log",
+    "netutil",
+    "options",
+    "process",
+    "queues",
+    "routing",
+    "simple_httpclient",
+    "tcpclient",
+    "tcpserver",
+    "template",
+    "testing",
+    "util",
+    "web",
+    "websocket",
+    "wsgi",
+    "platform.asyncio",
+]
 # The same to whoever awaits or iterates over what comes back, and private or of a class that nobody derives from.
 OTHERWISE = {"StaticFileHandler.get_content"}
 
