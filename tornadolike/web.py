@@ -166,11 +166,13 @@ _MAX_TAGGED_BYTES = 200
 
 
 def _tag(body: bytes) -> str:
-    tag = f'"{hashlib.sha1(body).hexdigest()}"'
-    if len(body) <= _MAX_TAGGED_BYTES:
+    if len(body) > _MAX_TAGGED_BYTES or type(body) is not bytes:  # looking for it would cost nearly as much, or cannot be done
+        return f'"{hashlib.sha1(body).hexdigest()}"'
+    tag = _known_tags.get(body)
+    if tag is None:
         if len(_known_tags) >= _MAX_KNOWN_TAGS:
             _known_tags.clear()
-        _known_tags[body] = tag
+        tag = _known_tags[body] = f'"{hashlib.sha1(body).hexdigest()}"'
     return tag
 
 
@@ -1036,8 +1038,7 @@ class RequestHandler:
         By default it is a hash of what `write` has collected. Asked only where nothing was flushed before the end.
         """
         written = self._write_buffer
-        body = written[0] if len(written) == 1 else b"".join(written)
-        return _known_tags.get(body) or _tag(body)
+        return _tag(written[0] if len(written) == 1 else b"".join(written))
 
     def set_etag_header(self) -> None:
         """Set ``Etag`` to what `compute_etag` returns. Call it before `check_etag_header`."""

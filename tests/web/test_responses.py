@@ -5,6 +5,8 @@ import datetime as dt
 import hashlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tornadolike import httputil, web
 
@@ -28,6 +30,15 @@ async def test_a_small_response_goes_out_complete(ask):
         "Content-Length": str(len(body)),
     }
     assert answer.close_callback is None
+
+
+@given(st.lists(st.binary(max_size=300), min_size=1, max_size=3))
+def test_tags_are_hashes_of_the_body_whether_it_is_known_or_not(pieces):
+    handler = object.__new__(web.RequestHandler)
+    for form in (bytes, bytes, bytearray):
+        handler._write_buffer = [form(piece) for piece in pieces]
+        assert handler.compute_etag() == f'"{hashlib.sha1(b"".join(pieces)).hexdigest()}"'
+    assert len(web._known_tags) <= web._MAX_KNOWN_TAGS
 
 
 async def test_head_has_the_headers_of_get_and_no_body(ask):
