@@ -2226,7 +2226,8 @@ class StaticFileHandler(RequestHandler):
         content: Any = cls.get_content(abspath)
         hasher, size = hashlib.sha512(), 0
         # That a file is too large is known before so much of it has been read.
-        if type(content) is _FileContent and os.path.getsize(abspath) > cls.MAX_VERSION_CONTENT_SIZE:
+        is_file = type(content) is _FileContent and os.path.isfile(abspath)
+        if is_file and os.path.getsize(abspath) > cls.MAX_VERSION_CONTENT_SIZE:
             raise ValueError(f"content is larger than MAX_VERSION_CONTENT_SIZE ({cls.MAX_VERSION_CONTENT_SIZE} bytes)")
         try:
             for chunk in [content] if isinstance(content, bytes) else content:

@@ -350,7 +350,7 @@ def test_versions_are_remembered_and_forgotten(root, monkeypatch, logs):
     settings = {"static_path": str(root)}
     for name in ("file.bin", "file.bin", "empty.txt", "file.bin", "missing", "file.bin"):
         Versioned.get_version(settings, name)
-    logs.take("tornado.general", "Could not open static file .*missing")
+    logs.take("tornado.general", r"Could not open static file .*missing.*: HTTP 404: Not Found$")
     assert Versioned.reads == 3
     assert [os.path.basename(path) for path in Versioned._static_hashes] == ["missing", "file.bin"]
     Versioned.reset()
