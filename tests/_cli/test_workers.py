@@ -129,6 +129,7 @@ def test_an_attribute_in_workers(start: Any, tmp_path: Path) -> None:
         encoding="utf-8",
     )
     command = start("shop:make", "--workers", "2", "--port", "0", "--loop", "asyncio", "--pid-file", "shop.pid")
+    command.expect(r"listening on http://127\.0\.0\.1:\d+$")
     until(lambda: len({body(command.get()) for _ in range(20)}) == 2)
     assert (tmp_path / "shop.pid").read_text(encoding="ascii") == f"{command.process.pid}\n"
     assert command.end() == 0

@@ -3,6 +3,7 @@
 import builtins
 import importlib.util
 import os
+import pkgutil
 import runpy
 import stat
 import sys
@@ -38,6 +39,9 @@ def run_path(path: str, arguments: list[str]) -> None:
     sys.argv = [path, *arguments]
     if os.path.isdir(path) or _is_archive(path):
         del sys.path[: 0 if sys.flags.safe_path else 1]  # run_path puts the directory or archive itself there
+        importer = pkgutil.get_importer(path)
+        if importer is None or importer.find_spec("__main__") is None:
+            sys.exit(f"tornadolike run: can't find '__main__' module in {path!r}")
         runpy.run_path(path, run_name="__main__")
         return
     _set_first_path(os.path.dirname(os.path.realpath(path)))
