@@ -136,6 +136,7 @@ def test_a_module_that_fails_shows_its_own_traceback(start: Any, tmp_path: Path)
     assert command.process.wait(20) == 1
     command.expect("ZeroDivisionError")
     assert "_cli" not in "".join(command.lines)
+    assert "importlib" not in "".join(command.lines)
 
 
 def test_host_and_a_port_that_is_taken(start: Any) -> None:

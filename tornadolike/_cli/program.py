@@ -1,6 +1,7 @@
 """Running a script or module in this process as Python itself would, with its tracebacks as Python would print them."""
 
 import builtins
+import importlib
 import importlib.util
 import os
 import pkgutil
@@ -92,7 +93,7 @@ def programs_part(trace: TracebackType | None) -> TracebackType | None:
     while trace is not None:
         frames.append(trace)
         trace = trace.tb_next
-    while frames and _is_ours(frames[0].tb_frame.f_code.co_filename):
+    while frames and (_is_ours(name := frames[0].tb_frame.f_code.co_filename) or name == importlib.__file__):
         del frames[0]
     while frames and _is_ours(frames[-1].tb_frame.f_code.co_filename):
         del frames[-1]

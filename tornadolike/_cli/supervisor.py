@@ -97,9 +97,11 @@ class _Worker:
         self.asked: dict[tuple[Any, ...], int] = {}
 
     def tell(self, number: int = signal.SIGTERM) -> None:
+        """Send a signal, without asking for the status before: Popen does, and takes it away from asyncio, which then knows none."""
         self.told = True
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
 
 class _Supervisor:
