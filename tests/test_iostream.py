@@ -112,6 +112,32 @@ async def test_connection_refused() -> None:
     await soon(closed.wait())
 
 
+async def test_what_is_written_before_a_connection_that_is_refused_is_no_write_error() -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = nobody.getsockname()
+    stream = IOStream(socket.socket())
+    stream.set_close_callback(lambda: None)
+    connecting, writing = stream.connect(address), stream.write(b"early")
+    for future in (connecting, writing):
+        with pytest.raises(StreamClosedError) as caught:
+            await future
+        assert isinstance(caught.value.real_error, ConnectionRefusedError)
+
+
+async def test_what_is_written_before_the_connection_stands_waits_for_it(listener: socket.socket) -> None:
+    stream = IOStream(socket.socket())
+    stream.set_close_callback(lambda: None)
+    connecting, writing = stream.connect(listener.getsockname()), stream.write(b"early")
+    assert not writing.done()
+    assert await connecting is stream
+    await writing
+    other, _ = await asyncio.get_running_loop().sock_accept(listener)
+    with other:
+        assert await asyncio.get_running_loop().sock_recv(other, 5) == b"early"
+    stream.close()
+
+
 async def test_connect_that_fails_at_once() -> None:
     client = IOStream(socket.socket(socket.AF_UNIX))
     with pytest.raises(StreamClosedError) as raised:

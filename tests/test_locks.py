@@ -368,3 +368,20 @@ async def test_waiting_leaves_no_reference_cycle() -> None:
         assert [x for x in gc.get_objects() if isinstance(x, locks.Semaphore)] == []
     finally:
         gc.enable()
+
+
+async def test_a_lock_that_two_tasks_await_has_one_owner() -> None:
+    lock = locks.Lock()
+    await lock.acquire()
+    acquiring = lock.acquire()
+
+    async def enter() -> None:
+        await acquiring
+
+    first, second = asyncio.ensure_future(enter()), asyncio.ensure_future(enter())
+    await asyncio.sleep(0)
+    lock.release()
+    second.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
+    assert (first.cancelled(), second.cancelled()) == (False, True)
+    assert not lock.acquire().done()  # type: ignore[attr-defined]

@@ -274,3 +274,36 @@ async def test_a_subclass_that_has_items_from_elsewhere_is_asked() -> None:
     counted = Counted()
     assert [await counted.get(), await counted.get()] == [1, 0]
     assert not counted.get().done()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("cancelled", [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0, 1, 2)])
+async def test_an_item_that_several_tasks_await_is_given_once(cancelled: tuple[int, ...]) -> None:
+    queue: queues.Queue[int] = queues.Queue()
+
+    async def take(getting: Any) -> int:
+        return await getting  # type: ignore[no-any-return]
+
+    getting = queue.get()
+    tasks = [asyncio.ensure_future(take(getting)) for _ in range(3)]
+    await asyncio.sleep(0)
+    queue.put_nowait(7)
+    for index in cancelled:
+        tasks[index].cancel()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [index for index, result in enumerate(results) if isinstance(result, asyncio.CancelledError)] == list(cancelled)
+    assert [result for index, result in enumerate(results) if index not in cancelled] == [7] * (3 - len(cancelled))
+    assert queue.qsize() == (len(cancelled) == 3)
+
+
+async def test_a_future_that_a_task_awaits_cannot_be_cancelled_once_it_has_an_item() -> None:
+    queue: queues.Queue[int] = queues.Queue()
+
+    async def take(getting: Any) -> int:
+        return await getting  # type: ignore[no-any-return]
+
+    getting: Any = queue.get()
+    task = asyncio.ensure_future(take(getting))
+    await asyncio.sleep(0)
+    queue.put_nowait(7)
+    assert not getting.cancel()
+    assert (await task, queue.qsize()) == (7, 0)

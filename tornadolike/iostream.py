@@ -1297,6 +1297,7 @@ class IOStream(BaseIOStream):
         to :class:`SSLIOStream`.
         """
         self._connecting = True
+        self._settle_writing()  # there is a source already where a close callback was set before
         future: Future[_StreamT] = Future()
         self._connect_future = future
         try:

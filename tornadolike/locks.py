@@ -72,6 +72,7 @@ class _Claim(Future[Any]):
     owner: Any  # of the line; None once someone has looked
     behind: Future[None] | None
     _given_back: bool = False
+    _others: int = 0  # tasks that wait for the same `behind`, besides one
 
     def give(self, value: Any) -> bool:
         """Let ``value`` be the result, unless nobody waits any more."""
@@ -92,15 +93,20 @@ class _Claim(Future[Any]):
     def __await__(self) -> Generator[Any, None, Any]:
         if _is_done(self):
             return self.result()
-        if self.behind is not None:
-            return (yield from super().__await__())
-        behind = self.behind = Future(loop=self._loop)
+        behind = self.behind
+        if behind is None:
+            behind = self.behind = Future(loop=self._loop)
+        else:
+            self._others += 1
         behind._asyncio_future_blocking = True  # what asyncio's own iterator does before it gives the future to the task
         try:
             yield behind
         except BaseException:
-            self.behind = None
-            self.cancel()
+            if self._others:  # who may take it
+                self._others -= 1
+            else:
+                self.behind = None
+                self.cancel()
             raise
         value = _future_result(self)
         self.owner = None
@@ -144,6 +150,8 @@ class _Claim(Future[Any]):
             return True
         if self.owner is None or self.cancelled() or _future_exception(self) is not None:
             return False
+        if self.behind is not None:
+            return False  # who waits is about to take it
         self._given_back = True
         self.give_back(_future_result(self))
         self.owner = None
