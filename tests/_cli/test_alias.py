@@ -164,3 +164,6 @@ def test_one_line_for_a_word_that_is_no_action() -> None:
     assert done.returncode == 2
     assert "'up'" in done.stderr
     assert "Traceback" not in done.stderr
+    done = subprocess.run([sys.executable, "-m", "tornadolike", "alias"], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "on|off|status" in done.stderr

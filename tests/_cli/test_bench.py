@@ -82,6 +82,16 @@ def test_a_program_that_ends_is_not_gone_on_with(application: Path) -> None:
     assert done.stderr.endswith("RuntimeError: no database\n")
 
 
+def test_an_application_without_a_program_around_it(application: Path) -> None:
+    (application / "app.py").write_text("import tornado.web\napp = tornado.web.Application()\n", encoding="utf-8")
+    done = bench("app.py", "--url", "/page", "--candidate", "tornadolike asyncio h11", *_QUICKLY, cwd=application)
+    assert done.returncode == 1
+    assert "the program ended with status 0 (it has to listen, and to go on)" in done.stderr
+    done = bench("app:app", "--url", "/page", cwd=application)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "can't open file 'app:app': no such file; it is a program that is wanted, which listens by itself" in done.stderr
+
+
 def test_a_program_that_ends_in_the_middle(application: Path) -> None:
     source = _APPLICATION.replace(
         "        if ",

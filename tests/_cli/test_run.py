@@ -200,6 +200,11 @@ _ERRORS = [
     (["made:app", "surplus"], "unexpected argument: surplus"),
     (["--env-file", "no.env", "program.py"], "--env-file: no such file: no.env"),
     (["--workers", "-2", "program.py"], "'-2' is not a whole number at least 0"),
+    (["program.py:make_app"], "program.py:make_app names a file, not a module (did you mean program:make_app?)"),
+    (["./program.py:make_app"], "(did you mean program:make_app?)"),
+    (["progam.py:make_app"], "no module named progam.py"),
+    (["--reload", "--reload-dir", "sources", "program.py"], "--reload-dir: no such directory: sources"),
+    (["--pid-file", "run/program.pid", "program.py"], "--pid-file: cannot write run/program.pid: No such file or directory"),
 ]
 
 
@@ -208,9 +213,20 @@ def test_a_wrong_command_line_is_one_line_and_status_2(tmp_path: Path, arguments
     (tmp_path / "program.py").write_text("print('ran')", encoding="utf-8")
     done = run_ours(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("tornadolike run: ")
-    assert done.stderr.count("\n") == 1
-    assert message in done.stderr
+    lines = [line for line in done.stderr.splitlines() if " on Python " not in line]  # that one says what it runs on
+    assert len(lines) == 1
+    assert lines[0].startswith("tornadolike run: ")
+    assert message in lines[0]
+
+
+def test_a_directory_or_archive_without_a_main_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        archive.writestr("other.py", "")
+    for target in ("empty", "archive.zip"):
+        done = run_ours(target, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "")  # as Python
+        assert done.stderr.splitlines()[1:] == [f"tornadolike run: can't find '__main__' module in {target!r}"]
 
 
 @pytest.mark.parametrize(("words", "message"), [([], "what is to be done? run, "), (["rnu"], "no such command: rnu (did you mean run?)")])
@@ -246,6 +262,8 @@ def test_says_whose_an_ambiguous_option_is(tmp_path: Path) -> None:
     done = run_ours("program.py", "--workers", "4", cwd=tmp_path)
     assert "--workers stands behind the program's name and is the program's" in done.stderr
     assert done.stderr.count("\n") == 1
+    done = run_ours("program.py", "--port=9000", cwd=tmp_path)  # before the name it would be refused: there is no doubt whose it is
+    assert "stands behind" not in done.stderr
 
 
 @pytest.mark.parametrize("loader", ["/dev/stdin", "pipe"])

@@ -117,7 +117,7 @@ def test_an_asgi_application(start: Any, tmp_path: Path) -> None:
         ("package.shoq:app", "no module named package.shoq", 2),
         ("nopackage.shop:app", "no module named nopackage.shop", 2),
         ("package.shop:asgi", "package.shop:asgi looks like an ASGI application: say --asgi", 2),
-        ("package.shop:wants", "package.shop:wants is a function, neither an Application nor a function that makes one", 2),
+        ("package.shop:wants", "package.shop:wants needs arguments: name an Application, or a function that makes one without any", 2),
         ("package.shop:sys", "package.shop:sys is a module, neither an Application", 2),
         ("package.shop:fails", "ValueError: in the factory", 1),
     ],
@@ -136,6 +136,7 @@ def test_a_module_that_fails_shows_its_own_traceback(start: Any, tmp_path: Path)
     assert command.process.wait(20) == 1
     command.expect("ZeroDivisionError")
     assert "_cli" not in "".join(command.lines)
+    assert "importlib" not in "".join(command.lines)
 
 
 def test_host_and_a_port_that_is_taken(start: Any) -> None:
@@ -143,7 +144,7 @@ def test_host_and_a_port_that_is_taken(start: Any) -> None:
         port = taken.getsockname()[1]
         command = start("package.shop:app", "--port", str(port), "--host", "127.0.0.1")
         assert command.process.wait(20) == 2
-        command.expect("tornadolike run: cannot listen: Address already in use")
+        command.expect(f"tornadolike run: cannot listen on 127.0.0.1:{port}: Address already in use")
     command = start("package.shop:app", "--port", "0", "--host", "::1")
     command.expect(r"listening on http://\[::1\]:\d+$")
 
@@ -155,6 +156,9 @@ def test_uds(start: Any, tmp_path: Path) -> None:
         client.connect(str(tmp_path / "app.sock"))
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert b"0.0.0.0 http" in client.recv(65536)
+    command = start("package.shop:app", "--uds", "nowhere/app.sock")
+    assert command.process.wait(20) == 2
+    command.expect("cannot listen on nowhere/app.sock: No such file or directory")
 
 
 def test_fd(start: Any) -> None:
@@ -164,7 +168,7 @@ def test_fd(start: Any) -> None:
         assert b"127.0.0.1" in command.get()
     command = start("package.shop:app", "--fd", "77")
     assert command.process.wait(20) == 2
-    command.expect("cannot listen: Bad file descriptor")
+    command.expect("cannot listen on descriptor 77: Bad file descriptor")
 
 
 @pytest.fixture(scope="module")
@@ -200,7 +204,7 @@ def test_tls(start: Any, certificate: Path) -> None:
 def test_a_key_that_does_not_fit(start: Any, certificate: Path) -> None:
     command = start("package.shop:app", "--port", "0", "--ssl-certfile", str(certificate / "key.pem"))
     assert command.process.wait(20) == 2
-    command.expect("tornadolike run: cannot listen: ")
+    command.expect(r"tornadolike run: cannot speak TLS with \S+key\.pem: ")
 
 
 def test_proxy_headers(start: Any) -> None:

@@ -1,9 +1,12 @@
 """``--workers`` and ``--reload``: processes that share ports, are replaced and end together."""
 
+import asyncio
 import os
 import re
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tornadolike._cli import supervisor
 
 # As programs are written that know nothing of workers: a plain listen().
 PROGRAM = """
@@ -129,6 +134,7 @@ def test_an_attribute_in_workers(start: Any, tmp_path: Path) -> None:
         encoding="utf-8",
     )
     command = start("shop:make", "--workers", "2", "--port", "0", "--loop", "asyncio", "--pid-file", "shop.pid")
+    command.expect(r"listening on http://127\.0\.0\.1:\d+$")
     until(lambda: len({body(command.get()) for _ in range(20)}) == 2)
     assert (tmp_path / "shop.pid").read_text(encoding="ascii") == f"{command.process.pid}\n"
     assert command.end() == 0
@@ -250,6 +256,20 @@ def test_workers_that_never_start_end_the_whole(start: Any, tmp_path: Path) -> N
     command = start("--workers", "2", "program.py")
     assert command.process.wait(30) == 3
     command.expect("exited with status 1 before it listened; giving up")
+
+
+async def test_a_signal_does_not_take_a_workers_status_from_who_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=subprocess.PIPE)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        one = supervisor._Worker(0, process, ours, -1)
+        polled: list[Any] = []
+        with monkeypatch.context() as patch:
+            patch.setattr(subprocess.Popen, "poll", lambda process: polled.append(process))
+            one.tell(signal.SIGKILL)
+        assert await process.wait() == -signal.SIGKILL
+        assert not polled
+        one.tell()  # it is gone: nobody is told
 
 
 def test_workers_that_all_end_well_end_the_whole(start: Any, program: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from tornadolike._bench import candidates, comparing, growth, own_application, page, record, scenarios, sweep, table, targets, wrk
 from tornadolike._bench.errors import BenchError, ProgramEnded
 from tornadolike._bench.exchanges import Request
-from tornadolike._cli import output
+from tornadolike._cli import output, parsing
 
 USAGE_ERROR = 2
 MEASURING_ERROR = 1
@@ -164,7 +164,8 @@ def _plan(arguments: argparse.Namespace) -> comparing.Plan:
     if arguments.application is None:
         return plan
     if not Path(arguments.application).is_file():
-        raise LookupError(f"can't open file {arguments.application!r}: no such file")
+        wants = "; it is a program that is wanted, which listens by itself" if parsing.is_attribute(arguments.application) else ""
+        raise LookupError(f"can't open file {arguments.application!r}: no such file{wants}")
     return replace(plan, application=Path(arguments.application), arguments=arguments.program_arguments, port=arguments.port)
 
 

@@ -104,7 +104,8 @@ class ServerProcess:
         return self._ended()
 
     def _ended(self) -> str:
-        return f"the program ended with status {self._process.returncode}{self.output()}"
+        early = " (it has to listen, and to go on)" if self._process.returncode == 0 else ""
+        return f"the program ended with status {self._process.returncode}{early}{self.output()}"
 
     def output(self) -> str:
         """The end of what the program wrote, for an error message."""

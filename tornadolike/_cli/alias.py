@@ -49,7 +49,12 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         epilog="Exit status: 0 when it is done, and for `status` when it is on; 1 for `status` when it is off; 2 when it is refused. "
         f"{_alias.ENVIRONMENT_VARIABLE}=0 switches it off for one process.",
     )
-    parser.add_argument("action", choices=("on", "off", "status"), help="status says what `import tornado` gives here, and from where")
+    parser.add_argument(
+        "action",
+        metavar="on|off|status",
+        choices=("on", "off", "status"),
+        help="status says what `import tornado` gives here, and from where",
+    )
     parser.add_argument("--break-system-packages", action="store_true", help="do it in a Python which belongs to the operating system, too")
     parser.set_defaults(execute=execute)
 

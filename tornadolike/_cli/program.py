@@ -1,8 +1,10 @@
 """Running a script or module in this process as Python itself would, with its tracebacks as Python would print them."""
 
 import builtins
+import importlib
 import importlib.util
 import os
+import pkgutil
 import runpy
 import stat
 import sys
@@ -38,6 +40,9 @@ def run_path(path: str, arguments: list[str]) -> None:
     sys.argv = [path, *arguments]
     if os.path.isdir(path) or _is_archive(path):
         del sys.path[: 0 if sys.flags.safe_path else 1]  # run_path puts the directory or archive itself there
+        importer = pkgutil.get_importer(path)
+        if importer is None or importer.find_spec("__main__") is None:
+            sys.exit(f"tornadolike run: can't find '__main__' module in {path!r}")
         runpy.run_path(path, run_name="__main__")
         return
     _set_first_path(os.path.dirname(os.path.realpath(path)))
@@ -88,7 +93,7 @@ def programs_part(trace: TracebackType | None) -> TracebackType | None:
     while trace is not None:
         frames.append(trace)
         trace = trace.tb_next
-    while frames and _is_ours(frames[0].tb_frame.f_code.co_filename):
+    while frames and (_is_ours(name := frames[0].tb_frame.f_code.co_filename) or name == importlib.__file__):
         del frames[0]
     while frames and _is_ours(frames[-1].tb_frame.f_code.co_filename):
         del frames[-1]

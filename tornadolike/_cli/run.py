@@ -5,6 +5,7 @@ import atexit
 import importlib.metadata
 import os
 import platform
+import re
 import sys
 from typing import Any
 
@@ -224,15 +225,17 @@ def _check(arguments: argparse.Namespace) -> None:
         raise LookupError(f"either -m {module} or {path}, not both")
     if module is not None and not module.strip("."):
         raise LookupError(f"not a module name: {module!r}")
+    if path is not None and not os.path.exists(path):
+        _check_for_a_file_in_place_of_a_module(path)
     arguments.attribute = path is not None and not os.path.exists(path) and parsing.is_attribute(path)
     if path is not None and not arguments.attribute and not os.path.exists(path):
         raise LookupError(f"can't open file {path!r}: no such file or directory{_near(path)}")
     if not arguments.attribute:
         for name in _SERVER_ONLY:
             if getattr(arguments, name) is not None:
-                option = f"--{name.replace('_', '-')}"
                 raise LookupError(
-                    f"{option} is for package.module:attribute; {path or module} listens by itself, and takes arguments behind its name"
+                    f"{_option(name)} is for package.module:attribute; {path or module} listens by itself, "
+                    "and takes arguments behind its name"
                 )
     _check_together(arguments)
 
@@ -247,10 +250,32 @@ def _check_together(arguments: argparse.Namespace) -> None:
         raise LookupError("--trusted-proxies needs --proxy-headers")
     if arguments.drain_delay and not arguments.drain:
         raise LookupError("--drain-delay needs a --drain above 0")
+    _check_files(arguments)
+
+
+def _check_for_a_file_in_place_of_a_module(target: str) -> None:
+    """``app.py:make_app`` names a file where a module is to be named."""
+    found = re.fullmatch(r"(.+)\.py:(.+)", target)
+    if found is None or not os.path.isfile(f"{found[1]}.py"):
+        return
+    meant = f"{os.path.normpath(found[1]).replace(os.sep, '.')}:{found[2]}"
+    if parsing.is_attribute(meant):
+        raise LookupError(f"{target} names a file, not a module (did you mean {meant}?)")
+
+
+def _check_files(arguments: argparse.Namespace) -> None:
+    for directory in arguments.reload_dir or ():
+        if not os.path.isdir(directory):
+            raise LookupError(f"--reload-dir: no such directory: {directory}{_near(directory)}")
     for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs", "log_config"):
         file = getattr(arguments, name)
         if file and not os.path.isfile(file):
-            raise LookupError(f"--{name.replace('_', '-')}: no such file: {file}{_near(file)}")
+            raise LookupError(f"{_option(name)}: no such file: {file}{_near(file)}")
+
+
+def _option(name: str) -> str:
+    """How the option is written whose value has this name."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _near(path: str) -> str:
@@ -301,7 +326,8 @@ def _banner(loop: str, engine: str, arguments: argparse.Namespace) -> str:
         f"tornadolike {tornadolike.__version__} (API of Tornado {tornadolike.version}) on Python {platform.python_version()}: "
         f"loop {_with_version(loop)}{_lacking(loop)}, HTTP engine {_with_version(engine)}"
     )
-    words = {word.partition("=")[0] for word in arguments.program_arguments} & set(arguments.parser.option_words())
+    only_of_a_server = {_option(name) for name in _SERVER_ONLY}  # a program that listens by itself has a --port of its own, as a rule
+    words = {word.partition("=")[0] for word in arguments.program_arguments} & set(arguments.parser.option_words()) - only_of_a_server
     if words and not arguments.divided:
         line += f"; {', '.join(sorted(words))} stands behind the program's name and is the program's"
     return line
@@ -325,8 +351,12 @@ def _with_version(name: str) -> str:
 
 
 def _write_pid_file(path: str) -> None:
-    with open(path, "w", encoding="ascii") as file:
-        file.write(f"{os.getpid()}\n")
+    try:
+        with open(path, "w", encoding="ascii") as file:
+            file.write(f"{os.getpid()}\n")
+    except OSError as error:
+        draining.say(f"--pid-file: cannot write {path}: {error.strerror}")
+        sys.exit(USAGE_ERROR)
     atexit.register(_remove_pid_file, path, os.getpid())
 
 

@@ -51,9 +51,12 @@ async def _serve(found: Any, arguments: argparse.Namespace) -> None:
     application = await _application(found, arguments)
     try:
         server = _server(application, arguments)
+    except OSError as error:  # of TLS, whose errors are of this kind
+        sys.exit(_complain(f"cannot speak TLS with {arguments.ssl_certfile}: {error.strerror or error}"))
+    try:
         sockets = _sockets(arguments)
-    except (OSError, ssl.SSLError) as error:
-        sys.exit(_complain(f"cannot listen: {error.strerror or error}"))
+    except OSError as error:
+        sys.exit(_complain(f"cannot listen on {_wanted(arguments)}: {error.strerror or error}"))
     server.add_sockets(sockets)
     if os.environ.get("TORNADOLIKE_WORKER") is None:
         scheme = "https" if arguments.ssl_certfile else "http"
@@ -75,6 +78,8 @@ async def _application(found: Any, arguments: argparse.Namespace) -> Any:
         return made
     if callable(found) and _takes_three(found):
         sys.exit(_complain(f"{arguments.target} looks like an ASGI application: say --asgi"))
+    if inspect.isroutine(found) and made is found:
+        sys.exit(_complain(f"{arguments.target} needs arguments: name an Application, or a function that makes one without any"))
     what = "is" if made is found else "gave"
     sys.exit(_complain(f"{arguments.target} {what} a {type(made).__name__}, neither an Application nor a function that makes one"))
 
@@ -144,6 +149,16 @@ def _sockets(arguments: argparse.Namespace) -> list[socket.socket]:
         return [netutil.bind_unix_socket(arguments.uds)]
     port = _PORT if arguments.port is None else arguments.port
     return netutil.bind_sockets(port, arguments.host or _HOST)
+
+
+def _wanted(arguments: argparse.Namespace) -> str:
+    """Where we were told to listen."""
+    if arguments.fd is not None:
+        return f"descriptor {arguments.fd}"
+    if arguments.uds is not None:
+        return str(arguments.uds)
+    host = arguments.host or _HOST
+    return f"{f'[{host}]' if ':' in host else host}:{_PORT if arguments.port is None else arguments.port}"
 
 
 def _shown(sock: socket.socket, scheme: str) -> str:

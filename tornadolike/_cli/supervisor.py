@@ -42,7 +42,8 @@ def supervise(arguments: argparse.Namespace) -> int:
 class _Sockets:
     """The listening sockets, by what a worker asked for and its number."""
 
-    def __init__(self) -> None:
+    def __init__(self, scheme: str) -> None:
+        self._scheme = scheme  # such as "http://"; "" where only the program knows
         self._tcp: dict[tuple[Any, ...], socket.socket] = {}
         self._ports: dict[tuple[Any, ...], int] = {}
         self._unix: dict[str, socket.socket] = {}
@@ -69,7 +70,7 @@ class _Sockets:
             taken = sock.getsockname()[1]
             key = (question["family"], host, taken, *more, number)
             if not any(known[:-1] == key[:-1] for known in self._tcp):
-                draining.say(f"listening on {f'[{host}]' if ':' in host else host}:{taken}")
+                draining.say(f"listening on {self._scheme}{f'[{host}]' if ':' in host else host}:{taken}")
             self._ports[wanted, time_asked] = taken
             self._tcp[key] = sock
         return self._tcp[key]
@@ -96,9 +97,11 @@ class _Worker:
         self.asked: dict[tuple[Any, ...], int] = {}
 
     def tell(self, number: int = signal.SIGTERM) -> None:
+        """Send a signal, without asking for the status before: Popen does, and takes it away from asyncio, which then knows none."""
         self.told = True
-        with contextlib.suppress(ProcessLookupError):
-            self.process.send_signal(number)
+        if self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
 
 class _Supervisor:
@@ -106,7 +109,7 @@ class _Supervisor:
         self._count = count
         self._arguments = arguments
         self._drain = min(arguments.drain, _RELOAD_DRAIN_SECONDS) if arguments.reload else arguments.drain
-        self._sockets = _Sockets()
+        self._sockets = _Sockets("" if not arguments.attribute else "https://" if arguments.ssl_certfile else "http://")
         self._workers: dict[int, _Worker] = {}  # those that are meant to serve, by number
         self._all: set[_Worker] = set()
         self._failures: dict[int, int] = {}

@@ -29,6 +29,8 @@ def lines(fields: Iterable[tuple[str, str]]) -> bytes:
 known: dict[tuple[str, str], bytes] = {}
 _MAX_KNOWN = 512
 _MAX_KNOWN_CHARS = 100
+# Another one for each response: they would push all others out.
+_NEVER_THE_SAME = frozenset(("X-Request-Id", "Set-Cookie"))
 
 
 def line(field: tuple[str, str]) -> bytes:
@@ -41,7 +43,7 @@ def line(field: tuple[str, str]) -> bytes:
         encoded = text.encode("latin-1")
     except UnicodeEncodeError as error:
         raise IllegalHeader(_unencodable([text])) from error
-    if len(encoded) <= _MAX_KNOWN_CHARS:
+    if len(encoded) <= _MAX_KNOWN_CHARS and name not in _NEVER_THE_SAME:
         if len(known) >= _MAX_KNOWN:
             known.clear()
         known[field] = encoded
