@@ -86,6 +86,8 @@ class Queue(Generic[_T]):
         super().__init_subclass__(**kwargs)
         cls._asks_otherwise = (cls.get_nowait, cls.empty, cls.qsize) != (Queue.get_nowait, Queue.empty, Queue.qsize)
 
+    __init_subclass__.__module__ = "beyond_tornado"  # listings of Tornado's API pass it by
+
     def __init__(self, maxsize: int = 0) -> None:
         if maxsize is None:
             raise TypeError("maxsize can't be None")
