@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tornadolike import queues
+from tornadolike import gen, queues
 
 SOON = dt.timedelta(milliseconds=1)
 
@@ -307,3 +307,18 @@ async def test_a_future_that_a_task_awaits_cannot_be_cancelled_once_it_has_an_it
     queue.put_nowait(7)
     assert not getting.cancel()
     assert (await task, queue.qsize()) == (7, 0)
+
+
+async def test_who_comes_next_clears_away_those_whose_time_is_over() -> None:
+    queue: queues.Queue[int] = queues.Queue()
+    late = [asyncio.ensure_future(queue.get(timeout=dt.timedelta(milliseconds=1))) for _ in range(10)]
+    waiting = queue.get()
+    for getter in late:
+        with pytest.raises(gen.TimeoutError):
+            await getter
+    assert len(queue._getters) == 11
+    another = queue.get()
+    assert len(queue._getters) == 2
+    queue.put_nowait(1)
+    queue.put_nowait(2)
+    assert (await waiting, await another) == (1, 2)

@@ -173,6 +173,8 @@ class Queue(Generic[_T]):
                 return _finished(self.get_nowait())
             except QueueEmpty:
                 pass
+        elif self._getters:
+            self._consume_expired()
         if gen._unsure:
             gen._find_loop()
         getter: _Delivery
