@@ -171,7 +171,6 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
             self._joined = {_SPELLINGS[name]: value for name, value in source.items()}
             self._lists = {name: [value] for name, value in self._joined.items()}
             return
-        self._pairs = self._head = None
         self._joined = {}
         self._lists = {}
         if type(source) is HTTPHeaders and type(self) is HTTPHeaders:
