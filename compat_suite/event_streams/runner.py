@@ -5,16 +5,14 @@ import asyncio
 import contextlib
 import itertools
 import logging
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from compat_suite.rooms.servers import CannotRun, free_port, program
+from compat_suite.rooms.servers import CannotRun, free_port, program, wait_until_it_listens
 from tornadolike.hub import Hub
 from tornadolike.sse import EventStreamHandler, ServerSentEvent
 from tornadolike.web import Application, RequestHandler
@@ -129,7 +127,7 @@ def nginx(upstream: int) -> Iterator[int]:
         Path(directory).chmod(0o755)
         Path(directory, "nginx.conf").write_text(_NGINX.format(directory=directory, port=port, upstream=upstream))
         with _running([program("nginx"), "-e", "stderr", "-p", directory, "-c", f"{directory}/nginx.conf"]) as process:
-            _wait_for(process, port)
+            wait_until_it_listens(process, port, _SECONDS)
             yield port
 
 
@@ -145,18 +143,6 @@ def _running(command: list[str]) -> "Iterator[subprocess.Popen[bytes]]":
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
-    end = time.monotonic() + _SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            if process.poll() is not None or time.monotonic() > end:
-                raise CannotRun(f"{process.args!r} does not listen") from None
-            time.sleep(0.02)
 
 
 def install_eventsource(directory: Path) -> None:

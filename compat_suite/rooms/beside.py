@@ -14,7 +14,6 @@ import asyncio
 import contextlib
 import itertools
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from typing import Any
 
 from compat_suite.downstream import environments
 from compat_suite.rooms.members import CLOSE, TEXT, Check, Member
-from compat_suite.rooms.servers import CannotRun, broker, free_port
+from compat_suite.rooms.servers import CannotRun, broker, free_port, wait_until_it_listens
 
 _PROGRAMS = Path(__file__).with_name("programs")
 _REQUIRES = [
@@ -178,24 +177,12 @@ def _serving(name: str, arguments: argparse.Namespace, url: str, environment: en
             )
             candidate.ports.append(port)
         for process, port in zip(candidate.processes, candidate.ports, strict=True):
-            _wait_for(process, port)
+            wait_until_it_listens(process, port)
         yield candidate
     finally:
         for process in candidate.processes:
             process.kill()
             process.wait()
-
-
-def _wait_for(process: "subprocess.Popen[bytes]", port: int) -> None:
-    end = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            if process.poll() is not None or time.monotonic() > end:
-                raise CannotRun(f"{process.args!r} does not listen") from None
-            time.sleep(0.05)
 
 
 def _cpu(pid: int) -> float:

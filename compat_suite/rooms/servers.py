@@ -23,6 +23,19 @@ class CannotRun(Exception):
     """Something that is needed is not on this machine."""
 
 
+def wait_until_it_listens(process: "subprocess.Popen[bytes]", port: int, seconds: float = 60) -> None:
+    """Raises `CannotRun` where the process ends, or nobody can connect in so many seconds."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+            return
+        except OSError:
+            if process.poll() is not None or time.monotonic() > end:
+                raise CannotRun(f"{process.args!r} does not listen") from None
+            time.sleep(0.02)
+
+
 def free_port() -> int:
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
