@@ -1,4 +1,6 @@
-"""``python -m compat_suite [all|surface|census|upstream|differential|downstream|loops|rooms|event-streams]``."""
+"""``python -m compat_suite [all|surface|census|upstream|differential|downstream|loops|rooms|event-streams
+|autobahn|load]``.
+"""
 
 import argparse
 import json
@@ -8,10 +10,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from compat_suite import downstream, environment, loops, report, surface, upstream
+from compat_suite import autobahn, downstream, environment, loops, report, surface, upstream
 from compat_suite.census import runner as census
 from compat_suite.differential import runner as differential
 from compat_suite.event_streams import runner as event_streams
+from compat_suite.load import runner as load
 from compat_suite.rooms import runner as rooms
 from tornadolike._cli import output, parsing
 
@@ -45,7 +48,7 @@ def _run_chosen(arguments: argparse.Namespace) -> int:
     with output.aside(arguments.json):
         for name in chosen:
             print(f"\n=== {name}", flush=True)
-            statuses[name], results[name] = run(PARTS[name], arguments)
+            statuses[name], results[name] = run((PARTS | FURTHER)[name], arguments)
         if len(chosen) > 1:
             report.print_summary(statuses)
     report.write(statuses, results, html=arguments.html, as_json=arguments.json)
@@ -77,6 +80,10 @@ PARTS: dict[str, Part] = {
 }
 
 
+# What is no part of all: each takes half an hour and more.
+FURTHER: dict[str, Part] = {"autobahn": autobahn.execute, "load": load.execute}
+
+
 def parser() -> tuple[parsing.Parser, dict[str, parsing.Parser]]:
     whole = parsing.Parser(
         prog="python -m compat_suite",
@@ -94,12 +101,16 @@ def parser() -> tuple[parsing.Parser, dict[str, parsing.Parser]]:
         commands.add_parser("upstream", help="run Tornado's own tests against tornadolike"),
         commands.add_parser("differential", help="run scenarios of our own on Tornado and on tornadolike"),
         commands.add_parser("downstream", help="run packages from PyPI on Tornado and on tornadolike"),
+        commands.add_parser("autobahn", help="the Autobahn suite for servers and clients of WebSocket (half an hour)"),
+        commands.add_parser("load", help="a server under load that lasts, beside clients that misbehave, and over a long time"),
     ]
     output.add_json(parts[0], "the result")
     census.add_options(parts[1])
     upstream.add_options(parts[2])
     differential.add_options(parts[3])
     downstream.add_options(parts[4])
+    autobahn.add_options(parts[5])
+    load.add_options(parts[6])
     loops.add_options(commands.add_parser("loops", help="what works on which event loop, on this Python"))
     rooms.add_options(commands.add_parser("rooms", help="rooms over processes and machines, under load and under what goes wrong"))
     event_streams.add_options(commands.add_parser("event-streams", help="what Chromium, npm's eventsource and httpx-sse make of ours"))

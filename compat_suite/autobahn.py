@@ -1,4 +1,4 @@
-"""``python -m compat_suite.autobahn``: the Autobahn suite, more than 500 cases for servers and clients of WebSocket.
+"""``python -m compat_suite autobahn``: the Autobahn suite, more than 500 cases for servers and clients of WebSocket.
 
 It is a program for Python 2.7, which has to be there (``--python2``, or pyenv's); the suite itself comes from PyPI, into the cache
 directory, once. All cases take half an hour of two cores, nearly all of it for compression (groups 12 and 13).
@@ -24,6 +24,7 @@ from typing import Any
 from compat_suite import environment
 from compat_suite.downstream.environments import cache
 from compat_suite.readme import put_into
+from tornadolike._cli import output, parsing
 
 VERSION = "25.10.1"
 BEGIN, END = "<!-- autobahn: begin -->", "<!-- autobahn: end -->"
@@ -46,6 +47,7 @@ KINDS = ("OK", "NON-STRICT", "INFORMATIONAL", "FAILED")
 SIDES = ("server", "client")
 # Servers that take part when they are named: an ASGI application inside ours, and our handler under a server of others.
 HOSTED = ("mounted", "uvicorn")
+_COMMAND = "compat_suite autobahn"
 _AGENT = "examined"
 _CHILD = "compat_suite.autobahn_child"
 _SUITE = "from autobahntestsuite.wstest import run; run()"
@@ -53,41 +55,52 @@ _START_SECONDS = 120  # on a machine that is busy with other cases
 
 
 def main(argv: Sequence[str]) -> int:
-    arguments = parser().parse_args(argv)
+    """As ``python -m compat_suite autobahn``."""
+    from compat_suite import __main__ as whole
+
+    return whole.main(["autobahn", *argv])
+
+
+def execute(arguments: argparse.Namespace) -> int:
+    """0: no case failed, 1: some did, 2: it could not be run, or some cases have no result."""
     chosen = [arguments.side] if arguments.side else list(SIDES)
+    if arguments.page and not Path(arguments.page).is_file():
+        output.complain(_COMMAND, f"--page: no such file: {arguments.page}")
+        return parsing.USAGE_ERROR
     try:
-        environment.check()
         suite = Suite(arguments.python2 or find_python2())
-        results = examine_all(chosen, suite, arguments)
+        with output.aside(arguments.json):
+            results = examine_all(chosen, suite, arguments)
+            for side, cases in results.items():
+                print_report(side, cases)
     except (environment.Unsuitable, Incomplete, subprocess.CalledProcessError) as error:
-        print(f"compat_suite.autobahn: {getattr(error, 'stderr', None) or error}", file=sys.stderr)
-        return 2
-    for side, cases in results.items():
-        print_report(side, cases)
+        output.complain(_COMMAND, str(getattr(error, "stderr", None) or error))
+        return parsing.USAGE_ERROR
     if arguments.json:
-        Path(arguments.json).write_text(json.dumps(results, indent=1), encoding="utf-8")
+        output.write_json(arguments.json, results)
     if arguments.page:
         page = Path(arguments.page)
         page.write_text(put_into(page.read_text(encoding="utf-8"), table(results), BEGIN, END), encoding="utf-8")
     return 1 if any(verdict(case) == "FAILED" for cases in results.values() for case in cases.values()) else 0
 
 
-def parser() -> argparse.ArgumentParser:
-    options = argparse.ArgumentParser(prog="python -m compat_suite.autobahn", description=sys.modules[__name__].__doc__)
+def add_options(options: argparse.ArgumentParser) -> None:
+    """The options of the command."""
     options.add_argument(
         "--side",
         choices=SIDES + HOSTED,
         help="examine only this one; mounted: an ASGI echo inside an application of ours; uvicorn: our echo handler under uvicorn",
     )
-    options.add_argument("--case", action="append", help="only these cases, such as 9.* or 5.1 (can be repeated)")
+    options.add_argument("--case", metavar="N", action="append", help="only these cases, such as 9.* or 5.1 (can be repeated)")
     options.add_argument("--loop", choices=["asyncio", "uvloop"], default="asyncio", help="event loop to run on")
     options.add_argument("--on", choices=["tornadolike", "tornado"], default="tornadolike", help="what is examined")
     options.add_argument("--python2", metavar="FILE", help="an interpreter of Python 2.7")
-    options.add_argument("--jobs", type=int, default=2, help="groups of cases, or parts of groups, under way at the same time (2)")
-    options.add_argument("--timeout", type=float, default=3600, help="seconds that each of them may take (3600)")
-    options.add_argument("--json", metavar="FILE", help="write the verdicts there, case by case")
+    options.add_argument(
+        "--jobs", type=parsing.whole(1), metavar="N", default=2, help="groups of cases, or parts of groups, under way at the same time (2)"
+    )
+    options.add_argument("--timeout", type=parsing.seconds(above=True), default=3600, help="seconds that each of them may take (3600)")
     options.add_argument("--page", metavar="FILE", help=f"put the table into this page, between {BEGIN} and {END}")
-    return options
+    output.add_json(options, "the verdicts, case by case,")
 
 
 class Incomplete(Exception):
@@ -187,8 +200,8 @@ def examine_all(sides: list[str], suite: Suite, arguments: argparse.Namespace) -
                 found[pending[done]] |= done.result()
             except Incomplete as problem:
                 problems.append(str(problem))
-            if arguments.json:  # whatever happens to the others
-                Path(arguments.json).write_text(json.dumps(found, indent=1), encoding="utf-8")
+            if arguments.json and arguments.json != output.STDOUT:  # whatever happens to the others
+                output.write_json(arguments.json, found)
     if problems:
         raise Incomplete("\n".join(problems))
     return {side: {number: cases[number] for number in sorted(cases, key=order)} for side, cases in found.items()}
@@ -211,7 +224,8 @@ def examine(side: str, pattern: str, suite: Suite, arguments: argparse.Namespace
         if not found or len(found) != expected:
             text = (directory / "examined.txt").read_text(encoding="utf-8", errors="replace")[-2000:]
             raise Incomplete(f"{len(found)} of {expected} cases of {pattern} have a result for the {side}\n{text}")
-    print(f"{side}, {pattern}: {_cell(sum(counts(found).values(), Counter()))} ({time.monotonic() - started:.0f} s)", flush=True)
+    what = _cell(sum(counts(found).values(), Counter()))
+    print(f"{side}, {pattern}: {what} ({time.monotonic() - started:.0f} s)", file=sys.stderr, flush=True)
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from compat_suite import environment
+from compat_suite import autobahn, environment
 from compat_suite.differential.deliberate import declared
 from compat_suite.verdict import exclusions
 from tornadolike._cli import output
@@ -135,4 +135,31 @@ def _downstream(result: list[dict[str, Any]]) -> list[str]:
     return [table(("package", "what is run", "result", ""), rows), *([advice] if any(one["different"] for one in result) else [])]
 
 
-_SECTIONS = {"surface": _surface, "census": _census, "upstream": _upstream, "differential": _differential, "downstream": _downstream}
+def _autobahn(result: dict[str, Any]) -> list[str]:
+    parts = []
+    for side, cases in result.items():
+        rows = [
+            (group, autobahn.SUBJECTS.get(group, ""), *(count[kind] or "" for kind in autobahn.KINDS), "DIFFERS" if count["FAILED"] else "")
+            for group, count in autobahn.counts(cases).items()
+        ]
+        parts += [f"<h3>{text(side)}</h3>", table(("group", "about", *autobahn.KINDS, ""), rows)]
+    return parts
+
+
+def _load(result: dict[str, list[dict[str, Any]]]) -> list[str]:
+    parts = []
+    for name, measured in result.items():
+        rows = [(*one["figures"].values(), "; ".join(f"DIFFERS: {problem}" for problem in one["problems"])) for one in measured]
+        parts += [f"<h3>{text(name)}</h3>", table((*(measured[0]["figures"] if measured else ()), ""), rows)]
+    return parts
+
+
+_SECTIONS = {
+    "surface": _surface,
+    "census": _census,
+    "upstream": _upstream,
+    "differential": _differential,
+    "downstream": _downstream,
+    "autobahn": _autobahn,
+    "load": _load,
+}

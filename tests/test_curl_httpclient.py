@@ -8,7 +8,6 @@ import gzip
 import logging
 import pathlib
 import pickle
-import shutil
 import socket
 import subprocess
 import time
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 
 import tornadolike
+from tests.conftest import tool
 from tornadolike import gen
 from tornadolike.httpclient import HTTPRequest
 
@@ -440,9 +440,7 @@ http {{
 @pytest.fixture
 def nginx(tmp_path: pathlib.Path) -> Iterator[str]:
     """The URL of a real nginx that speaks HTTP/2 over TLS."""
-    program = shutil.which("nginx") or "/usr/sbin/nginx"
-    if not pathlib.Path(program).exists():
-        pytest.skip("there is no nginx")
+    program = tool("nginx")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     configuration = tmp_path / "nginx.conf"

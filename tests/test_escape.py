@@ -231,6 +231,8 @@ _BITS = [
     "&amp;",
     "&quot;",
     "&",
+    '"',
+    "\\",
     "a",
     "-",
     "_",
@@ -251,8 +253,16 @@ class TestLinkify:
     @settings(max_examples=500, deadline=None)
     @given(st.lists(st.sampled_from(_BITS), max_size=16).map("".join))
     def test_links_are_those_of_the_expression(self, text: str) -> None:
-        expected = [(found.start() + len(found["before"] or ""), found.end(), found["protocol"] or "") for found in _LINK.finditer(text)]
-        assert list(escape._links(text)) == expected
+        pieces, behind, protocols = list[str](), 0, {"http"}
+        escaped = escape.xhtml_escape(text)
+        for found in _LINK.finditer(escaped):
+            begin = found.start() + len(found["before"] or "")
+            url = escaped[begin : found.end()]
+            target = url if found["protocol"] else f"http://{url}"
+            pieces += escaped[behind:begin], f'<a href="{target}">{url}</a>'
+            behind = found.end()
+            protocols.add(found["protocol"])
+        assert linkify(text, permitted_protocols=list(protocols)) == "".join([*pieces, escaped[behind:]])
 
     @pytest.mark.parametrize(
         ("text", "result"),

@@ -15,6 +15,7 @@ from tornadolike import httputil, netutil
 from tornadolike._http1 import select
 from tornadolike.httpserver import HTTPServer, _HTTPRequestContext
 from tornadolike.httputil import HTTPServerRequest
+from tornadolike.iostream import IOStream
 
 CERTIFICATE = Path(tornadolike.__file__).parent / "testing.crt"
 KEY = CERTIFICATE.with_suffix(".key")
@@ -177,3 +178,13 @@ async def test_what_a_proxy_says_holds_for_one_request(fields: dict[str, str], r
         assert str(context) == "10.0.0.1"
     finally:
         Stream.socket.close()
+
+
+@pytest.mark.parametrize("address", [["192.0.2.1", 1], (b"192.0.2.1", 1), (None, 1)])
+async def test_an_address_of_another_kind_is_taken_as_it_is(address: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening, socket.create_connection(listening.getsockname()):
+        stream = IOStream(listening.accept()[0])
+        context: Any = _HTTPRequestContext(stream, address, None)
+        assert context.address is address
+        assert context.remote_ip is address[0]
+        stream.close()

@@ -361,6 +361,8 @@ class TestRequest:
         assert request("/?a&b").arguments == {"a": [b""], "b": [b""]}
         with pytest.raises(HTTPInputError):
             request("/?a&b&c")
+        httputil.set_parse_body_config(ParseBodyConfig(urlencoded=ParseUrlEncodedConfig(max_arguments=0)))
+        assert request("/?").query == ""
 
     def test_odd_targets(self) -> None:
         with pytest.raises(HTTPInputError, match="Invalid query string"):
@@ -710,7 +712,7 @@ class TestPackedHeaders:
             lambda headers: copy.copy(headers)["X-List"],
             lambda headers: copy.deepcopy(headers)["X-List"],
             lambda headers: pickle.loads(pickle.dumps(headers))["X-List"],
-            lambda headers: headers._host_checked,
+            lambda headers: headers._bare,
             lambda headers: headers == HTTPHeaders(headers),
             lambda headers: (headers.add("X-List", "3"), headers["X-List"]),
             lambda headers: (headers.__setitem__("Host", "b"), sorted(headers.items())),

@@ -509,6 +509,18 @@ class TestHandlers:
         loop.remove_handler(left)
         assert loop.handlers == {}
 
+    @pytest.mark.parametrize("blocking", [True, False])
+    async def test_whether_a_file_blocks_is_left_to_the_program(self, blocking: bool) -> None:
+        loop = IOLoop.current()
+        for fd in os.pipe():
+            os.set_blocking(fd, blocking)
+            for events in (IOLoop.READ, IOLoop.WRITE, IOLoop.READ | IOLoop.WRITE):
+                loop.add_handler(fd, print, events)
+                loop.update_handler(fd, IOLoop.READ | IOLoop.WRITE)
+                assert os.get_blocking(fd) is blocking
+                loop.remove_handler(fd)
+            os.close(fd)
+
     async def test_a_second_handler_is_refused_and_an_unknown_file_too(self, pair: Any) -> None:
         left, right = pair
         loop = IOLoop.current()

@@ -1,7 +1,6 @@
 """`rate_limited`: who asks too often is told so, before the body is read."""
 
 import asyncio
-import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ import pytest
 
 pytest.importorskip("limits")
 
+from tests.conftest import tool
 from tornadolike import limits, web
 
 TEN = b"0123456789"
@@ -85,12 +85,11 @@ def test_nonsense_is_refused() -> None:
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[str]:
-    if shutil.which("redis-server") is None:
-        pytest.skip("Debian's package redis-server")
+    program = tool("redis-server")
     pytest.importorskip("redis")
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    words = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    words = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
     server = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None
     assert any("Ready to accept connections" in line for line in server.stdout)

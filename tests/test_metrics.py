@@ -1,6 +1,7 @@
 """What Prometheus is shown."""
 
 import asyncio
+import importlib
 import shutil
 from typing import Any
 
@@ -120,6 +121,46 @@ class Waiting(web.RequestHandler):
 class Streamed(Waiting):
     def data_received(self, chunk: bytes) -> None:
         pass
+
+
+async def test_active_requests_by_method(serve: Any, registry: CollectorRegistry) -> None:
+    site = serve([])
+    made = application(registry)
+    made.add_handlers(".*", [("/wait", Waiting)])
+    site.server.request_callback = made
+    metrics.instrument(made, registry).watch(site.server)
+    Waiting.going_on = asyncio.Event()
+    waiting, asking = await site.client(), await site.client()
+    waiting.send(b"POST /wait HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\na")
+    await site.until(lambda: any(tuple(connection.exchanges()) for connection in site.server._connections))
+
+    async def active() -> dict[str, float]:
+        asking.get("/metrics")
+        found = values((await asking.response())[1].decode())
+        return {
+            dict(pairs)["http_request_method"]: value for (name, *pairs), value in found.items() if name == "http_server_active_requests"
+        }
+
+    assert await active() == {"GET": 1, "POST": 1}
+    Waiting.going_on.set()
+    await waiting.response()
+    assert await active() == {"GET": 1, "POST": 0}
+
+
+def test_names_are_those_of_the_conventions(registry: CollectorRegistry) -> None:
+    http_metrics = pytest.importorskip("opentelemetry.semconv.metrics.http_metrics")
+    conventions = pytest.importorskip("opentelemetry.semconv.attributes")
+    modules = ("http_attributes", "url_attributes", "error_attributes")
+    names = {
+        value.replace(".", "_")
+        for module in modules
+        for value in vars(importlib.import_module(f"{conventions.__name__}.{module}")).values()
+        if isinstance(value, str)
+    }
+    made = metrics.Metrics(registry)
+    assert set(made.duration._labelnames) | set(made.active._labelnames) <= names
+    assert made.duration._name == f"{http_metrics.HTTP_SERVER_REQUEST_DURATION.replace('.', '_')}_seconds"
+    assert made.active._name == "http_server_active_requests"
 
 
 @pytest.mark.parametrize(

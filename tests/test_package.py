@@ -44,7 +44,7 @@ def _printed(program: str, *arguments: str) -> object:
 
 _NOT_FOR_HANDLERS = {
     *("html", "csv", "gettext", "glob", "random", "concurrent.futures.thread", "encodings.idna"),
-    *("http.client", "email", "http.cookies"),
+    *("http.client", "email", "http.cookies", "mimetypes", "hashlib", "hmac"),
     *("h11", "httptools", "wsproto", "tornadolike._web.signing", "tornadolike._http.multipart"),
 }
 
@@ -56,6 +56,31 @@ def test_importing_web_does_not_import_what_only_requests_need() -> None:
     assert isinstance(loaded, list)
     assert "tornadolike.web" in loaded
     assert not _NOT_FOR_HANDLERS.intersection(loaded)
+
+
+@pytest.mark.parametrize("name", ["mimetypes", "hashlib", "hmac"])
+def test_modules_that_web_imports_late_are_there(name: str) -> None:
+    program = f"""
+import json, sys, tornadolike.web
+late = {name!r} not in sys.modules
+print(json.dumps([late, tornadolike.web.{name} is sys.modules[{name!r}]]))
+"""
+    assert _printed(program) == [True, True]
+
+
+def test_modules_that_web_imports_late_can_be_replaced_without_an_application() -> None:
+    program = """
+import json
+from unittest import mock
+from tornadolike import web
+handler = object.__new__(web.StaticFileHandler)
+handler.absolute_path = "a.html"
+ordinary = handler.get_content_type()
+with mock.patch("tornadolike.web.mimetypes") as double:
+    double.guess_type.return_value = "a/b", None
+    print(json.dumps([ordinary, handler.get_content_type()]))
+"""
+    assert _printed(program) == ["text/html", "a/b"]
 
 
 _SERVING = r"""

@@ -522,14 +522,14 @@ async def test_timeout_in_queue(server: Any) -> None:
 async def test_the_connect_time_counts_from_connecting(server: Any, defaults: Any) -> None:
     async def slow(peer: Peer) -> None:
         await peer.head()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.6)
         peer.send(OK)
         await peer.gone()
 
     server.scripts.append(slow)
     options = {} if defaults else {"request_timeout": 9}
     with make_client(max_clients=1, defaults=defaults) as client:
-        first, second = client.fetch(server.url), client.fetch(server.url, connect_timeout=0.05, **options)
+        first, second = client.fetch(server.url), client.fetch(server.url, connect_timeout=0.5, **options)
         assert [(await first).code, (await second).code] == [200, 200]
 
 
@@ -1629,3 +1629,41 @@ async def test_another_value_in_the_environment(monkeypatch: pytest.MonkeyPatch)
         SimpleAsyncHTTPClient(force_instance=True)
     with make_client(defaults={"keep_alive": False}) as client:
         assert client._kept is None
+
+
+async def test_an_option_that_cannot_be_compared(server: Any) -> None:
+    """Plans are kept under the options; one with a value of some program's is made anew."""
+
+    async def answer(peer: Peer) -> None:
+        assert b"User-Agent: " in await peer.head()
+        peer.send(OK)
+        await peer.gone()
+
+    server.scripts += [answer, answer]
+    with make_client() as client:
+        for _ in range(2):
+            assert (await client.fetch(server.url, auth_mode=["of", "no", "use"])).code == 200
+        assert not client._plans
+
+
+async def test_the_same_again_and_something_else_between(server: Any) -> None:
+    heads = []
+
+    async def answer(peer: Peer) -> None:
+        heads.append(await peer.head())
+        peer.send(OK)
+        await peer.gone()
+
+    server.scripts += [answer] * 5
+    with make_client(defaults={"user_agent": "one"}) as client:
+        await client.fetch(server.url)
+        response = await client.fetch(server.url)
+        assert response.request.headers["User-Agent"] == "one"
+        response.request.headers["User-Agent"] = "two"
+        await client.fetch(server.url)
+        client.defaults["user_agent"] = "three"
+        await client.fetch(server.url)
+        await client.fetch(server.url, headers={"X": "y"})
+    assert heads[0] == heads[1] == heads[2]
+    assert heads[3] == heads[0].replace(b"one", b"three")
+    assert b"X: y\r\n" in heads[4]

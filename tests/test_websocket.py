@@ -30,6 +30,7 @@ from hypothesis import strategies as st
 import tornadolike
 from tornadolike import httputil, web, websocket
 from tornadolike._websocket.frames import frame
+from tornadolike._websocket_io import receiver
 from tornadolike.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from tornadolike.httpserver import HTTPServer
 from tornadolike.ioloop import IOLoop
@@ -50,9 +51,9 @@ PACKAGE = pathlib.Path(tornadolike.__file__).parent
 CERTIFICATE = {"certfile": str(PACKAGE / "testing.crt"), "keyfile": str(PACKAGE / "testing.key")}
 
 
-async def soon(condition: Callable[[], Any]) -> None:
+async def soon(condition: Callable[[], Any], seconds: float = 5) -> None:
     """Wait until ``condition()`` is true; fail after a while."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for happens inside the code under test
             await asyncio.sleep(0.001)
 
@@ -660,7 +661,8 @@ class TestClosing:
             here.peers.clear()
             here.writers.clear()
             Handler.last = None  # type: ignore[assignment]  # it would keep one of them
-            await soon(lambda: gc.collect() is not None and not alive)
+            # A collection of all that a whole run has made takes its time.
+            await soon(lambda: gc.collect() is not None and not alive, 60)
             assert not here.server._connections
 
         async with site({"/": Handler, "/echo": Echo}, websocket_ping_interval=60) as here:
@@ -785,7 +787,7 @@ class TestCoroutines:
 
             def make(loop: asyncio.AbstractEventLoop, work: Any, **options: Any) -> "asyncio.Task[Any]":
                 task = asyncio.Task(work, loop=loop, **options)
-                if isinstance(work, websocket._Handling):
+                if isinstance(work, receiver.Handling):
                     task.cancel()
                     others.append(work)
                 return task

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 ENVIRONMENT_VARIABLE = "TORNADOLIKE_AS_TORNADO"
 
 _OTHER, _OURS = "tornado", "tornadolike"
+_EVERYWHERE = ("_imported_names", "_beyond", "_inside", "_http")
 _ON, _OFF = ("1", "true", "yes", "on"), ("", "0", "false", "no", "off")
 
 
@@ -95,8 +96,13 @@ class _AdoptingLoader(_CanonicalLoader):
         module.__loader__ = (SourceFileLoader if self.name == _OTHER else _CanonicalLoader)(self.name, self.path)
         if module.__spec__ is not None:
             module.__spec__.loader = module.__loader__
-        if self.name != _OTHER:  # the package itself has nothing that is Tornado's
+        if self.name != _OTHER:
             _rename(module, _ours(self.name), self.name)
+            return
+        # The package itself has nothing that is Tornado's. What nearly all its modules take from it is put there under the name that it
+        # has: ``from tornadolike import _inside`` would look for a module of ``tornado``, and give it a second name.
+        for name in _EVERYWHERE:
+            importlib.import_module(f"{_OURS}.{name}")
 
 
 class _OtherNameLoader:

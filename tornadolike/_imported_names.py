@@ -2,7 +2,7 @@
 
 ``from tornado.httputil import urlencode``, ``tornado.escape.unicode_type``, ``mock.patch("tornado.web.time.time")``: each of them works,
 with the very object that it would give on Tornado. What is imported anyhow is put into the module at the end of its import; what
-would cost an import is fetched when it is first asked for.
+would cost an import is fetched when it is first asked for; so are modules that this package itself seldom needs.
 """
 
 import importlib
@@ -18,9 +18,9 @@ _NAMES = {
     "escape": "binascii html typing .util:unicode_type",
     "gen": "builtins collections datetime sys typing collections.abc:Iterable typing:Dict typing:List typing:Tuple typing:Type"
     " .concurrent:chain_future .concurrent:future_add_done_callback .concurrent:future_set_exc_info",
-    "http1connection": "logging types zlib typing:Optional typing:Type .concurrent:future_add_done_callback .escape:native_str .escape:utf8"
-    " .util:GzipDecompressor",
-    "httpclient": "datetime typing:Optional typing:Type typing:Union .gen",
+    "http1connection": "logging types zlib typing:Optional typing:Type typing:cast .concurrent:future_add_done_callback .escape:native_str"
+    " .escape:utf8 .util:GzipDecompressor",
+    "httpclient": "datetime typing:Optional typing:Type typing:Union",
     "httpserver": "typing",
     "httputil": "http.client:responses calendar copy datetime email http re urllib.parse:parse_qsl urllib.parse:urlencode"
     " urllib.parse:urlparse urllib.parse:urlunparse .util:unicode_type typing:AnyStr",
@@ -37,17 +37,18 @@ _NAMES = {
     "process": "asyncio multiprocessing signal time binascii:hexlify",
     "queues": "__future__:annotations collections datetime .ioloop .concurrent:future_set_result_unless_cancelled",
     "routing": "typing:overload .util:basestring_type .util:unicode_type",
-    "simple_httpclient": "base64 collections re urllib typing:Optional typing:Type",
-    "tcpclient": "datetime collections.abc:Iterator typing:Tuple .gen",
+    "simple_httpclient": "base64 collections copy re urllib .:version typing:Optional typing:Type",
+    "tcpclient": "datetime collections.abc:Iterator typing:Tuple",
     "tcpserver": ".util:errno_from_exception",
     "template": "datetime re typing collections.abc:Iterable io:StringIO typing:ContextManager typing:Optional typing:TextIO"
     " .util:ObjectDict .util:exec_in .util:unicode_type",
-    "testing": "typing typing:Optional typing:Type typing:Union .netutil .util:basestring_type",
+    "testing": "typing typing:Optional typing:Type typing:Union .util:basestring_type",
     "util": "array asyncio os typing inspect:getfullargspec re:Match",
-    "web": "base64 binascii datetime email gzip http string inspect:isclass io:BytesIO urllib.parse:urlencode .=tornado .locale"
-    " .util:_websocket_mask .util:unicode_type types:TracebackType typing:Optional typing:Type typing:Union",
-    "websocket": "hashlib zlib typing:Optional typing:Type typing:Union .=tornado .concurrent:future_add_done_callback .escape:to_unicode"
-    " .util:_websocket_mask",
+    "web": "base64 binascii datetime email gzip hashlib hmac http mimetypes string inspect:isclass io:BytesIO urllib.parse:urlencode urllib"
+    " .=tornado .concurrent:future_set_result_unless_cancelled .util:_websocket_mask .util:unicode_type types:TracebackType"
+    " typing:Optional typing:Type typing:Union",
+    "websocket": "hashlib struct zlib typing:Optional typing:Type typing:Union .=tornado .concurrent:future_add_done_callback"
+    " .escape:to_unicode .util:_websocket_mask",
     "wsgi": "typing types:TracebackType .=tornado",
 }
 _OURS = "tornadolike"

@@ -31,6 +31,7 @@ from tornadolike._asgi_mounted.call import Call
 from tornadolike._asgi_mounted.chooser import Chooser
 from tornadolike._asgi_mounted.life import Life
 from tornadolike.http1connection import HTTP1ConnectionParameters, _GzipMessageDelegate
+from tornadolike.ioloop import IOLoop
 from tornadolike.log import app_log
 from tornadolike.routing import PathMatches, Rule
 
@@ -90,6 +91,7 @@ class ASGIAdapter:
         _ = httputil.responses  # now, and not while a request waits: it imports something
         self.application = application
         self._starts_requests = isinstance(application, httputil.HTTPServerConnectionDelegate)
+        self._starts_plainly = self._starts_requests and not decompress_request
         self._lifespan = lifespan
         self._strips_root_path = root_path == "strip"
         self._params = HTTP1ConnectionParameters(max_body_size=max_body_size, body_timeout=body_timeout, decompress=decompress_request)
@@ -101,7 +103,18 @@ class ASGIAdapter:
         """The ASGI call. Raises `ValueError` for a protocol that is not ``http``, ``websocket`` or ``lifespan``."""
         kind = scope["type"]
         if kind == "http":
-            await HTTPExchange(scope, receive, send, self._params).run(self)
+            exchange = HTTPExchange(scope, receive, send, self._params)
+            answer = exchange.begin(self) or await exchange.run(self)
+            if answer is None:
+                return
+            try:
+                for message in answer[0]:
+                    await send(message)
+            except BaseException as error:
+                exchange.not_sent(answer[1], error)
+            else:
+                if not answer[1].done():
+                    answer[1].set_result(None)
         elif kind == "websocket":
             await websocket_exchange.SocketExchange(scope, receive, send, self._params).run(self)
         elif kind == "lifespan":
@@ -141,6 +154,7 @@ class ASGIAdapter:
         """Run start-up and shutdown. Failures are logged and told: what is raised here, servers take for "there is no lifespan"."""
         manager = self._lifespan(self.application) if self._lifespan is not None else _Hooks(self.application)
         await _expect(receive, "lifespan.startup")
+        _look_for_lost_callbacks()
         try:
             state = await manager.__aenter__()
         except Exception as error:
@@ -176,6 +190,17 @@ class ASGIAdapter:
 async def _expect(receive: Receive, kind: str) -> None:
     while (await receive())["type"] != kind:
         pass
+
+
+def _look_for_lost_callbacks() -> None:
+    """Say so where callbacks wait on an event loop that nobody runs: most servers make theirs after they have imported the program."""
+    for loop in tuple(IOLoop._ioloop_for_asyncio):
+        if not loop.is_running() and not loop.is_closed() and (getattr(loop, "_ready", None) or getattr(loop, "_scheduled", None)):
+            app_log.warning(
+                "Callbacks wait on an event loop that does not run: that of IOLoop.current() before the server's ran, as at import. "
+                "Start them in on_startup"
+            )
+            return
 
 
 def _told(error: BaseException) -> str:

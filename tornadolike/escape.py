@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, overload
 
 from tornadolike import _imported_names
+from tornadolike._http.lazy import pattern
 
 
 @overload
@@ -133,7 +134,7 @@ def json_decode(value: str | bytes) -> Any:
     return json.loads(value)
 
 
-_BLANKS = re.compile(r"[\x00-\x20]+")
+_BLANKS = pattern(r"[\x00-\x20]+")
 
 
 def squeeze(value: str) -> str:
@@ -174,7 +175,7 @@ def url_unescape(value: str | bytes, encoding: str | None = "utf-8", plus: bool 
 
 
 # A percent sign which begins no escape, and how much is searched for those at a time: the search makes objects.
-_STRAY_PERCENT = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_STRAY_PERCENT = pattern(rb"%(?![0-9A-Fa-f]{2})")
 _STRAY_WINDOW = 16384
 
 
@@ -266,72 +267,32 @@ def recursive_unicode(obj: Any) -> Any:
 
 
 # Links are looked for in text that is HTML-escaped already: first by what every link contains, which few other texts do.
-_PUNCTUATION = frozenset("!\"#$%&'()*+,.:;<=>?@[\\]^`{|}~")
+_PUNCTUATION = frozenset("!\"#$%&'()*+,.:;<=>?@[]^`{|}~")
 
 
 @functools.cache
-def _link_patterns() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    """What a link consists of: runs of characters, and what stands in parentheses. Compiled when somebody needs them."""
-    inner = r"(?:[^\s&()]++|&amp;|&quot;)"
-    return re.compile(f"{inner}++"), re.compile(rf"\({inner}*+\)")
+def _link_expression() -> re.Pattern[str]:
+    """A link, with the name of its protocol, and with the punctuation that may follow it. Compiled when somebody needs it.
+
+    Behind the protocol come runs of characters and what stands in parentheses, which follow a run unless it ends in punctuation. All
+    repetitions are possessive, and a protocol is looked for from its first letter only: nothing is read twice, whatever is sent.
+    """
+    one = r"(?:[^\s&()]++|&amp;|&quot;)"
+    group = rf"\({one}*+\)"
+    last = "".join(map(re.escape, sorted(_PUNCTUATION - {")"})))
+    rest = rf"(?:{one}++|(?:{group})++{one}*+)(?:(?<![{last}]){group}{one}*+)*+"
+    return re.compile(rf"(?<!\w)(?:www\.|(?<!-)-*+([\w-]++):/){rest}")
 
 
-def _links(text: str) -> Iterator[tuple[int, int, str]]:
-    """Where links begin and end, and the name of their protocol, if any; in linear time."""
-    done = 0
-    colon, www = text.find(":/"), text.find("www.")
-    while colon >= 0 or www >= 0:
-        if www < 0 or 0 <= colon < www:
-            protocol = _word_before(text, colon)
-            begin, rest = colon - len(protocol), colon + 2
-            possible = bool(protocol)
-        else:
-            protocol, begin, rest = "", www, www + 4
-            possible = not www or not _is_word(text[www - 1])
-        end = _link_end(text, rest) if possible else rest
-        if end > rest:
-            yield begin, end, protocol
-        done = max(end, rest)
-        colon = text.find(":/", done) if 0 <= colon < done else colon
-        www = text.find("www.", done) if 0 <= www < done else www
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
-
-
-def _word_before(text: str, end: int) -> str:
-    """The letters, digits, underscores and inner dashes right before a place."""
-    start = end
-    if text.endswith("http", 0, end):  # they are nearly all
-        start = end - 4
-    elif text.endswith("https", 0, end):
-        start = end - 5
-    while start and (_is_word(text[start - 1]) or text[start - 1] == "-"):
-        start -= 1
-    return text[start:end].lstrip("-")
-
-
-def _link_end(text: str, start: int) -> int:
-    """Where a link ends whose rest begins at ``start``: before trailing punctuation, while parentheses belong to it in pairs."""
-    runs, parentheses = _link_patterns()
-    end = start
-    while True:
-        if run := runs.match(text, end):
-            behind = run.end()
-            if text[behind - 1] in _PUNCTUATION:
-                return _without_punctuation(text, end, behind)
-            end = behind
-        if not text.startswith("(", end) or not (group := parentheses.match(text, end)):
-            return end
-        end = group.end()
-
-
-def _without_punctuation(text: str, start: int, end: int) -> int:
-    while end > start and text[end - 1] in _PUNCTUATION:
+def _parts(match: re.Match[str]) -> tuple[str, str, str]:
+    """The dashes before a link that was found, the link itself, and the punctuation behind it. The link may turn out to be none: ""."""
+    found: str = match[0]
+    start, least = (0, 4) if match[1] is None else (match.start(1) - match.start(), match.end(1) - match.start() + 2)
+    end, group = len(found), found.rfind(")") + 1  # which is no punctuation
+    while end > max(least, group) and found[end - 1] in _PUNCTUATION:
         # A character reference is as much punctuation as what it stands for.
-        end -= next((len(one) for one in ("&amp;", "&quot;") if text.endswith(one, start, end)), 1)
-    return end
+        end -= next((len(one) for one in ("&amp;", "&quot;") if found.endswith(one, max(least, group), end)), 1)
+    return (found[:start], found[start:end], found[end:]) if end > least else (found, "", "")
 
 
 _SHORT_LINK = 30
@@ -356,24 +317,41 @@ def linkify(
     """
 
     text = xhtml_escape(text)
-    pieces, behind = list[str](), 0
-    for start, end, protocol in _links(text):
-        if protocol not in permitted_protocols if protocol else require_protocol:
-            continue
-        url = text[start:end]
-        target = url if protocol else "http://" + url
-        attributes = extra_params if isinstance(extra_params, str) else extra_params(target)
-        if attributes:
-            attributes = " " + attributes.strip()
-        label = _shortened(url, protocol) if shorten else url
-        if label != url:
-            attributes += f' title="{target}"'
-        pieces += text[behind:start], f'<a href="{target}"{attributes}>{label}</a>'
-        behind = end
-    return "".join([*pieces, text[behind:]]) if pieces else text
+    colon, www = text.find(":/"), text.find("www.")
+    first = colon if www < 0 or 0 <= colon < www else www
+    if first < 0:
+        return text
+
+    fixed = _spaced(extra_params) if isinstance(extra_params, str) else None
+
+    def anchor(match: re.Match[str]) -> str:
+        url: str = match[0]
+        protocol: str | None = match[1]
+        if require_protocol if protocol is None else protocol not in permitted_protocols:
+            return url
+        before = behind = ""
+        if url[-1] in _PUNCTUATION or url[0] == "-":
+            before, url, behind = _parts(match)
+            if not url:
+                return before + behind
+        href = url if protocol else "http://" + url
+        attributes = fixed if fixed is not None else _spaced(extra_params(href))  # type: ignore[operator]  # else it is a function
+        label = url
+        if shorten and (label := _shortened(url, protocol)) != url:
+            attributes += f' title="{href}"'
+        return f'{before}<a href="{href}"{attributes}>{label}</a>{behind}'
+
+    # The expression is slow to pass by what is no link, and no link has a blank in it.
+    start = text.rfind(" ", 0, first) + 1
+    linked = _link_expression().sub
+    return text[:start] + linked(anchor, text[start:]) if start else linked(anchor, text)
 
 
-def _shortened(url: str, protocol: str) -> str:
+def _spaced(attributes: str) -> str:
+    return " " + attributes.strip() if attributes else ""
+
+
+def _shortened(url: str, protocol: str | None) -> str:
     """``url``, or its host with the beginning of its path and an ellipsis where that is shorter."""
     if len(url) <= _SHORT_LINK:
         return url

@@ -299,8 +299,10 @@ def multi_future(
     quiet_exceptions: _QuietExceptions = (),
 ) -> "Future[list[Any]] | Future[dict[Any, Any]]":
     """The same as `multi`."""
-    keys = list(children) if isinstance(children, Mapping) else None
-    futures = [_future_of(child) for child in (children.values() if isinstance(children, Mapping) else children)]
+    keys = None
+    if type(children) is not list and isinstance(children, Mapping):
+        keys, children = list(children), list(children.values())
+    futures = [_future_of(child) for child in children]
     answer = _create_future()
     # Who waits for the answer keeps the children alive, coroutines among them.
     answer._children = futures  # type: ignore[attr-defined]  # as asyncio.gather() does

@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from io import BytesIO
 from typing import Any, cast
 
-from tornadolike import _imported_names, httputil
+from tornadolike import _imported_names, gen, httputil  # noqa: F401 - gen before httputil, as in Tornado
 from tornadolike._http import deadline
 from tornadolike.concurrent import Future, future_set_exception_unless_cancelled, future_set_result_unless_cancelled
 from tornadolike.escape import native_str, utf8
@@ -295,7 +295,41 @@ class HTTPRequest:
     * ``prepare_curl_callback``: called with the ``pycurl.Curl`` object just before it starts, to set more options.
     """
 
+    # None: none yet, and nobody has looked for them.
     _headers: dict[str, str] | httputil.HTTPHeaders
+    _body: bytes | None
+    url: str
+    method: str
+    auth_username: str | None
+    auth_password: str | None
+    auth_mode: str | None
+    connect_timeout: float | None
+    request_timeout: float | None
+    follow_redirects: bool | None
+    max_redirects: int | None
+    user_agent: str | None
+    network_interface: str | None
+    streaming_callback: Callable[[bytes], Awaitable[None] | None] | None
+    header_callback: Callable[[str], None] | None
+    prepare_curl_callback: Callable[[Any], None] | None
+    proxy_host: str | None
+    proxy_port: int | None
+    proxy_username: str | None
+    proxy_password: str | None
+    proxy_auth_mode: str | None
+    allow_nonstandard_methods: bool | None
+    """Whether any method may be used, and a body with any method or none."""
+    validate_cert: bool | None
+    ca_certs: "str | os.PathLike[str] | None"
+    allow_ipv6: bool | None
+    client_key: "str | os.PathLike[str] | None"
+    client_cert: "str | os.PathLike[str] | None"
+    body_producer: Callable[[Callable[[bytes], Any]], Awaitable[None] | None] | None
+    expect_100_continue: bool
+    decompress_response: bool | None
+    ssl_options: dict[str, Any] | ssl.SSLContext | None
+    start_time: float
+    """When the object was made, as of `time.time`."""
 
     # Set on the way to another origin: the client's default credentials must not come along either.
     _withholds_credentials = False
@@ -314,76 +348,43 @@ class HTTPRequest:
         "validate_cert": True,
     }
 
+    # fmt: off
     def __init__(
-        self,
-        url: str,
-        method: str = "GET",
-        headers: dict[str, str] | httputil.HTTPHeaders | None = None,
-        body: bytes | str | None = None,
-        auth_username: str | None = None,
-        auth_password: str | None = None,
-        auth_mode: str | None = None,
-        connect_timeout: float | None = None,
-        request_timeout: float | None = None,
+        self, url: str, method: str = "GET", headers: dict[str, str] | httputil.HTTPHeaders | None = None, body: bytes | str | None = None,
+        auth_username: str | None = None, auth_password: str | None = None, auth_mode: str | None = None,
+        connect_timeout: float | None = None, request_timeout: float | None = None,
         if_modified_since: float | dt.datetime | None = None,
-        follow_redirects: bool | None = None,
-        max_redirects: int | None = None,
-        user_agent: str | None = None,
-        use_gzip: bool | None = None,
+        follow_redirects: bool | None = None, max_redirects: int | None = None, user_agent: str | None = None, use_gzip: bool | None = None,
         network_interface: str | None = None,
-        streaming_callback: Callable[[bytes], Awaitable[None] | None] | None = None,
-        header_callback: Callable[[str], None] | None = None,
+        streaming_callback: Callable[[bytes], Awaitable[None] | None] | None = None, header_callback: Callable[[str], None] | None = None,
         prepare_curl_callback: Callable[[Any], None] | None = None,
-        proxy_host: str | None = None,
-        proxy_port: int | None = None,
-        proxy_username: str | None = None,
-        proxy_password: str | None = None,
+        proxy_host: str | None = None, proxy_port: int | None = None, proxy_username: str | None = None, proxy_password: str | None = None,
         proxy_auth_mode: str | None = None,
-        allow_nonstandard_methods: bool | None = None,
-        validate_cert: bool | None = None,
-        ca_certs: "str | os.PathLike[str] | None" = None,
-        allow_ipv6: bool | None = None,
-        client_key: "str | os.PathLike[str] | None" = None,
+        allow_nonstandard_methods: bool | None = None, validate_cert: bool | None = None, ca_certs: "str | os.PathLike[str] | None" = None,
+        allow_ipv6: bool | None = None, client_key: "str | os.PathLike[str] | None" = None,
         client_cert: "str | os.PathLike[str] | None" = None,
-        body_producer: Callable[[Callable[[bytes], Any]], Awaitable[None] | None] | None = None,
-        expect_100_continue: bool = False,
-        decompress_response: bool | None = None,
-        ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
+        body_producer: Callable[[Callable[[bytes], Any]], Awaitable[None] | None] | None = None, expect_100_continue: bool = False,
+        decompress_response: bool | None = None, ssl_options: dict[str, Any] | ssl.SSLContext | None = None,
     ) -> None:
-        self.url = url
-        self.method = method
+        # fmt: on
         self._headers = httputil.HTTPHeaders() if headers is None else headers
-        if if_modified_since:
-            self._headers["If-Modified-Since"] = httputil.format_timestamp(if_modified_since)
-        self._body = utf8(body)
-        self.body_producer = body_producer
-        self.expect_100_continue = expect_100_continue
-        self.allow_nonstandard_methods = allow_nonstandard_methods
-        self.user_agent = user_agent
-        self.auth_username = auth_username
-        self.auth_password = auth_password
-        self.auth_mode = auth_mode
-        self.connect_timeout = connect_timeout
-        self.request_timeout = request_timeout
-        self.follow_redirects = follow_redirects
-        self.max_redirects = max_redirects
-        self.decompress_response: bool | None = use_gzip if decompress_response is None else decompress_response
-        self.streaming_callback = streaming_callback
-        self.header_callback = header_callback
-        self.prepare_curl_callback = prepare_curl_callback
-        self.network_interface = network_interface
-        self.allow_ipv6 = allow_ipv6
-        self.ssl_options = ssl_options
-        self.validate_cert = validate_cert
-        self.ca_certs = ca_certs
-        self.client_key = client_key
-        self.client_cert = client_cert
-        self.proxy_host = proxy_host
-        self.proxy_port = proxy_port
-        self.proxy_username = proxy_username
-        self.proxy_password = proxy_password
-        self.proxy_auth_mode = proxy_auth_mode
+        self._body = None if body is None else utf8(body)
+        self.url, self.method, self.body_producer = url, method, body_producer
+        self.auth_username, self.auth_password, self.auth_mode = auth_username, auth_password, auth_mode
+        self.connect_timeout, self.request_timeout = connect_timeout, request_timeout
+        self.follow_redirects, self.max_redirects = follow_redirects, max_redirects
+        self.user_agent, self.expect_100_continue = user_agent, expect_100_continue
+        self.decompress_response = use_gzip if decompress_response is None else decompress_response
+        self.network_interface, self.allow_ipv6, self.ssl_options = network_interface, allow_ipv6, ssl_options
+        self.streaming_callback, self.header_callback = streaming_callback, header_callback
+        self.prepare_curl_callback, self.allow_nonstandard_methods = prepare_curl_callback, allow_nonstandard_methods
+        self.proxy_host, self.proxy_port, self.proxy_auth_mode = proxy_host, proxy_port, proxy_auth_mode
+        self.proxy_username, self.proxy_password = proxy_username, proxy_password
+        self.validate_cert, self.ca_certs = validate_cert, ca_certs
+        self.client_key, self.client_cert = client_key, client_cert
         self.start_time = time.time()
+        if if_modified_since:
+            self.headers["If-Modified-Since"] = httputil.format_timestamp(if_modified_since)
 
     @property
     def headers(self) -> httputil.HTTPHeaders:
@@ -511,18 +512,27 @@ class _RequestProxy:
         # Clients read dozens of options of each request, so they are looked up here, all at once; __getattr__ sees to the rest.
         options = self.__dict__
         options.update(getattr(request, "__dict__", ()))
-        for name, value in defaults.items() if defaults else ():
-            if options.get(name) is None:
-                options[name] = value
+        if defaults:
+            given = list(map(options.get, defaults))
+            if given.count(None) == len(given):
+                options.update(defaults)
+            else:
+                options.update({name: value for name, value in defaults.items() if options.get(name) is None})
+            options.pop("headers", None)  # which are never None
         if type(request) is HTTPRequest:
             headers, body = request._headers, request._body
         else:
             headers, body = request.headers, request.body
-        self.headers = headers
+        if headers is not None:
+            options["headers"] = headers
         if body is not None or "body" not in options:
-            self.body = body
-        self.request = request
-        self.defaults = defaults
+            options["body"] = body
+        options["request"], options["defaults"] = request, defaults
+
+    request: HTTPRequest
+    defaults: dict[str, Any] | None
+    headers: httputil.HTTPHeaders
+    body: bytes | None
 
     def __getattr__(self, name: str) -> Any:
         value = getattr(self.request, name)

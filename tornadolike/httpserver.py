@@ -10,15 +10,17 @@ import inspect
 import os
 import socket
 import ssl
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from tornadolike import _imported_names, gen, httputil, iostream, netutil
+from tornadolike import _imported_names, httputil, iostream, netutil
 from tornadolike._http import forwarded
 from tornadolike._http1 import select
 from tornadolike._net.admission import Admission
 from tornadolike.escape import native_str
+from tornadolike.gen import convert_yielded
 from tornadolike.http1connection import HTTP1ConnectionParameters, HTTP1ServerConnection
 from tornadolike.httputil import _beyond_tornado
 from tornadolike.ioloop import IOLoop
@@ -134,8 +136,6 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         )
         TCPServer.__init__(self, ssl_options=ssl_options, max_buffer_size=max_buffer_size, read_chunk_size=chunk_size)
         self._connections: set[HTTP1ServerConnection] = set()
-        # Streams that left HTTP, as WebSockets do: not ours, but a drain says good-bye to them too.
-        self.__taken_over: WeakSet[iostream.IOStream] = WeakSet()
         self.trusted_downstream = trusted_downstream
 
     @classmethod
@@ -281,9 +281,9 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             if handler is not None and handler not in heard:
                 heard.add(handler)
                 _tell(handler)
-        for stream in tuple(self.__taken_over):
+        for stream in _left_http(self):  # not ours any more, but told even so
             go_away = getattr(stream._consumer, "going_away", None)
-            if go_away is not None and stream not in told and not stream.closed():
+            if go_away is not None and stream not in told:
                 told.add(stream)
                 go_away()
         return bool(self._connections) or any(not stream.closed() for stream in told)
@@ -358,7 +358,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         self._connections.discard(server_conn)
         stream: iostream.IOStream = server_conn.stream  # type: ignore[attr-defined]  # an HTTP1Connection
         if not stream.closed():
-            self.__taken_over.add(stream)
+            stream._left_server = self  # a set of such streams would weigh more than all else that is known of a connection
         elif self._admission is not None:
             self._admission.release(stream)
 
@@ -377,8 +377,8 @@ def _in_flight(server: HTTPServer) -> list[str]:
 
 def _left_http(server: HTTPServer) -> list[iostream.IOStream]:
     """The open streams of ``server`` that have left HTTP, as WebSockets do."""
-    streams: WeakSet[iostream.IOStream] = server._HTTPServer__taken_over  # type: ignore[attr-defined]  # as above
-    return [stream for stream in tuple(streams) if not stream.closed()]
+    streams = iostream._open_streams(IOLoop.current())
+    return [stream for stream in streams if isinstance(stream, iostream.IOStream) and stream._left_server is server and not stream.closed()]
 
 
 async def _let_arrive() -> None:
@@ -406,7 +406,7 @@ def _call_hook(handler: Any) -> None:
     try:
         outcome = handler.on_drain()
         if inspect.isawaitable(outcome):
-            IOLoop.current().add_future(gen.convert_yielded(outcome), _log_failure)
+            IOLoop.current().add_future(convert_yielded(outcome), _log_failure)
     except Exception:
         app_log.error("Exception in %s.on_drain", type(handler).__name__, exc_info=True)
 
@@ -512,10 +512,16 @@ class _HTTPRequestContext:
     def __init__(
         self, stream: iostream.IOStream, address: tuple[Any, ...], protocol: str | None, trusted_downstream: list[str] | None = None
     ) -> None:
-        self.address = address
         self.address_family = None if stream.socket is None else getattr(stream, "_family", None) or stream.socket.family
-        # A Unix socket's peer has no address worth the name.
-        self.remote_ip = address[0] if self.address_family in _INTERNET and address is not None else "0.0.0.0"
+        if self.address_family in _INTERNET and address is not None:
+            self.remote_ip = address[0]
+            if type(address) is tuple and type(self.remote_ip) is str:
+                # Behind a proxy all have the same.
+                self.remote_ip = sys.intern(self.remote_ip)
+                address = (self.remote_ip, *address[1:])
+        else:
+            self.remote_ip = "0.0.0.0"  # a Unix socket's peer has no address worth the name
+        self.address = address
         self.protocol = protocol or ("https" if isinstance(stream, iostream.SSLIOStream) else "http")
         self.trusted_downstream = frozenset(trusted_downstream) if trusted_downstream else _NOBODY
         self._orig_remote_ip, self._orig_protocol = self.remote_ip, self.protocol

@@ -14,19 +14,20 @@ import math
 import time
 import typing
 import unicodedata
-import urllib.parse
 import warnings
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from ssl import SSLError
 
-from tornadolike import _http, _imported_names
+from tornadolike import _beyond, _http, _imported_names, _inside
 from tornadolike._http import grammar as _ABNF  # noqa: N812 - Tornado's name for it, which its tests import
+from tornadolike._http import header_fields
+from tornadolike._http.announced import announce
 from tornadolike._http.dates import http_date
+from tornadolike._http.lazy import Lazy
 from tornadolike._http.response_head import ResponseHead
 from tornadolike.escape import native_str, parse_qs_bytes, to_unicode, utf8
-from tornadolike.log import gen_log
 from tornadolike.util import ObjectDict
 
 if typing.TYPE_CHECKING:
@@ -34,8 +35,10 @@ if typing.TYPE_CHECKING:
     import unittest
     from asyncio import Future
 
-_T = typing.TypeVar("_T")
-_Method = typing.TypeVar("_Method", bound=Callable[..., typing.Any])
+    class _Fields(header_fields.HeaderFields, collections.abc.MutableMapping[str, str]): ...
+
+else:
+    _Fields = collections.abc.MutableMapping[str, str]
 
 #: Status codes and their reason phrases: the very dictionary of `http.client`.
 # Fetched when first asked for: `http.client` brings the email package along.
@@ -47,7 +50,7 @@ HTTP_WHITESPACE = " \t"
 
 _FORBIDDEN_HEADER_CHARS_RE = _ABNF.control_chars
 _SPELLINGS = _ABNF.SPELLINGS
-_WIRE_SPELLINGS = _ABNF.WIRE_SPELLINGS
+_beyond_tornado, _class_beyond_tornado = _beyond.tornado_method, _beyond.tornado_class
 
 
 class HTTPInputError(Exception):
@@ -56,47 +59,6 @@ class HTTPInputError(Exception):
 
 class HTTPOutputError(Exception):
     """This side was about to send something that is not HTTP, such as more body than its Content-Length."""
-
-
-def _beyond_tornado(method: _Method) -> _Method:
-    """Mark what Tornado's class has not: listings of Tornado's API, such as that of its own tests, pass by what comes from elsewhere."""
-    method.__module__ = "beyond_tornado"
-    return method
-
-
-def _class_beyond_tornado(cls: type[_T]) -> type[_T]:
-    """Mark a class that Tornado has not: it keeps our name where `import tornado` is served, and listings of Tornado's API pass it by."""
-    first_line = vars(cls).get("__firstlineno__")
-    cls.__module__ = f"tornadolike.{cls.__module__.partition('.')[2]}"
-    cls._beyond_tornado = True  # type: ignore[attr-defined]  # what the alias looks for
-    if first_line is not None:
-        cls.__firstlineno__ = first_line  # type: ignore[attr-defined]  # from Python 3.13 on a new __module__ takes it away
-    return cls
-
-
-class _Lazy(typing.Generic[_T]):
-    """An attribute which is computed when first read, and an ordinary instance attribute ever after.
-
-    Unlike `functools.cached_property` it takes no lock (Python 3.11) and does not look like a property, which these
-    attributes are not in Tornado: they can be assigned and deleted.
-    """
-
-    def __init__(self, compute: Callable[[typing.Any], _T]) -> None:
-        self._compute = compute
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._name = name
-
-    @typing.overload
-    def __get__(self, instance: None, owner: type) -> _Lazy[_T]: ...
-    @typing.overload
-    def __get__(self, instance: object, owner: type) -> _T: ...
-    def __get__(self, instance: object | None, owner: type) -> _T | _Lazy[_T]:
-        if instance is None:
-            return self
-        value = self._compute(instance)
-        setattr(instance, self._name, value)  # in its dictionary it would cost more, and make all attributes dearer
-        return value
 
 
 def _normalize_header(name: str) -> str:
@@ -108,7 +70,8 @@ def _normalize_header(name: str) -> str:
     return _SPELLINGS[name]
 
 
-class HTTPHeaders(collections.abc.MutableMapping[str, str]):
+@_inside.made_of(header_fields.HeaderFields)
+class HTTPHeaders(_Fields):
     """Header fields: a dictionary whose keys do not depend on case, and which can hold several values for one name.
 
     As a dictionary it shows one value for each name; where a field was sent several times, the values joined with
@@ -129,20 +92,6 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     [('Etag', '"1"'), ('Vary', 'Cookie'), ('Vary', 'Accept')]
     """
 
-    # There are three forms of the same. Headers off the wire know only their raw pairs until somebody reads them. Then `_index`
-    # finds them by name, if no name repeats, and values are decoded one by one. Headers of a response stand on a shared `_head`,
-    # beside which `_joined` has what was added. Whoever wants more than either can do gets `_lists`, which from then on is all there
-    # is; `_joined` remembers the strings already shown, so that n values are joined once, not n times.
-    # Each has all of these: read from the class they would cost four times as much.
-    _pairs: list[tuple[bytes, bytes]] | None
-    _index: dict[str, bytes] | None
-    _head: ResponseHead | None
-    _joined: dict[str, str]
-    # The framing has looked at Host already, so that a request need not.
-    _host_checked: bool
-    # The framing has seen that there is no Content-Type, If-None-Match, If-Modified-Since or Range. No longer said once `_pairs` is gone.
-    _bare: bool
-
     @typing.overload
     def __init__(self, arg: Mapping[str, list[str]], /) -> None: ...
     @typing.overload
@@ -152,126 +101,28 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     @typing.overload
     def __init__(self, **kwargs: str) -> None: ...
     def __init__(self, *args: typing.Any, **kwargs: str) -> None:
-        self._pairs = self._index = self._head = None
-        self._host_checked = self._bare = False
+        self._pairs = self._head = self._index = self._bare = None
+        self._joined = {}
+        self._lists = {}
         if not args and not kwargs:
-            self._joined = {}
-            self._lists = {}
             return
         source = (args[0] if not kwargs else None) if len(args) == 1 else None if args else kwargs
-        if type(self) is HTTPHeaders and isinstance(source, HTTPHeaders) and (source._pairs is not None or source._head is not None):
-            self._pairs, self._head = source._pairs, source._head
-            self._joined = {} if self._head is None else source._joined.copy()
+        ordinary = type(self) is HTTPHeaders
+        if ordinary and isinstance(source, HTTPHeaders) and self._shares_form_of(source):
             return
         if type(source) is ResponseHead:
-            self._head = source
-            self._joined = {}
+            self._lists, self._head = None, source
             return
-        if type(source) is dict and type(self) is HTTPHeaders:
+        if ordinary and type(source) is dict:
             self._joined = {_SPELLINGS[name]: value for name, value in source.items()}
             self._lists = {name: [value] for name, value in self._joined.items()}
             return
-        self._joined = {}
-        self._lists = {}
-        if type(source) is HTTPHeaders and type(self) is HTTPHeaders:
-            self._copy_lists(source)
-        elif isinstance(source, HTTPHeaders):
-            for name, value in source.get_all():
-                self.add(name, value)
-        else:
+        if not isinstance(source, HTTPHeaders):
             self.update(*args, **kwargs)
-
-    @classmethod
-    def _from_wire(cls, pairs: list[tuple[bytes, bytes]], bare: bool | None = None) -> HTTPHeaders:
-        """Headers from raw pairs that the framing has checked; nothing is decoded until it is read. ``pairs`` is kept.
-
-        White space around a value goes when the value is read: hardly any has it, and hardly any is read. ``bare`` is given for those of
-        a request: what the framing says, which has seen to Host, too.
-        """
-        headers = cls.__new__(cls)
-        headers._pairs = pairs
-        headers._index = headers._head = None
-        headers._joined = {}
-        headers._host_checked = bare is not None
-        headers._bare = bare is True
-        return headers
-
-    @classmethod
-    def _standing_on(cls, head: ResponseHead) -> HTTPHeaders:
-        """Headers of a response, which begin like all others: cheaper than to copy them."""
-        headers = cls.__new__(cls)
-        headers._head = head
-        headers._joined = {}
-        headers._pairs = headers._index = None
-        headers._host_checked = headers._bare = False
-        return headers
-
-    def _copy_lists(self, source: HTTPHeaders) -> None:
-        """Add all its fields. They are checked as `add` does: what was assigned was not."""
-        is_name, is_value = _ABNF.field_name.fullmatch, _ABNF.field_value.fullmatch
-        for name, values in source._lists.items():
-            if is_name(name) and all(map(is_value, map(to_unicode, values))):
-                self._lists[name] = values.copy()
-            else:
-                for value in values:
-                    self.add(name, value)
-
-    @_Lazy
-    def _lists(self: HTTPHeaders) -> dict[str, list[str]]:
-        head = self._head
-        if head is not None:
-            self._joined = {**head.values, **self._joined}
-            self._head = None
-            return {name: [value] for name, value in self._joined.items()}
-        lists: dict[str, list[str]] = {}
-        for raw_name, raw_value in self._pairs or ():
-            lists.setdefault(_WIRE_SPELLINGS[raw_name], []).append(raw_value.decode("latin-1").strip(HTTP_WHITESPACE))
-        self._pairs = self._index = None
-        self._bare = False
-        return lists
-
-    def _pack(self) -> None:
-        """Take a third of the memory until somebody reads a field again. For headers off the wire that have been read, but must be kept."""
-        if self._pairs and type(self) is HTTPHeaders:
-            self._pairs = b"\n".join([part for pair in self._pairs for part in pair])  # type: ignore[assignment]  # until unpacked
-            self._index = None
-            self._joined = None  # type: ignore[assignment]
-            self.__class__ = _PackedHeaders
-
-    def _names(self) -> Mapping[str, object]:
-        """Something that knows which fields there are, at the least cost that answers it."""
-        if self._head is not None:
-            return {**self._head.values, **self._joined}
-        if self._pairs is None:
-            return self._lists
-        if self._index is not None:
-            return self._index
-        index = {_WIRE_SPELLINGS[name]: value for name, value in self._pairs}
-        if len(index) < len(self._pairs):
-            return self._lists
-        self._index = index
-        return index
-
-    def _join(self, name: str) -> str:
-        if self._head is not None:
-            return self._head.values[name]
-        self._names()
-        if self._index is not None:
-            joined = self._index[name].decode("latin-1").strip(HTTP_WHITESPACE)
-        else:
-            values = self._lists[name]
-            # Cookies are the exception: they are a list of their own (RFC 6265 §5.4; RFC 9113 §8.2.3).
-            joined = values[0] if len(values) == 1 else ("; " if name == "Cookie" else ",").join(values)
-        self._joined[name] = joined
-        return joined
-
-    def _get(self, name: str) -> str | None:
-        """``get(name)`` without the exception behind its back; for the request path."""
-        name = _SPELLINGS[name]
-        if self._head is not None:
-            value = self._joined.get(name)
-            return self._head.values.get(name) if value is None else value
-        return self._join(name) if name in self._names() else None
+            return
+        unchecked = self._take_sound_lists(source) if ordinary and type(source) is HTTPHeaders else source.get_all()
+        for name, value in unchecked:
+            self.add(name, value)
 
     def add(self, name: str, value: str, *, _chars_are_bytes: bool = True) -> None:
         """Add one more value for ``name``; those that are there stay.
@@ -286,21 +137,24 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
             raise HTTPInputError(f"Invalid header value {value!r}")
         name = _SPELLINGS[name]
         if name in self:
-            self._lists[name].append(value)
+            self._listed()[name].append(value)
             self._joined.pop(name, None)
         else:
             self[name] = value
 
     def get_list(self, name: str) -> list[str]:
         """All values of ``name`` in the order they came; an empty list where there are none."""
-        return self._lists.get(_SPELLINGS[name], [])
+        return self._listed().get(_SPELLINGS[name], [])
 
     def get_all(self) -> Iterable[tuple[str, str]]:
         """Yield every (name, value) pair; the values of one name follow each other."""
-        if self._head is not None:
-            yield from self._names().items()  # type: ignore[misc]  # of these, the values are texts
-            return
-        for name, values in self._lists.items():
+        lists = self._lists
+        if lists is None:
+            if self._head is not None:
+                yield from self._names().items()  # type: ignore[misc]  # of these, the values are texts
+                return
+            lists = self._listed()
+        for name, values in lists.items():
             for value in values:
                 yield name, value
 
@@ -345,49 +199,58 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
 
     def __setitem__(self, name: str, value: str) -> None:
         name = _SPELLINGS[name]
-        head = self._head
-        if head is not None:
-            if name not in head.values:
-                self._joined[name] = value
-                return
-            head = head.replacing(name, value)
+        lists = self._lists
+        if lists is None:
+            head = self._head
             if head is not None:
-                self._head = head
-                return
-        self._lists[name] = [value]
+                if name not in head.values:
+                    self._joined[name] = value
+                    return
+                head = head.replacing(name, value)
+                if head is not None:
+                    self._head = head
+                    return
+            lists = self._listed()
+        lists[name] = [value]
         self._joined[name] = value
 
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, str):
             return False
         name = _SPELLINGS[name]
+        lists = self._lists
+        if lists is not None:
+            return name in lists
         if name in self._joined:
             return True
         head = self._head
-        if head is not None:
-            return name in head.values
-        return name in (self._lists if self._pairs is None else self._names())
+        return name in (self._names() if head is None else head.values)
 
     def __getitem__(self, name: str) -> str:
         name = _SPELLINGS[name]
-        joined = self._joined.get(name)
-        if joined is not None:
-            return joined
-        if self._pairs is None and self._head is None and name not in self._lists:
-            raise KeyError(name)
-        return self._join(name)
+        joined = self._joined
+        if name in joined:
+            return joined[name]
+        lists = self._lists
+        return self._join(name) if lists is None else self._join_values(name, lists[name])
 
     def __delitem__(self, name: str) -> None:
         name = _SPELLINGS[name]
         if self._head is None or name not in self._joined:
-            del self._lists[name]
+            del self._listed()[name]
         self._joined.pop(name, None)
 
     def __len__(self) -> int:
-        return len(self._lists if self._pairs is None and self._head is None else self._names())
+        try:  # which costs nothing where they are lists
+            return len(self._lists)  # type: ignore[arg-type]  # this is what is asked
+        except TypeError:
+            return len(self._names())
 
     def __iter__(self) -> Iterator[typing.Any]:
-        return iter(self._lists if self._pairs is None and self._head is None else self._names())
+        try:
+            return iter(self._lists)  # type: ignore[arg-type]  # as in __len__
+        except TypeError:
+            return iter(self._names())
 
     def copy(self) -> HTTPHeaders:
         """Independent headers with the same fields."""
@@ -399,7 +262,7 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
     @_beyond_tornado
     def __getstate__(self) -> dict[str, typing.Any]:
         # The form in which Tornado pickles them, so that a process on either can read what the other wrote.
-        lists = {name: list(values) for name, values in self._lists.items()}
+        lists = {name: list(values) for name, values in self._listed().items()}
         others = {name: value for name, value in vars(self).items() if not name.startswith("_")}
         return {"_as_list": lists, "_combined_cache": {name: values[0] for name, values in lists.items() if len(values) == 1}, **others}
 
@@ -416,16 +279,10 @@ class HTTPHeaders(collections.abc.MutableMapping[str, str]):
 
 
 class _PackedHeaders(HTTPHeaders):
-    """Headers after `HTTPHeaders._pack`. Whatever is wanted of them, they unpack themselves first: then they are what they were."""
+    __getattribute__ = header_fields.unpacking(HTTPHeaders)
 
-    def __getattribute__(self, name: str) -> typing.Any:
-        packed: typing.Any = object.__getattribute__(self, "_pairs")
-        if isinstance(packed, bytes):  # else another thread has been quicker
-            parts = iter(packed.split(b"\n"))
-            self._joined = {}
-            self._pairs = list(zip(parts, parts, strict=True))
-            self.__class__ = HTTPHeaders  # type: ignore[assignment]
-        return object.__getattribute__(self, name)
+
+HTTPHeaders._packed_form = _PackedHeaders
 
 
 def _host_name(host: str) -> str:
@@ -441,18 +298,6 @@ def _host_name(host: str) -> str:
 
 _known_host_name = lru_cache(maxsize=256)(_host_name)
 _MAX_KNOWN_HOST = 255
-
-
-@lru_cache(maxsize=256)
-def _may_name_cookie(name: str) -> bool:
-    """Whether `http.cookies` takes the name; cookies of other names are not shown. Applications ask for few."""
-    from http.cookies import CookieError, SimpleCookie
-
-    try:
-        SimpleCookie()[name] = ""
-    except CookieError:
-        return False
-    return True
 
 
 # How many cookies a request may bring, unless its server says otherwise. Browsers keep fewer than 200 for one site.
@@ -493,7 +338,10 @@ class HTTPServerRequest:
     # Set by handlers that stream the request body.
     _body_future: Future[None]
 
+    _cookies: http.cookies.SimpleCookie | None = None
     _finish_time: float | None = None
+    _request_id: str | None = None  # see access_log
+    _is_counted = False  # see metrics
     _raw_query: str = ""
     _root_path = ""
 
@@ -510,7 +358,7 @@ class HTTPServerRequest:
         start_line: RequestStartLine | None = None,
         server_connection: object | None = None,
     ) -> None:
-        host_checked = type(headers) is HTTPHeaders and headers._host_checked
+        host_checked = type(headers) is HTTPHeaders and headers._bare is not None
         if headers is None or (not host_checked and type(headers) is not HTTPHeaders and not headers):  # an empty mapping is none
             headers = HTTPHeaders()
         if start_line is None or method is not None or uri is not None or host is not None:
@@ -524,24 +372,24 @@ class HTTPServerRequest:
             context: typing.Any = connection.context  # type: ignore[union-attr]  # the usual case
             self.remote_ip, self.protocol = context.remote_ip, context.protocol
         except AttributeError:
-            context = getattr(connection, "context", None)
-            self.remote_ip = getattr(context, "remote_ip", None)
-            self.protocol = getattr(context, "protocol", "http")
+            self._read_incomplete_context(getattr(connection, "context", None))
         if files:
             self.files = files
         self._start_time = time.time()
         if not host_checked:
             _ = self.host_name
-        uri = self.uri
-        if uri is None:
+        if (uri := self.uri) is None:
             raise HTTPInputError("Invalid query string: there is no request target")
-        self.path, _, query = uri.partition("?")
-        self.query = query
-        root_path = getattr(connection, "_root_path", None)
-        if root_path or uri[:1] != "/":
+        self.path, self.query = uri, ""
+        if "?" in uri:
+            self._split_target(uri)
+        if (root_path := getattr(connection, "_root_path", None)) or uri[:1] != "/":
             self._read_other_target(uri, root_path)
-        if query:
-            self._check_query(query)
+
+    def _read_incomplete_context(self, context: object) -> None:
+        """Where there is no connection, or one that does not know where it leads."""
+        self.remote_ip = getattr(context, "remote_ip", None)
+        self.protocol = getattr(context, "protocol", "http")
 
     def _read_other_target(self, uri: str, root_path: typing.Any) -> None:
         """Where it does not begin with the path, or the path not with the application's own."""
@@ -562,17 +410,18 @@ class HTTPServerRequest:
         headers = self.headers
         return headers._get(name) if isinstance(headers, HTTPHeaders) else headers.get(name)
 
-    def _check_query(self, query: str) -> None:
-        """Refuse now what parsing it would refuse later."""
+    def _split_target(self, uri: str) -> None:
+        """Into path and query. What parsing the query would refuse later is refused now."""
+        self.path, _, self.query = uri.partition("?")
         try:
-            query.encode("latin-1")
+            self.query.encode("latin-1")
         except UnicodeEncodeError as error:
             raise HTTPInputError(f"Invalid query string: {error}") from error
         limit = _DEFAULT_PARSE_BODY_CONFIG.urlencoded.max_arguments
-        if limit is not None and query.count("&") >= limit:
+        if limit is not None and self.query and self.query.count("&") >= limit:
             raise HTTPInputError("Invalid query string: Max number of fields exceeded")
         # Arguments stay those of the request even where a handler rewrites ``query``.
-        self._raw_query = query
+        self._raw_query = self.query
 
     def _read_absolute_form(self) -> None:
         """A target like ``http://host/path`` names path and host; its host counts, not the Host field (RFC 9112 §3.2.2).
@@ -589,7 +438,7 @@ class HTTPServerRequest:
         self.__dict__.pop("host_name", None)
         _ = self.host_name  # which checks it
 
-    @_Lazy
+    @Lazy
     def host(self: HTTPServerRequest) -> str:
         """The Host field, or the host of an absolute target, port included; 127.0.0.1 where HTTP/1.0 has neither."""
         host = self._field("Host")
@@ -599,28 +448,28 @@ class HTTPServerRequest:
             raise HTTPInputError("Missing Host header")
         return "127.0.0.1"
 
-    @_Lazy
+    @Lazy
     def host_name(self: HTTPServerRequest) -> str:
         """``host`` without its port, in lower case."""
         host = self.host
         return _known_host_name(host) if len(host) <= _MAX_KNOWN_HOST else _host_name(host)
 
-    @_Lazy
+    @Lazy
     def arguments(self: HTTPServerRequest) -> dict[str, list[bytes]]:
         """Name → values from the query string and, once it was parsed, the form body."""
         return parse_qs_bytes(self._raw_query, keep_blank_values=True) if self._raw_query else {}
 
-    @_Lazy
+    @Lazy
     def query_arguments(self: HTTPServerRequest) -> dict[str, list[bytes]]:
         """Name → values from the query string."""
         return parse_qs_bytes(self._raw_query, keep_blank_values=True) if self._raw_query else {}
 
-    @_Lazy
+    @Lazy
     def body_arguments(self: HTTPServerRequest) -> dict[str, list[bytes]]:
         """Name → values from the form body."""
         return {}
 
-    @_Lazy
+    @Lazy
     def files(self: HTTPServerRequest) -> dict[str, list[HTTPFile]]:
         """Field name → uploaded files."""
         return {}
@@ -628,11 +477,11 @@ class HTTPServerRequest:
     @property
     def cookies(self) -> dict[str, http.cookies.Morsel[str]]:
         """Name → `http.cookies.Morsel`. A cookie whose name `http.cookies` does not allow is left out alone."""
-        if "_cookies" not in self.__dict__:
+        if self._cookies is None:
             self._cookies = self._parse_cookies()
         return self._cookies
 
-    @_Lazy
+    @Lazy
     def _cookie_texts(self: HTTPServerRequest) -> dict[str, str]:
         text = self._field("Cookie")
         if text is None:
@@ -641,6 +490,8 @@ class HTTPServerRequest:
         limit: int = getattr(getattr(self.connection, "params", None), "_max_cookies", _MAX_COOKIES) if served else _MAX_COOKIES
         if text.count(";") >= limit:
             # As objects of `http.cookies` they would take a hundred times their bytes (CVE-2025-58186).
+            from tornadolike.log import gen_log  # Tornado's module does not import it
+
             gen_log.info("Too many cookies from %s, reading none of them", self.remote_ip)
             return {}
         cookies = parse_cookie(text)
@@ -653,10 +504,11 @@ class HTTPServerRequest:
 
     def _cookie_value(self, name: str) -> str | None:
         """The value of one cookie, without making the `http.cookies.Morsel` objects of all of them."""
-        if "_cookies" in self.__dict__:
-            return self._cookies[name].value if name in self._cookies else None
+        if self._cookies is not None or type(self).cookies is not _COOKIES:
+            cookies = self.cookies  # perhaps a program's own
+            return cookies[name].value if name in cookies else None
         value = self._cookie_texts.get(name)
-        return value if value is not None and _may_name_cookie(name) else None
+        return value if value is not None and _http.cookies.may_name(name) else None
 
     def _parse_cookies(self) -> http.cookies.SimpleCookie:
         from http.cookies import CookieError, SimpleCookie
@@ -706,12 +558,12 @@ class HTTPServerRequest:
         if content_type is None:
             return
         parse_body_arguments(content_type, self.body, self.body_arguments, self.files, headers)
-        if not self._raw_query and "arguments" not in self.__dict__:
-            # The lists are not shared: applications change them.
-            self.arguments = {name: values.copy() for name, values in self.body_arguments.items()}
-            return
+        arguments = self.arguments
         for name, values in self.body_arguments.items():
-            self.arguments.setdefault(name, []).extend(values)
+            if name in arguments:
+                arguments[name].extend(values)
+            else:
+                arguments[name] = values.copy()  # the lists are not shared: applications change them
 
     def __repr__(self) -> str:
         # Headers stay out of it: they carry credentials, and this ends up in logs.
@@ -723,6 +575,11 @@ class HTTPServerRequest:
             return repr(getattr(self, name))
         except (HTTPInputError, AttributeError):
             return "?"  # a handler took the Host field away
+
+
+_LATE = "host", "host_name", "arguments", "query_arguments", "body_arguments", "files", "_cookies", "_cookie_texts", "_raw_query"
+announce(HTTPServerRequest, (*_LATE, "_body_future", "_request_id"))
+_COOKIES = HTTPServerRequest.cookies
 
 
 def _start_line_from_deprecated(
@@ -792,13 +649,21 @@ class HTTPConnection:
         context: typing.Any
         params: typing.Any
         stream: typing.Any
+        _loop: typing.Any
 
     # All that runs for this request runs in this one object. None: wherever the caller is.
     _request_context: contextvars.Context | None = None
     # What that one was before anything of the application ran in it, where the carrier knows.
     _clean_context: contextvars.Context | None = None
+    # Whoever calls the delegate of a request does so in a task of the event loop `_loop`, for this request alone: what need not wait
+    # can run there.
+    _runs_at_once = False
     # What a server in front has put before the paths of the application; part of the request target.
     _root_path = ""
+
+    def _task_of_connection(self) -> Future[None] | None:
+        """A task which is there as long as the connection, for callbacks to be part of. None where the carrier calls them from one."""
+        return None
 
     def write_headers(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders, chunk: bytes | None = None
@@ -849,32 +714,6 @@ class HTTPConnection:
         """
 
 
-class _HTTPServerConnection(typing.Protocol):
-    """What a server holds of a connection that carries requests: the port for draining and deadlines."""
-
-    stream: typing.Any
-
-    def wind_down(self, idle_seconds: float = 0.0) -> None:
-        """Close the connection if it has been idle for so long; else the answer under way, or the next one, is the last."""
-        ...
-
-    def exchanges(self) -> Iterable[HTTPConnection]:
-        """The requests under way, each by what carries it."""
-        ...
-
-    def stages(self) -> Iterable[tuple[object, bool]]:
-        """What must come to an end: an object for each request, and whether its head is incomplete. Bodies have a limit of their own."""
-        ...
-
-    def cut_off(self, exchange: object, last_words: bytes) -> None:
-        """End one of `stages`, with ``last_words`` (a response of HTTP/1.1) where nothing was answered yet."""
-        ...
-
-    async def close(self) -> None:
-        """Close the connection, with whatever is in flight on it."""
-        ...
-
-
 def url_concat(url: str, args: dict[str, str] | list[tuple[str, str]] | tuple[tuple[str, str], ...] | None) -> str:
     """``url`` with ``args`` appended to its query string, before the fragment; None appends nothing.
 
@@ -889,18 +728,7 @@ def url_concat(url: str, args: dict[str, str] | list[tuple[str, str]] | tuple[tu
         return url
     if not isinstance(args, dict | list | tuple):
         raise TypeError(f"'args' parameter should be dict, list or tuple. Not {type(args)}")
-    # Parameters of the path (RFC 2396) are a part of their own to urlparse(), which takes longer.
-    split, join = (urllib.parse.urlparse, urllib.parse.urlunparse) if ";" in url else (urllib.parse.urlsplit, urllib.parse.urlunsplit)
-    *before, query, fragment = split(url)
-    pairs = urllib.parse.parse_qsl(query, keep_blank_values=True) if query else []
-    pairs.extend(args.items() if isinstance(args, dict) else args)
-    return join((*before, "&".join([f"{_query_escape(name)}={_query_escape(value)}" for name, value in pairs]), fragment))
-
-
-def _query_escape(value: typing.Any) -> str:
-    text = value if isinstance(value, str | bytes) else str(value)
-    # Most are words, which stay as they are.
-    return text if isinstance(text, str) and text.isascii() and text.isalnum() else urllib.parse.quote_plus(text)
+    return _http.urls.with_query(url, args.items() if isinstance(args, dict) else args)
 
 
 class HTTPFile(ObjectDict):
@@ -1002,7 +830,7 @@ def parse_body_arguments(
         parse = _parse_multipart
     else:
         return
-    if headers and "Content-Encoding" in headers:
+    if (type(headers) is HTTPHeaders or headers) and "Content-Encoding" in headers:
         raise HTTPInputError("Unsupported Content-Encoding: {}".format(headers["Content-Encoding"]))
     parse(content_type, body, arguments, files, config or _DEFAULT_PARSE_BODY_CONFIG)
 
@@ -1025,20 +853,10 @@ def _parse_multipart(
     content_type: str, body: bytes, arguments: dict[str, list[bytes]], files: dict[str, list[HTTPFile]], config: ParseBodyConfig
 ) -> None:
     try:
-        parse_multipart_form_data(_boundary(content_type), body, arguments, files, config=config.multipart)
+        boundary = utf8(_http.form_parts.boundary(content_type))
+        parse_multipart_form_data(boundary, body, arguments, files, config=config.multipart)
     except (HTTPInputError, ValueError) as error:
         raise HTTPInputError(f"Invalid multipart/form-data: {error}") from error
-
-
-def _boundary(content_type: str) -> bytes:
-    media_type, *parameters = _http.header_values.split_parameters(content_type)
-    if media_type.strip().lower() != "multipart/form-data":
-        raise HTTPInputError("Invalid content type")
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.lower() == "boundary" and value:
-            return utf8(value)
-    raise HTTPInputError("multipart boundary not found")
 
 
 def parse_multipart_form_data(
@@ -1060,28 +878,29 @@ def parse_multipart_form_data(
     config = config or _DEFAULT_PARSE_BODY_CONFIG.multipart
     if not config.enabled:
         raise HTTPInputError("multipart/form-data parsing is disabled")
-    if boundary.startswith(b'"') and boundary.endswith(b'"'):
-        boundary = boundary[1:-1]
     try:
-        for head, content in _http.multipart.split_parts(boundary, data, config.max_parts, config.max_part_header_size):
-            _add_part(_part_headers(head), content, arguments, files)
+        parts = _http.multipart.split_parts(_http.form_parts.unquoted(boundary), data, config.max_parts, config.max_part_header_size)
+        for head, content in parts:
+            headers = _part_headers(head)
+            name, filename = _http.form_parts.names(headers)
+            if filename:
+                content_type = headers.get("Content-Type", "application/unknown")
+                files.setdefault(name, []).append(HTTPFile(filename=filename, body=content, content_type=content_type))
+            else:
+                arguments.setdefault(name, []).append(content)
     except _http.multipart.MultipartError as error:
         raise HTTPInputError(str(error)) from error
 
 
 def _part_headers(head: bytes) -> HTTPHeaders:
-    return HTTPHeaders.parse(head.decode("utf-8"), _chars_are_bytes=False)
-
-
-def _part_names(headers: HTTPHeaders) -> tuple[str, str | None]:
-    """The name of a field, and of a file, if it is one."""
-    disposition, parameters = _http.header_values.parse_parameters(headers.get("Content-Disposition", ""))
-    if disposition.lower() != "form-data":
-        raise HTTPInputError("Invalid multipart/form-data")
-    name = parameters.get("name")
-    if not name:
-        raise HTTPInputError("multipart/form-data missing name")
-    return name, parameters.get("filename")
+    text = head.decode("utf-8")
+    ordinary = _http.form_parts.ordinary_fields(text)
+    if ordinary is None:
+        return HTTPHeaders.parse(text, _chars_are_bytes=False)
+    headers = HTTPHeaders()
+    headers._joined = ordinary
+    headers._lists = {name: [value] for name, value in ordinary.items()}
+    return headers
 
 
 # Told of each request whose connection is lost before the answer to it is complete: of its handler, or of its delegate while the request
@@ -1145,64 +964,26 @@ class StreamingMultipartFormDataParser:
         config = config or _DEFAULT_PARSE_BODY_CONFIG.multipart
         if not config.enabled:
             raise HTTPInputError("multipart/form-data parsing is disabled")
-        text = utf8(boundary)
-        if text.startswith(b'"') and text.endswith(b'"'):
-            text = text[1:-1]
-        self._stream = _http.multipart_stream.FormStream(text, config.max_parts, config.max_part_header_size)
-        self._delegate = delegate
+        stream = _http.multipart_stream.FormStream(_http.form_parts.unquoted(utf8(boundary)), config.max_parts, config.max_part_header_size)
+        self._reporter = _http.form_parts.Reporter(stream, delegate, _part_headers, HTTPInputError)
 
     @classmethod
     def from_content_type(
         cls, content_type: str, delegate: MultipartDelegate, *, config: ParseMultipartConfig | None = None
     ) -> StreamingMultipartFormDataParser:
         """Make one by the value of a Content-Type. Raises `HTTPInputError` where it is another type, or has no boundary."""
-        return cls(_boundary(content_type), delegate, config=config)
+        try:
+            return cls(_http.form_parts.boundary(content_type), delegate, config=config)
+        except _http.form_parts.FieldError as error:
+            raise HTTPInputError(str(error)) from error
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """Take the next piece of the body. Returns what has to be awaited before the next one, if the delegate needs time."""
-        events = self._stream.feed(chunk)
-        wanted = self._tell(events)
-        return None if wanted is None else self._go_on(wanted, events)
-
-    def _tell(self, events: Iterator[tuple[int, bytes]]) -> Awaitable[None] | None:
-        """Tell the delegate, as far as it needs no time."""
-        delegate, kinds = self._delegate, _http.multipart_stream
-        try:
-            for kind, data in events:
-                wanted = None
-                if kind == kinds.PART_DATA:
-                    wanted = delegate.part_data_received(data)
-                elif kind == kinds.PART_BEGIN:
-                    headers = _part_headers(data)
-                    wanted = delegate.part_started(*_part_names(headers), headers)
-                elif kind == kinds.PART_END:
-                    wanted = delegate.part_finished()
-                if wanted is not None:
-                    return wanted
-        except (kinds.MultipartError, UnicodeDecodeError) as error:
-            raise HTTPInputError(f"Invalid multipart/form-data: {error}") from error
-        return None
-
-    async def _go_on(self, wanted: Awaitable[None] | None, events: Iterator[tuple[int, bytes]]) -> None:
-        while wanted is not None:
-            await wanted
-            wanted = self._tell(events)
+        return self._reporter.take(chunk)
 
     def finish(self) -> None:
         """The body is complete. Raises `HTTPInputError` where the form is not."""
-        try:
-            self._stream.feed_eof()
-        except _http.multipart_stream.MultipartError as error:
-            raise HTTPInputError(str(error)) from error
-
-
-def _add_part(headers: HTTPHeaders, content: bytes, arguments: dict[str, list[bytes]], files: dict[str, list[HTTPFile]]) -> None:
-    name, filename = _part_names(headers)
-    if filename:
-        content_type = headers.get("Content-Type", "application/unknown")
-        files.setdefault(name, []).append(HTTPFile(filename=filename, body=content, content_type=content_type))
-    else:
-        arguments.setdefault(name, []).append(content)
+        self._reporter.take_end()
 
 
 def format_timestamp(ts: int | float | tuple[int, ...] | time.struct_time | dt.datetime) -> str:

@@ -25,12 +25,15 @@ A process has a fixed number of connections to the broker, and a message is fram
 """
 
 import asyncio
+import contextlib
+import inspect
 import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Coroutine, Hashable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
+from weakref import WeakSet
 
-from tornadolike._hub.broker import Broker, BrokerDownError, end_tasks, start_task
+from tornadolike._hub.broker import Broker, BrokerDownError, Delays, end_tasks, start_task
 from tornadolike._hub.memory import MemoryBroker
 from tornadolike._hub.messages import Data, Message, Messages, Place, place
 from tornadolike._hub.nats_broker import NATSBroker
@@ -39,7 +42,7 @@ from tornadolike._hub.redis_broker import RedisBroker
 from tornadolike.escape import json_encode
 from tornadolike.iostream import StreamClosedError
 from tornadolike.log import app_log
-from tornadolike.websocket import WebSocketClosedError
+from tornadolike.websocket import WebSocketClosedError, WebSocketHandler
 
 __all__ = [
     "Broker",
@@ -59,7 +62,10 @@ for _public in (Broker, BrokerDownError, MemoryBroker, Message, Messages, NATSBr
     _public.__module__ = __name__
 del _public
 
+_T = TypeVar("_T")
 _HEARTBEAT_SECONDS = 15.0
+# Messages of the history that are asked for at once; and that may wait for a member while older ones are fetched.
+_REPLAYED_AT_ONCE = 1000
 
 
 class Statistics(NamedTuple):
@@ -84,7 +90,7 @@ class Statistics(NamedTuple):
 class _Member:
     """One member of one room."""
 
-    __slots__ = ("held", "last", "number", "take", "write")
+    __slots__ = ("across", "held", "last", "number", "overrun", "take", "write")
 
     def __init__(self, number: int, take: Callable[[Message], object] | None, write: Callable[..., object] | None) -> None:
         self.number = number
@@ -93,17 +99,32 @@ class _Member:
         self.write = write
         # While older messages are fetched for it, those that come wait here.
         self.held: deque[Message] | None = None
+        # More came than may wait: they are fetched as well.
+        self.overrun = False
         # The last message that it was sent from the history, as long as that may be ahead of what is read.
         self.last: Place | None = None
+        # It came back across a gap: what is sent again it may have had before that.
+        self.across = False
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message) -> object:
         if self.write is None:
             assert self.take is not None
-            self.take(message)
-        elif isinstance(message.data, str):
-            self.write(message.data)
-        else:
-            self.write(message.data, True)
+            return self.take(message)
+        return self.write(message.data) if isinstance(message.data, str) else self.write(message.data, True)
+
+    def hold(self, held: "deque[Message]", message: Message) -> None:
+        if len(held) >= _REPLAYED_AT_ONCE:
+            held.clear()
+            self.overrun = True
+        held.append(message)
+
+
+class _Fetch(NamedTuple):
+    """Messages of a history that are on their way to all members who came back with the same id."""
+
+    number: int
+    """Drawn like those of members: who joined later may lack what came before they did."""
+    messages: "asyncio.Task[Messages]"
 
 
 class Hub:
@@ -115,7 +136,9 @@ class Hub:
     :arg on_state: called with True when the broker can be reached, and with False when not any more; an attribute, too. A member with a
         method ``on_hub_state`` is told as well. The log says it in any case.
 
-    A hub serves one event loop. `close` it before that ends, or use it as an asynchronous context manager.
+    A hub serves one event loop, the one it is first used in; used from anywhere else it raises `RuntimeError` (from a thread, call
+    ``loop.call_soon_threadsafe(hub.publish, room, message)``). `close` it before the loop ends, or use it as an asynchronous context
+    manager. Names of rooms are any text of any length.
     """
 
     def __init__(
@@ -130,7 +153,9 @@ class Hub:
         self.on_state = on_state
         self._rooms: dict[str, dict[Hashable, _Member]] = {}
         self._joined: dict[Hashable, tuple[str, ...]] = {}
-        self._listeners: dict[str, set[Listener]] = {}
+        # Who stops reading need not close a listener; one that is waited for is kept.
+        self._listeners: dict[str, WeakSet[Listener]] = {}
+        self._awaited: set[Listener] = set()
         self._numbers = itertools.count(1)
         self._arrived: deque[list[Message]] = deque()
         self._delivering = False
@@ -138,7 +163,9 @@ class Hub:
         self._announcing: asyncio.Task[None] | None = None
         self._beating: asyncio.Task[None] | None = None
         self._following: dict[str, asyncio.Future[None]] = {}
-        self._work: set[asyncio.Task[None]] = set()
+        self._fetching: dict[tuple[str, str], _Fetch] = {}
+        self._work: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._up: bool | None = None
         self._published = self._delivered = self._gaps = 0
 
@@ -146,31 +173,60 @@ class Hub:
 
     def start(self) -> None:
         """Begin to connect now instead of at the first use. A broker that is down is tried again, with growing delays, for ever."""
-        if self._beating is None:
-            self.broker.start(self)
-            self._beating = start_task(self._beat())
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise RuntimeError(
+                "a hub is used within its event loop; from a thread: loop.call_soon_threadsafe(hub.publish, room, message)"
+            ) from None
+        if self._beating is not None:
+            if loop is self._loop:
+                return
+            if self._serves():
+                raise RuntimeError("this hub serves another event loop; make one for each, or close it there first")
+            self._forget()  # that loop has ended, and nobody has closed the hub
+        owner = getattr(self.broker, "receiver", None)
+        if isinstance(owner, Hub) and owner is not self and owner._serves():
+            raise RuntimeError("a broker belongs to one hub: make another for this one")
+        self._loop = loop
+        self.broker.start(self)
+        self._beating = start_task(self._beat())
+
+    def _serves(self) -> bool:
+        return self._beating is not None and self._loop is not None and not self._loop.is_closed()
+
+    def _forget(self) -> None:
+        """What belonged to a loop that has ended, or to the time before `close`."""
+        for of_rooms in (self._rooms, self._joined, self._listeners, self._following, self._fetching):
+            of_rooms.clear()
+        for waiting in (self._awaited, self._changed, self._work):
+            waiting.clear()
+        self._arrived.clear()
+        self._beating = self._announcing = self._up = None
+        self._delivering = False
 
     async def close(self) -> None:
         """Leave all rooms and disconnect. The hub can be used again."""
         if self._beating is None:
             return
+        if self._loop is not asyncio.get_running_loop():
+            if self._serves():
+                raise RuntimeError("a hub is closed in the event loop that it serves")
+            self._forget()
+            return
         tasks = [self._beating, self._announcing, *self._work]
         self._beating = None
         await end_tasks(*tasks)
-        self._following.clear()
-        rooms = {*self._changed, *self._rooms}
-        self._rooms.clear()
-        self._joined.clear()
-        self._changed.clear()
+        rooms, up = {*self._changed, *self._rooms}, self._up
         for listener in list(itertools.chain.from_iterable(self._listeners.values())):
             listener.close()
-        if rooms and self._up is not False:
-            try:
-                await self.broker.announce(dict.fromkeys(rooms, 0))
-            except ConnectionError:
-                pass  # the others will see our members go after a while
-        await self.broker.close()
-        self._up = None
+        self._forget()
+        try:
+            if rooms and up is not False:
+                with contextlib.suppress(ConnectionError):  # the others will see our members go after a while
+                    await self.broker.announce(dict.fromkeys(rooms, 0))
+        finally:
+            await self.broker.close()
 
     async def __aenter__(self) -> "Hub":
         self.start()
@@ -190,11 +246,24 @@ class Hub:
         :arg last_id: resume: what came after this message is sent first, before anything new.
 
         The future need not be awaited. It is done when the room is followed, and what came before was sent; at once where the broker
-        is down, in which case the member is served when it is back. `leave` must be called when the member goes; a WebSocket that was
-        closed is taken off at the next message, or within 15 seconds. A member that raises is taken off, and the error logged.
+        is down, in which case the member is served when it is back. `leave` must be called when the member goes; a WebSocket or event
+        stream that was closed is taken off at the next message, or within 15 seconds, and one that is closed already does not come in. Who
+        joins twice is in once. A member that raises is taken off, and the error logged.
+
+        What came before is sent as fast as the member takes it, where ``write_message`` or ``on_hub_message`` returns a future.
+
+        Raises `RuntimeError` for a WebSocket that is not open yet: join in its ``open``; and `TypeError` for an ``on_hub_message`` that is
+        a coroutine, since messages come in order and nobody would wait for it.
         """
+        _check_room(room)
         self.start()
         take = getattr(member, "on_hub_message", None)
+        if inspect.iscoroutinefunction(take):
+            raise TypeError(f"on_hub_message of {type(member).__name__} is a plain method, not a coroutine")
+        if _is_gone(member):
+            gone = asyncio.get_running_loop().create_future()
+            gone.set_result(None)
+            return gone
         entry = _Member(next(self._numbers), take, None if take is not None else member.write_message)
         self._rooms.setdefault(room, {})[member] = entry
         self._joined[member] = (*(name for name in self._joined.get(member, ()) if name != room), room)
@@ -203,7 +272,10 @@ class Hub:
         if last_id is None:
             return following
         entry.held = deque()
-        return asyncio.shield(self._work_on(self._replay(room, member, entry, last_id)))
+        caught_up = asyncio.get_running_loop().create_future()
+        replay = self._work_on(self._replay(room, member, entry, last_id, caught_up))
+        replay.add_done_callback(lambda replay: _settle(caught_up))
+        return caught_up
 
     def leave(self, *room_and_member: Any) -> None:
         """``leave(member)``: out of all its rooms; ``leave(room, member)``: out of one. Who is not in is no error."""
@@ -230,6 +302,7 @@ class Hub:
 
         Raises `BrokerDownError`.
         """
+        _check_room(room)
         self.start()
         await self._announce()
         return await self.broker.members(room)
@@ -251,14 +324,19 @@ class Hub:
         The future gets the message's id when the broker has it, or `BrokerDownError`; it need not be awaited. Our own members get the
         message the way all others do, through the broker, so that the order is one. Without the answer of a broker whose connection
         broke the message is sent again, and yet is delivered once.
+
+        Raises `TypeError` for what is none of them, and `ValueError` for a str that UTF-8 cannot hold (half of a surrogate pair).
         """
-        self.start()
-        self._published += 1
         data: Data = json_encode(message) if isinstance(message, dict) else message
         if not isinstance(data, str | bytes):
             raise TypeError(f"a message is str, bytes or a dict, not {type(message).__name__}")
+        if isinstance(data, str) and not data.isascii():
+            data.encode()  # raises here, and not where it would be in the way of all other messages
+        _check_room(room)
+        self.start()
+        self._published += 1
         entry = None if exclude is None else self._rooms.get(room, {}).get(exclude)
-        published = self.broker.publish(room, data, "" if entry is None else f"{self.broker.origin}:{entry.number}")
+        published = self.broker.publish(room, data, "" if entry is None else str(entry.number))
         published.add_done_callback(_retrieved)
         return published
 
@@ -268,10 +346,11 @@ class Hub:
         :arg last_id: an id; None: nothing is returned, but ``last_id`` of the result is the place to begin from; ``"0-0"``: all that is
             kept.
         :arg limit: at most so many messages; ask again from ``last_id`` of the result for more.
-        :arg wait: where there are none, wait for up to so many seconds until there are.
+        :arg wait: where there are none, and none are missing, wait for up to so many seconds until there are.
 
         Where messages are missing ``complete`` of the result is False, and ``on_gap`` is told. Raises `BrokerDownError`.
         """
+        _check_room(room)
         self.start()
         listener = self.listen(room) if wait > 0 else None
         try:
@@ -280,7 +359,7 @@ class Hub:
             found = await self.broker.since(room, last_id, limit)
             if not found.complete:
                 self._tell_gap(room)
-            if found or listener is None:
+            if found or listener is None or not found.complete:
                 return found
             return await listener._next_ones(found.last_id, wait, limit)
         finally:
@@ -292,8 +371,10 @@ class Hub:
 
         :arg max_waiting: messages that may wait for who reads; the rest is fetched from the history when it gets there.
 
-        Ends with `Listener.close`, or when the hub is closed.
+        Ends with `Listener.close`, when nobody has it any more, or when the hub is closed. Raises `BrokerDownError` while reading, where
+        messages must be fetched from a broker that is down; reading may go on afterwards.
         """
+        _check_room(room)
         self.start()
         return Listener(self, room, last_id, max_waiting)
 
@@ -336,6 +417,8 @@ class Hub:
         excluded = self._excluded(message)
         data, text = message.data, isinstance(message.data, str)
         members = tuple(self._rooms.get(message.room, {}).items())
+        if message.again:
+            members = tuple((member, entry) for member, entry in members if not entry.across)
         for member, entry in members:
             write = entry.write
             if write is None or entry.held is not None or entry.last is not None or entry.number == excluded:
@@ -356,24 +439,26 @@ class Hub:
         for member in gone:
             self.leave(message.room, member)
         for listener in tuple(self._listeners.get(message.room, ())):
-            listener._take(message)
+            listener._enqueue(message)
 
     def _excluded(self, message: Message) -> int:
         """The number of the member of ours that this message is not for; 0: of none."""
-        origin, _, number = message.excluded.rpartition(":")
-        return int(number) if origin and origin == self.broker.origin else 0
+        if ":" not in message.mark:
+            return 0
+        origin, member = message.excluded
+        return int(member) if origin == self.broker.origin else 0
 
     def _pass_on(self, entry: _Member, message: Message) -> bool:
         """Send it, or keep it until what came before is sent; not if it was in that. False: the member cannot be sent anything."""
         if entry.held is not None:
-            entry.held.append(message)
+            entry.hold(entry.held, message)
             return True
         if entry.last is not None:
             at = place(message.id)
             if at is not None and at <= entry.last:
                 return True
             entry.last = None
-        return self._send(entry, message)
+        return (message.again and entry.across) or self._send(entry, message)
 
     def _send(self, entry: _Member, message: Message) -> bool:
         try:
@@ -388,30 +473,72 @@ class Hub:
         if not isinstance(error, WebSocketClosedError | StreamClosedError):
             app_log.error("hub: a member of %r failed and is taken off", message.room, exc_info=error)
 
-    async def _replay(self, room: str, member: Hashable, entry: _Member, last_id: str) -> None:
+    async def _replay(self, room: str, member: Hashable, entry: _Member, last_id: str, caught_up: "asyncio.Future[None]") -> None:
         """Send what came after ``last_id``, then what came meanwhile."""
+        delays = Delays()
         try:
             await self._follow(room)
-            while True:
-                found = await self.broker.since(room, last_id, 1000)
+            final = False
+            while not final and self._is_in(room, member, entry):
+                entry.overrun = False
+                number, fetched = self._fetch(room, last_id)
+                try:
+                    found = await fetched
+                except ConnectionError:
+                    _settle(caught_up)  # nobody waits for a broker that is down
+                    await asyncio.sleep(delays.again())
+                    continue
                 if not found.complete:
+                    entry.across = True
                     self._tell_gap(room)
                     self._tell(member, "on_hub_gap", room)
-                for message in found:
-                    if self._excluded(message) != entry.number and not self._send(entry, message):
-                        self.leave(room, member)
-                        return
                 last_id = found.last_id
-                if not found:
-                    break
-        except ConnectionError as error:
-            app_log.warning("hub: a member of %r could not be given what it missed: %s", room, error)
-            self._tell_gap(room)
+                if not await self._send_all(room, member, entry, found):
+                    self._leave_as(room, member, entry)
+                final = not found and number > entry.number and not entry.overrun
         finally:
             held, entry.held = entry.held or deque(), None
             entry.last = place(last_id)
-            for message in held:
-                self._pass_on(entry, message)
+            if self._is_in(room, member, entry) and not all(self._pass_on(entry, message) for message in held):
+                self._leave_as(room, member, entry)
+
+    def _is_in(self, room: str, member: Hashable, entry: _Member) -> bool:
+        """Whether it has neither left nor joined once more."""
+        return self._rooms.get(room, {}).get(member) is entry
+
+    def _leave_as(self, room: str, member: Hashable, entry: _Member) -> None:
+        if self._is_in(room, member, entry):
+            self.leave(room, member)
+
+    def _fetch(self, room: str, last_id: str) -> "tuple[int, asyncio.Future[Messages]]":
+        """Ask the history once for all who come back with the same id: mostly those of a process that is gone."""
+        key = room, last_id
+        fetch = self._fetching.get(key)
+        if fetch is None:
+            fetch = self._fetching[key] = _Fetch(next(self._numbers), self._work_on(self.broker.since(room, last_id, _REPLAYED_AT_ONCE)))
+
+            def fetched(messages: "asyncio.Task[Messages]") -> None:
+                self._fetching.pop(key, None)
+                _retrieved(messages)
+
+            fetch.messages.add_done_callback(fetched)
+        return fetch.number, asyncio.shield(fetch.messages)
+
+    async def _send_all(self, room: str, member: Hashable, entry: _Member, messages: Messages) -> bool:
+        """As fast as the member takes them. False: it cannot be sent anything."""
+        for message in messages:
+            if not self._is_in(room, member, entry):
+                return True
+            if self._excluded(message) == entry.number:
+                continue
+            try:
+                sent = entry.send(message)
+                if asyncio.isfuture(sent):
+                    await sent
+            except Exception as error:
+                self._log_failure(error, message)
+                return False
+        return True
 
     def _tell_gap(self, room: str) -> None:
         self._gaps += 1
@@ -436,7 +563,7 @@ class Hub:
             following = self._following[room] = self.broker.follow(room)
         return asyncio.shield(following)
 
-    def _work_on(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+    def _work_on(self, coroutine: Coroutine[Any, Any, _T]) -> "asyncio.Task[_T]":
         task = start_task(coroutine)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
@@ -447,6 +574,11 @@ class Hub:
             return
         if self._following.pop(room, None) is not None:
             self.broker.unfollow(room)
+
+    def _listener_gone(self, room: str) -> None:
+        if room in self._listeners and not self._listeners[room]:
+            del self._listeners[room]
+            self._unfollow(room)
 
     def _count_changed(self, room: str) -> None:
         self._changed.add(room)
@@ -473,7 +605,7 @@ class Hub:
         while True:
             await asyncio.sleep(_HEARTBEAT_SECONDS)
             for member in tuple(self._joined):
-                if getattr(member, "ws_connection", self) is None:  # closed, and nobody said so
+                if _is_closed(member):  # and nobody said so
                     self.leave(member)
             self._changed.update(self._rooms)
             self._start_announcing()
@@ -491,9 +623,11 @@ class Listener(AsyncIterator[Message]):
         self._last_id = last_id
         # Messages are in the history that are not among those that wait.
         self._behind = last_id is not None
+        # It came across a gap: what is sent again it may have had before that.
+        self._across = False
         self._closed = False
         self._waiter: asyncio.Future[None] | None = None
-        hub._listeners.setdefault(room, set()).add(self)
+        hub._listeners.setdefault(room, WeakSet()).add(self)
         self._following = hub._follow(room)
 
     def close(self) -> None:
@@ -501,13 +635,15 @@ class Listener(AsyncIterator[Message]):
         self._closed = True
         self._behind = False
         self._waiting.clear()
-        listeners = self._hub._listeners.get(self._room)
-        if listeners is not None:
-            listeners.discard(self)
-            if not listeners:
-                del self._hub._listeners[self._room]
-                self._hub._unfollow(self._room)
+        self._hub._listeners.get(self._room, WeakSet()).discard(self)
+        self._hub._listener_gone(self._room)
         self._wake()
+
+    def __del__(self) -> None:
+        loop = self._hub._loop
+        if not self._closed and loop is not None:
+            with contextlib.suppress(RuntimeError):  # that loop has ended
+                loop.call_soon_threadsafe(self._hub._listener_gone, self._room)
 
     async def aclose(self) -> None:
         """As `close`."""
@@ -533,10 +669,12 @@ class Listener(AsyncIterator[Message]):
 
     async def _something(self) -> None:
         self._waiter = asyncio.get_running_loop().create_future()
+        self._hub._awaited.add(self)  # or nobody might have the task that waits, either
         try:
             await self._waiter
         finally:
             self._waiter = None
+            self._hub._awaited.discard(self)
 
     async def _catch_up(self) -> None:
         """Fetch from the history; what comes meanwhile is taken as well, and sorted out by its place."""
@@ -548,17 +686,18 @@ class Listener(AsyncIterator[Message]):
             self._behind = True
             raise
         if not found.complete:
+            self._across = True
             self._hub._tell_gap(self._room)
         came, self._waiting = self._waiting, deque(found)
         if len(found) >= self._max_waiting:
             self._behind = True  # there may be more
         else:
-            self._waiting += came
+            self._waiting += (message for message in came if not (message.again and self._across))
 
-    def _take(self, message: Message) -> None:
+    def _enqueue(self, message: Message) -> None:
         if len(self._waiting) >= self._max_waiting:
             self._behind = True
-        if self._behind:
+        if self._behind or (message.again and self._across):
             return
         self._waiting.append(message)
         self._wake()
@@ -580,7 +719,33 @@ class Listener(AsyncIterator[Message]):
         return Messages(messages)
 
 
-def _retrieved(published: "asyncio.Future[str]") -> None:
+def _check_room(room: object) -> None:
+    if not isinstance(room, str):
+        raise TypeError(f"the name of a room is a str, not {type(room).__name__}")
+    if not room.isascii():
+        room.encode()  # raises ValueError for what no broker could hold
+
+
+def _is_closed(member: object) -> bool:
+    """A WebSocket or an event stream that has ended."""
+    return getattr(member, "ws_connection", member) is None or getattr(member, "stream_ended", False) is True
+
+
+def _is_gone(member: object) -> bool:
+    """Whether there is nobody to join. Raises `RuntimeError` where there is nobody yet."""
+    if not _is_closed(member):
+        return False
+    if isinstance(member, WebSocketHandler) and member.get_status() != 101 and not (member._on_close_called or member._finished):
+        raise RuntimeError(f"{type(member).__name__} joins a room before its connection is open: do that in open()")
+    return True
+
+
+def _settle(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+def _retrieved(published: "asyncio.Future[Any]") -> None:
     """A message that nobody waits for fails without a word: that the broker is down was said once."""
     if not published.cancelled():
         published.exception()

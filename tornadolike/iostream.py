@@ -2,7 +2,6 @@
 
 import contextlib
 import contextvars
-import enum
 import errno
 import io
 import os
@@ -10,16 +9,21 @@ import socket
 import ssl
 import sys
 import time
-from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from tornadolike import _imported_names, ioloop
+from tornadolike import _imported_names, _inside, ioloop
+from tornadolike._http.announced import announce
 from tornadolike._net import kept_buffers, read_buffer, tls, transport_source, unsent
 from tornadolike._net.fd_source import FdSource
-from tornadolike._net.ports import ByteSource, FileTaker
+from tornadolike._net.file_parts import UnsendableFile
+from tornadolike._net.ports import ByteSource
 from tornadolike._net.socket_source import SocketSource
+from tornadolike._net.stream_feeding import Feeding
+from tornadolike._net.stream_reading import Reading
+from tornadolike._net.stream_state import fail
+from tornadolike._net.stream_writing import MAX_SEND, Writing
 from tornadolike._net.transport_source import TransportSocket, TransportSource
 from tornadolike._net.write_buffer import WriteBuffer
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
@@ -28,6 +32,11 @@ from tornadolike.netutil import _client_ssl_defaults, _server_ssl_defaults, ssl_
 
 if TYPE_CHECKING:
     from tornadolike.platform.asyncio import BaseAsyncIOLoop
+
+    class _Rooms(Reading, Feeding, Writing): ...
+
+else:
+    _Rooms = object
 
 _Socket = socket.socket  # streams have an attribute of the module's name
 _StreamT = TypeVar("_StreamT", bound="IOStream")
@@ -40,20 +49,13 @@ if sys.platform == "win32":
 elif sys.platform == "darwin":
     _ERRNO_CONNRESET += (errno.EPROTOTYPE,)  # what send(2) says there while the socket is being torn down
 
-# Windows refuses larger pieces for want of buffers; TLS sockets, those of 2 GiB and more.
-_MAX_SEND = 128 * 1024 if sys.platform == "win32" else 1 << 30
-
 _MAX_BUFFER = 100 << 20
 _READ_CHUNK = 64 << 10
-_OFTEN_THERE = (read_buffer.Delimiter, read_buffer.Count)
 _MANY = 64 << 10  # from here on `read_bytes` does not read by way of the buffer
-_TURNS_TO_WRITE = 8  # until whoever was woken by the end of a write, through some coroutines, has written again
-# A client that is refused an upload mostly sends it to its end before it reads the answer.
-_LINGER_BYTES = 64 << 20
-_LINGER_SECONDS = 5.0
-_SMALL_WRITE = 16 << 10  # up to here a copy costs less than a send of its own
 
 _StreamBuffer = WriteBuffer
+_UnsendableFileError = UnsendableFile
+_fail = fail
 
 
 class StreamClosedError(OSError):
@@ -76,87 +78,8 @@ class StreamBufferFullError(Exception):
     """More bytes are to be buffered than ``max_buffer_size`` or ``max_write_buffer_size`` allows."""
 
 
-class _Writing(enum.Enum):
-    """What a write meets with. Each state has its reason on the stream, and ends with it; see docs/design/stream.md."""
-
-    DIRECT = "goes to the kernel at once"
-    COLLECTING = "goes out together with small pieces, which wait for it or for the end of the loop's turn"
-    QUEUED = "waits behind other bytes, or for the connection"
-    FILE = "waits behind a part of a file"
-    ENDED = "nothing can be written any more, since our end was sent, or is about to be"
-    CLOSED = "the stream is closed"
-
-
-class _UnsendableFileError(Exception):
-    """The kernel does not send from this file; nothing was sent."""
-
-
-class _FilePart:
-    """What is still to be sent of a file, and whom to tell.
-
-    A part that has to wait for the kernel owns its descriptor: the caller's may be closed meanwhile, and its number be another file's.
-    """
-
-    __slots__ = ("_own_fd", "count", "fd", "future", "left", "offset")
-
-    def __init__(self, fd: int, offset: int, count: int) -> None:
-        self.fd, self.offset, self.count = fd, offset, count
-        self.left = count
-        self.future: Future[None] = Future()
-        self._own_fd = -1
-
-    def own(self) -> None:
-        """Have a descriptor of its own from now on. Raises OSError where the process has none left."""
-        if self._own_fd < 0:
-            self.fd = self._own_fd = os.dup(self.fd)
-
-    def release(self) -> None:
-        fd, self._own_fd = self._own_fd, -1
-        if fd >= 0:
-            os.close(fd)
-
-
-class _Consumer(Protocol):
-    """Takes all that arrives, instead of reads. What it is told comes from the loop, in the stream's own context.
-
-    It may have a further method, ``eof_received()``: the other end sends no more. True as its result: it sees to it that the stream is
-    closed. Otherwise the stream closes as soon as nothing is left to be written. And an attribute ``takes_rest``: where it is true, and
-    the connection breaks while writing, what the other end said before (a refusal, most likely) is delivered ahead of ``stream_closed``.
-    """
-
-    def data_received(self, data: bytes, /) -> None: ...
-    def stream_closed(self) -> None: ...
-
-
-def _fail(future: "Future[Any]", error: BaseException) -> None:
-    """Fail ``future``, and do not complain when nobody looks at it."""
-    if not future.done():
-        future.set_exception(error)
-        future.exception()
-
-
-class _Lingering:
-    """In a consumer's place while a stream closes gracefully: lets the other end say what it still says, up to a limit."""
-
-    def __init__(self, stream: "BaseIOStream", consumer: _Consumer | None, most_bytes: int, seconds: float) -> None:
-        self._stream = stream
-        self._consumer = consumer
-        self._bytes_left = most_bytes
-        loop = cast("BaseAsyncIOLoop", stream.io_loop).asyncio_loop
-        self._timer = loop.call_later(seconds, stream.close, context=stream._context.copy())
-
-    def data_received(self, data: bytes) -> None:
-        self._bytes_left -= len(data)
-        if self._bytes_left < 0:
-            self._stream.close()
-
-    def stream_closed(self) -> None:
-        self._timer.cancel()
-        if self._consumer is not None:
-            self._consumer.stream_closed()
-
-
-class BaseIOStream:
+@_inside.made_of(Reading, Feeding, Writing)
+class BaseIOStream(_Rooms):
     """Reads from and writes to something that does not block; subclasses say what it is.
 
     ``write`` and the ``read_`` methods return a Future. There may be one read at a time and any number of writes. When the stream
@@ -167,35 +90,8 @@ class BaseIOStream:
     :meth:`get_fd_error`. Must be made while the IOLoop it is to belong to is the current one.
     """
 
-    # Defaults at the class: an idle connection pays only for what it has used.
-    _source: ByteSource | None = None
-    _direct: Callable[[bytes], None] | None = None  # the source's write, while nothing stands in its way
-    # A transport's is_closing(): a write may have shown that the other end is gone, of which the loop tells only later.
-    _failing: Callable[[], bool] | None = None
-    _consumer: _Consumer | None = None
-    _told_consumer = False  # of the end
-    _lender: _Consumer | None = None  # a consumer that has stepped aside
-    _paused = False  # the consumer wants nothing at present
-    _request: read_buffer.ReadRequest | None = None
-    _read_future: "Future[Any] | None" = None
-    _read_buffer: bytearray | None = None
-    _expects_bytes = False  # the other end has to speak first, and probably has: a consumer's source looks before it waits
-    _listening = False  # somebody has been waiting for bytes, so that an end of stream is news
-    _eof = False  # the other end sends no more: bytes before that are still to be read, or ours still to be written
-    _write_queue: WriteBuffer | None = None
-    _write_queue_shared = False
-    _write_futures: "deque[tuple[int, Future[None]]] | None" = None
-    _file_part: _FilePart | None = None  # goes before what is in the write queue
-    _collected: list[bytes] | None = None  # goes out with the next write, or at the end of the loop's turn; then there is no _direct
-    _finished: "Future[None] | None" = None
-    _total_write_index = 0
-    _connecting = False
-    _connect_future: "Future[Any] | None" = None
-    _ssl_connect_future: "Future[Any] | None" = None
-    _close_callback: Callable[[], None] | None = None
-    _closes_when_written = False
-    _lingers = False  # nothing can be written any more
-    _closed = False
+    io_loop: "ioloop.IOLoop"
+    """The loop to which it belongs: that which was current when it was made."""
 
     def __init__(
         self, max_buffer_size: int | None = None, read_chunk_size: int | None = None, max_write_buffer_size: int | None = None
@@ -287,136 +183,6 @@ class BaseIOStream:
             return future
         return self._start_read(read_buffer.UntilClose())
 
-    def _start_read(self, request: read_buffer.ReadRequest) -> "Future[Any]":
-        if self._read_future is not None and self._reads():
-            self._check_closed()
-            raise AssertionError("Already reading")
-        if self._consumer is not None:
-            self._borrow(self._consumer)
-        future: Future[Any] = Future()
-        buffer = self._read_buffer
-        if buffer and isinstance(request, _OFTEN_THERE) and (size := request.find_quietly(buffer)) is not None:
-            # As below, with five calls less for each of the lines or frames that came together.
-            future.set_result(read_buffer.consume(buffer, size))
-            self._watch_for_close()
-            return future
-        self._read_future = future
-        self._request = request
-        if buffer is None:
-            self._read_buffer = bytearray()
-        try:
-            self._try_inline_read()
-        except read_buffer.Unsatisfiable as error:
-            self._close_unsatisfiable(error)
-        except BaseException:
-            self._drop_request()
-            raise
-        return future
-
-    def _drop_request(self) -> None:
-        """No answer will come: what was read for it can still be read."""
-        request, self._request, self._read_future = self._request, None, None
-        if isinstance(request, read_buffer.Many) and request.filled:
-            self._read_buffer = bytearray(request.taken()) + (self._read_buffer or b"")
-
-    def _try_inline_read(self) -> None:
-        """Answer the read from what is there; if that is not enough, have it answered when more comes."""
-        if self._satisfy_read():
-            return
-        self._check_closed()
-        if self._eof:
-            self.close()
-            return
-        source = self._connected_source()
-        self._listening = True
-        if isinstance(source, FdSource) and not self._connecting:
-            self._read_ahead()
-        if self._read_future is not None:
-            source.resume()
-
-    def _satisfy_read(self) -> bool:
-        if not self._reads():
-            return False
-        request, buffer = self._request, self._read_buffer
-        if request is None or buffer is None:
-            return False
-        size = request.find(buffer)
-        if size is None:
-            return False
-        self._finish_read(request.answer(buffer, size))
-        return True
-
-    def _finish_read(self, result: bytes | int) -> None:
-        future, self._read_future = self._read_future, None
-        self._request = None
-        if future is not None:
-            future_set_result_unless_cancelled(future, result)
-        self._watch_for_close()
-
-    def _take_read_buffer(self) -> bytes:
-        buffer, self._read_buffer = self._read_buffer, None
-        return bytes(buffer) if buffer else b""
-
-    @property
-    def _read_buffer_size(self) -> int:
-        """How many bytes have come that were not read yet. pynsq asks."""
-        return len(self._read_buffer or b"")
-
-    def _consume(self, loc: int) -> bytes:
-        """Take the first ``loc`` of these bytes out. pynsq does before it puts a compressing socket in the place of ``socket``."""
-        buffer = self._read_buffer
-        if not loc:
-            return b""
-        assert buffer is not None
-        assert loc <= len(buffer)
-        return read_buffer.consume(buffer, loc)
-
-    def _read_ahead(self) -> None:
-        """Read chunks with the hook until the pending read has its answer or nothing is left.
-
-        A regular expression starts from the beginning each time: hence the search at doubled sizes only, and at the end.
-        """
-        next_search = 0
-        while self._reads() and (request := self._request) is not None and self._read_chunk(request):
-            size = len(self._read_buffer or b"")
-            if request.enough(size):
-                break
-            if size >= next_search:
-                if self._satisfy_read():
-                    return
-                next_search = 2 * size
-        self._satisfy_read()
-
-    def _read_chunk(self, request: read_buffer.ReadRequest | None) -> bool:
-        """Read once with the hook, into the buffer or the caller's target. False when nothing came."""
-        try:
-            if isinstance(request, read_buffer.Into):
-                with request.room() as room:
-                    size = self.read_from_fd(room)
-                request.filled += size or 0
-            else:
-                buffer = kept_buffers.scratch(self.read_chunk_size)
-                size = self.read_from_fd(buffer)
-                if size:
-                    self._store(buffer, size)
-        except OSError as error:
-            self._close_broken(error)
-            if self._is_connreset(error) or isinstance(error, ssl.SSLError):
-                return False
-            raise
-        if size == 0:
-            self.close()
-        return bool(size)
-
-    def _store(self, chunk: bytes | bytearray | memoryview, size: int) -> None:
-        with memoryview(chunk) as whole, whole[:size] as received:
-            if self._read_buffer is None:
-                self._read_buffer = bytearray(received)
-            else:
-                self._read_buffer += received
-        if len(self._read_buffer) > self.max_buffer_size and isinstance(self._source, FdSource):
-            raise self._read_buffer_full()
-
     def _read_buffer_full(self) -> StreamBufferFullError:
         gen_log.error("Reached maximum read buffer size")
         error = StreamBufferFullError("Reached maximum read buffer size")
@@ -428,130 +194,7 @@ class BaseIOStream:
         gen_log.info("Unsatisfiable read, closing connection: %s", error)
         self.close(exc_info=error)
 
-    def _watch_for_close(self) -> None:
-        """Somebody wants to know of the end: it is seen only by reading, when nothing lies before it and nothing is left to be written."""
-        if self._close_callback is None or self._closed or self._connecting or self._read_buffer or self._consumer is not None:
-            return
-        if self._eof:
-            self._close_when_written()
-        elif self._read_future is None and not self._unwritten():
-            self._listening = True
-            self._connected_source().resume()
-
     # Reading, the push way.
-
-    def _attach_consumer(self, consumer: _Consumer) -> None:
-        """Hand all bytes to ``consumer.data_received`` from now on, those that wait here first.
-
-        ``consumer.stream_closed`` is called once when the stream is closed, also if it is closed already. All calls come from the loop.
-        """
-        if self._reads() or self._consumer is not None:
-            raise AssertionError("Already reading")
-        self._consumer = consumer
-        self._paused = False
-        self._listening = True
-        self._begin_feeding()
-
-    def _begin_feeding(self) -> None:
-        """What is here already is told by the loop: the caller may be a handler, in a context and at a point of its own."""
-        if self._read_buffer or self._eof or self._closed:
-            self._call_soon(self._feed_consumer)
-        else:
-            self._feed_consumer()
-
-    def _call_soon(self, callback: Callable[..., object], *args: Any) -> None:
-        cast("BaseAsyncIOLoop", self.io_loop).asyncio_loop.call_soon(callback, *args, context=self._context.copy())
-
-    def _feed_consumer(self) -> None:
-        consumer = self._consumer
-        while self._read_buffer and consumer is not None and not self._paused:
-            consumer.data_received(self._take_read_buffer())
-            consumer = self._consumer
-        if consumer is None:
-            return
-        if self._closed:
-            self._consumer = None
-            cast("BaseAsyncIOLoop", self.io_loop)._run_callback(consumer.stream_closed)
-            return
-        if self._paused or not self._can_read():
-            return
-        if self._eof:
-            self._end_consumer(consumer)
-            return
-        source = self._connected_source()
-        source.deliver(consumer.data_received)
-        source.resume()
-
-    def _end_consumer(self, consumer: _Consumer) -> None:
-        """The other end sends no more, and all that it sent was delivered."""
-        eof_received: Callable[[], bool | None] | None = getattr(consumer, "eof_received", None)
-        if eof_received is None or not eof_received():
-            self._close_when_written()
-
-    def _close_when_written(self, turns: int = 0) -> None:
-        """Close as soon as nothing waits to be written, and nobody has used ``turns`` turns of the loop to write more."""
-        self._send_collected()
-        if self._closed or self._unwritten():
-            self._closes_when_written = not self._closed  # _finish_writes comes back here
-        elif turns:
-            self._call_soon(self._close_when_written, turns - 1)
-        else:
-            self.close()
-
-    def _can_read(self) -> bool:
-        """Not before the connection stands. Then, _feed_consumer has to be called."""
-        return not self._connecting
-
-    def _detach_consumer(self, unread: bytes = b"") -> None:
-        """Back to reads; ``unread`` is what they get first."""
-        self._consumer = None
-        self._paused = False
-        if unread:
-            self._read_buffer = bytearray(unread) + (self._read_buffer or b"")
-        if not self._closed:
-            self._connected_source().deliver(None)
-            self._watch_for_close()
-
-    def _pause_reading(self) -> None:
-        """Let the bytes wait in the kernel. For a consumer, idempotent."""
-        if self._consumer is None or self._paused or self._closed:
-            return
-        self._paused = True
-        source = self._connected_source()
-        source.deliver(None)
-        source.pause()
-
-    def _resume_reading(self) -> None:
-        """The opposite. What came in the meantime is delivered by the loop."""
-        if self._consumer is None or not self._paused:
-            return
-        self._paused = False
-        self._begin_feeding()
-
-    def _borrow(self, consumer: _Consumer) -> None:
-        """Somebody reads the stream itself, as a tunnel does: the consumer may step aside, and hears of the end only."""
-        lend: Callable[[], bytes | None] | None = getattr(consumer, "lend", None)
-        unread = None if lend is None else lend()
-        if unread is None:
-            raise AssertionError("Already reading")
-        self._detach_consumer(unread)
-        self._lender = consumer
-
-    def _take_back(self, consumer: _Consumer) -> None:
-        """Bytes are the consumer's again. AssertionError while somebody reads."""
-        self._lender = None
-        self._attach_consumer(consumer)
-
-    def _release_consumer(self) -> None:
-        consumer, self._lender = self._consumer or self._lender, None
-        if consumer is None:
-            return
-        self._told_consumer = True
-        if self._consumer is not None and self._read_buffer and getattr(consumer, "takes_rest", False):
-            self._call_soon(self._feed_consumer)  # which tells of the close behind it
-        else:
-            self._consumer = None
-            self._context.copy().run(self.io_loop.add_callback, consumer.stream_closed)
 
     # Writing.
 
@@ -566,57 +209,14 @@ class BaseIOStream:
         if direct is not None and type(data) is bytes:
             # As in _write_now, with one call less for each message of a broadcast.
             if data:
-                direct(data)
+                direct.write(data)
             failing = self._failing
-            sent = self._direct is not None and (failing is None or not failing())
+            sent = self._direct is not None and (failing is None or not failing.is_closing())
         else:
             sent = self._write_now(data or b"")  # None and "" are nothing to write, as they always were
         if sent:
             return self._finished or self._all_written()
         return self._written_later()
-
-    def _all_written(self) -> "Future[None]":
-        """The future of all writes that have nothing to wait for."""
-        if self._finished is None:
-            self._finished = Future()
-            self._finished.set_result(None)
-        return self._finished
-
-    def _forget_finished(self) -> None:
-        """Nothing will be written for long: the future that says so of the last write is made again when it is."""
-        if self._collected is None:
-            self._finished = None
-
-    def _written_later(self) -> "Future[None]":
-        """The future of the last write, where that has to wait, or has failed."""
-        future: Future[None] = Future()
-        if self._closed:
-            self._fail_write(future)
-            return future
-        if self._write_futures is None:
-            self._write_futures = deque()
-        self._write_futures.append((self._total_write_index, future))
-        return future
-
-    def _fail_write(self, future: "Future[None]") -> None:
-        """Fail the future of a write that found the stream broken: behind `_Consumer.stream_closed`, where there is somebody to hear it."""
-        if self._told_consumer:
-            loop = cast("BaseAsyncIOLoop", self.io_loop).asyncio_loop
-            loop.call_soon(_fail, future, self._closed_error(), context=self._context)
-        else:
-            _fail(future, self._closed_error())
-
-    def _write_now(self, data: bytes | memoryview) -> bool:
-        """Write ``data``, and say whether it is all in the kernel. Raises what :meth:`write` raises."""
-        direct = self._direct
-        if direct is not None and type(data) is bytes:
-            if data:  # nothing is what a response ends with whose body has been flushed
-                direct(data)
-            failing = self._failing
-            return self._direct is not None and (failing is None or not failing())
-        if self._collected is not None:
-            return self._write_behind_collected(self._collected, data)
-        return self._write_through_queue(data)
 
     def _collect(self) -> list[bytes] | None:
         """A list for small pieces: what is put into it now goes out, in one write, at the end of the loop's turn, or ahead of whatever
@@ -625,7 +225,7 @@ class BaseIOStream:
         None where a write does not go straight to the kernel: where one would have to wait, or where a subclass wants to see it.
         """
         failing = self._failing
-        if self._direct is None or (failing is not None and failing()) or type(self).write is not BaseIOStream.write:
+        if self._direct is None or (failing is not None and failing.is_closing()) or type(self).write is not _WRITE:
             return None
         self._all_written()
         self._direct = None
@@ -634,209 +234,15 @@ class BaseIOStream:
         cast("BaseAsyncIOLoop", self.io_loop).asyncio_loop.call_soon(self._end_collecting)
         return pieces
 
-    def _end_collecting(self) -> None:
-        """It is the end of the turn; a consumer may know that more comes in the next one."""
-        holds: Callable[[int], bool] | None = getattr(self._consumer, "holds_answers", None)
-        if self._collected is not None and holds is not None and holds(len(self._collected)):
-            cast("BaseAsyncIOLoop", self.io_loop).asyncio_loop.call_soon(self._end_collecting)
-        else:
-            self._send_collected()
-
-    def _send_collected(self) -> None:
-        if self._collected is not None:
-            self._write_behind_collected(self._collected, b"")
-
-    def _write_behind_collected(self, pieces: list[bytes], data: bytes | memoryview) -> bool:
-        self._collected = None
-        self._connected_source()
-        self._settle_writing()
-        if len(data) > _SMALL_WRITE:
-            self._write_now(b"".join(pieces))
-            return self._write_now(data)
-        return self._write_now(b"".join((*pieces, data)))
-
-    def _write_through_queue(self, data: bytes | bytearray | memoryview) -> bool:
-        self._check_closed()
-        if self._lingers:
-            raise self._closed_error()
-        with memoryview(data) as given, given.cast("B") as view:
-            self._check_write_limit(len(view))
-            queue = self._write_queue
-            self._total_write_index += len(view)
-            sent = 0
-            if view and not queue and not self._connecting and not self._connected_source().blocked:
-                try:
-                    with view[:_MAX_SEND] as piece:  # released even if an error's traceback keeps it: the caller may resize its bytes
-                        sent = self._connected_source().send(piece)
-                except OSError as error:
-                    self._on_write_error(error)
-                    return False
-            if sent < len(view):
-                if queue is None:
-                    queue = self._write_queue = WriteBuffer()
-                    self._direct = None
-                with view[sent:] as rest:
-                    queue.append(rest)
-        self._flush()
-        return not self._closed and not self.writing() and not self._connecting
-
     def _check_write_limit(self, size: int) -> None:
         if self.max_write_buffer_size is not None and self._unwritten() + size > self.max_write_buffer_size:
             raise StreamBufferFullError("Reached maximum write buffer size")
 
-    def _unwritten(self) -> int:
-        source, file, collected = self._source, self._file_part, self._collected
-        waiting = len(self._write_queue or b"") + (0 if source is None else source.unsent()) + (0 if file is None else file.left)
-        return waiting if collected is None else waiting + sum(map(len, collected))
-
     def _takes_files(self) -> bool:
         """Whether `_send_file` works on this stream: on plain TCP, unless a subclass has a way of its own to write."""
         source, kind = self._source, type(self)
-        plain = kind.write is BaseIOStream.write and kind.write_to_fd is IOStream.write_to_fd
+        plain = kind.write is _WRITE and kind.write_to_fd is _WRITE_TO_FD
         return plain and isinstance(source, FdSource | TransportSource) and source.takes_files()
-
-    def _write_file(self, fd: int, offset: int, count: int) -> "Future[None]":
-        """Send ``count`` bytes from ``offset`` of an open file without reading them.
-
-        Only to be called where `_takes_files`, and with nothing waiting to be written. What is written later goes out behind the file;
-        ``fd`` may be closed at once. Cancelling the Future before the last byte is in the kernel closes the stream: nothing that could
-        follow would be understood. It fails with EOFError where the file is shorter by now (whoever announced its size has to close the
-        stream), with _UnsendableFileError where the kernel does not do this with such a file, with `StreamClosedError` as a write does.
-        """
-        self._check_closed()
-        assert not self.writing()
-        assert self._file_part is None
-        part = _FilePart(fd, offset, count)
-        if not count:
-            part.future.set_result(None)
-            return part.future
-        self._file_part = part
-        self._settle_writing()
-        self._flush()
-        if self._file_part is part:
-            self._keep_file(part)
-        return part.future
-
-    def _send_file(self, fd: int, offset: int, count: int) -> "Future[None]":
-        return self._write_file(fd, offset, count)
-
-    def _keep_file(self, part: _FilePart) -> None:
-        """The part has to wait: for its caller's cancelling, and with a descriptor that nobody else closes."""
-        try:
-            part.own()
-        except OSError as error:
-            if part.left < part.count:
-                self.close(exc_info=error)
-            else:
-                self._end_file(_UnsendableFileError(error))
-            return
-        part.future.add_done_callback(self._on_file_future_done, context=self._context)
-
-    def _on_file_future_done(self, future: "Future[None]") -> None:
-        part = self._file_part
-        if part is not None and part.future is future:  # cancelled: otherwise the part would have ended before
-            self.close()
-
-    def _push_file(self, part: _FilePart) -> None:
-        """Send what the kernel takes now of the file."""
-        source = cast(FileTaker, self._source)
-        try:
-            sent = source.send_file(part.fd, part.offset, min(part.left, _MAX_SEND))
-        except OSError as error:
-            if part.left < part.count or self._is_connreset(error):
-                raise
-            self._end_file(_UnsendableFileError(error))
-            return
-        if sent:
-            part.offset += sent
-            part.left -= sent
-        elif sent is not None:
-            self._end_file(EOFError(f"the file ended {part.left} bytes early"))
-        if not part.left:
-            self._end_file(None)
-
-    def _end_file(self, error: Exception | None) -> None:
-        part, self._file_part = self._file_part, None
-        if part is None:
-            return
-        part.release()
-        if error is not None:
-            _fail(part.future, error)
-        else:
-            future_set_result_unless_cancelled(part.future, None)
-
-    def _flush(self) -> None:
-        """Give the source what it takes of the queue, and finish the writes that are through."""
-        if self._connecting:
-            return
-        source, queue = self._connected_source(), self._write_queue
-        try:
-            while (part := self._file_part) is not None and not source.blocked:
-                if part.future.cancelled():
-                    self.close()
-                    return
-                self._push_file(part)
-            while queue and not source.blocked:
-                with queue.peek(_MAX_SEND) as view:
-                    sent = source.send(view)
-                if sent:
-                    queue.advance(sent)
-        except OSError as error:
-            self._on_write_error(error)
-            return
-        self._finish_writes()
-
-    def _finish_writes(self) -> None:
-        source, futures = self._connected_source(), self._write_futures
-        if futures and not source.unsent():
-            written = self._total_write_index - len(self._write_queue or b"")
-            while futures and futures[0][0] <= written:
-                future_set_result_unless_cancelled(futures.popleft()[1], None)
-        if not self._write_queue and not source.blocked:
-            if not self._write_queue_shared:
-                self._write_queue = None
-            self._settle_writing()
-            if self._lingers:
-                self._send_end()
-            elif self._closes_when_written:
-                self._closes_when_written = False
-                self._close_when_written(_TURNS_TO_WRITE)
-            elif self._close_callback is not None:
-                self._watch_for_close()
-
-    def _writing_state(self) -> _Writing:
-        """The state, from the reasons for it; the first one counts."""
-        source = self._source
-        if self._closed:
-            return _Writing.CLOSED
-        if self._lingers:
-            return _Writing.ENDED
-        if self._file_part is not None:
-            return _Writing.FILE
-        if self._collected is not None:
-            return _Writing.COLLECTING
-        if self._write_queue is not None or source is None or source.blocked or self._connecting or self.max_write_buffer_size is not None:
-            return _Writing.QUEUED
-        return _Writing.DIRECT
-
-    def _settle_writing(self) -> None:
-        """A reason has gone or come: the direct way is open in one state only."""
-        self._direct = self._source.write if self._source is not None and self._writing_state() is _Writing.DIRECT else None
-
-    @property
-    def _write_buffer(self) -> WriteBuffer | None:
-        """The bytes that wait for the kernel; None once the stream is closed.
-
-        Dask's `distributed` appends its frames here, raises ``_total_write_index`` by their length and then calls ``write(b"")``.
-        """
-        self._send_collected()
-        if self._closed:
-            return None
-        if self._write_queue is None:
-            self._write_queue = WriteBuffer()
-        self._write_queue_shared = True  # somebody may append at any time: from now on every write looks into it first
-        self._direct = None
-        return self._write_queue
 
     # Closing.
 
@@ -872,31 +278,6 @@ class BaseIOStream:
         else:
             self._signal_closed()
 
-    def _close_gracefully(self, linger_bytes: int = _LINGER_BYTES, linger_seconds: float = _LINGER_SECONDS) -> None:
-        """Send all that is written and our end, go on reading without looking at it, for a while, and close.
-
-        To close while the other end still sends makes the kernel answer with a reset, and that can take away from it what it has not
-        read yet, such as the refusal of its upload (RFC 9112 §9.6). Nothing can be written from now on; the consumer hears only of the
-        close. Where nobody can be expected to send more, this is `close`.
-        """
-        if self._closed or self._eof or self._read_future is not None or self._connecting:
-            self._close_when_written()
-            return
-        if isinstance(self._consumer, _Lingering):
-            return
-        lingering = _Lingering(self, self._consumer, linger_bytes, linger_seconds)
-        self._consumer, self._paused, self._listening = lingering, False, True
-        self._read_buffer = None
-        self._send_collected()
-        self._lingers = True
-        self._settle_writing()
-        if not self._unwritten():
-            self._send_end()
-        self._begin_feeding()
-
-    def _send_end(self) -> None:
-        """All is written: tell the other end that no more comes."""
-
     def _close_broken(self, error: BaseException) -> None:
         if self._is_connreset(error):
             error.__traceback__ = None  # it tells nothing, and keeps the stream alive in a reference cycle
@@ -915,19 +296,6 @@ class BaseIOStream:
             error = exc_info[1] if isinstance(exc_info, tuple) else sys.exc_info()[1]
             if error is not None or isinstance(exc_info, tuple):
                 self.error = error
-
-    def _finish_read_at_close(self) -> None:
-        """What has come may be all that the pending read waits for."""
-        if isinstance(self._request, read_buffer.UntilClose):
-            if self.error is None or self._is_connreset(self.error):
-                self._close_callback, callback = None, self._close_callback  # _finish_read must not begin to watch for it
-                self._finish_read(self._take_read_buffer())
-                self._close_callback = callback
-            return
-        try:
-            self._satisfy_read()
-        except read_buffer.Unsatisfiable:
-            pass
 
     def _signal_closed(self) -> None:
         # The consumer hears of it ahead of whoever waits, in the same turn of the loop: a handler that goes on after its failed flush
@@ -960,19 +328,6 @@ class BaseIOStream:
     def reading(self) -> bool:
         """Whether a read is pending. One that was cancelled is not."""
         return self._reads()
-
-    def _reads(self) -> bool:
-        """`reading`, for ourselves. What comes after a read was cancelled, and what has come for it, is for the next one."""
-        future = self._read_future
-        if future is None:
-            return False
-        if not future.cancelled():
-            return True
-        request = self._request
-        self._drop_request()
-        if type(request) is read_buffer.Into and request.filled:
-            self._read_buffer = bytearray(request.taken()) + (self._read_buffer or b"")
-        return False
 
     def writing(self) -> bool:
         """Whether written bytes wait for the kernel."""
@@ -1007,80 +362,8 @@ class BaseIOStream:
         return None
 
     def _move(self) -> bool:
-        """Asked once of a new connection that lasts: have something better than this FdSource take over soon, if there is."""
+        """Asked once of a new connection that is busy: have something better than this FdSource take over soon, if there is."""
         return False
-
-    def _room(self) -> memoryview | None:
-        """Where the source may put bytes itself; it tells of them with `_on_filled`."""
-        request = self._request if self._reads() else None
-        return request.room() if isinstance(request, read_buffer.Into) and not self._read_buffer else None
-
-    def _on_filled(self, size: int) -> None:
-        cast(read_buffer.Into, self._request).filled += size
-        self._answer(self._satisfy_read)
-
-    def _on_data(self, data: bytes) -> None:
-        request = self._request if self._reads() else None
-        taken = request.take(data) if isinstance(request, read_buffer.Into) and not self._read_buffer else 0
-        if taken < len(data):
-            self._store(data[taken:], len(data) - taken)
-        if self._consumer is not None:
-            if self._paused:
-                self._connected_source().pause()
-            else:
-                self._feed_consumer()
-        elif self._request is not None:
-            self._answer(self._satisfy_or_overflow)
-        self._limit_buffer()
-
-    def _satisfy_or_overflow(self) -> None:
-        if not self._satisfy_read() and len(self._read_buffer or b"") > self.max_buffer_size:
-            raise self._read_buffer_full()
-
-    def _limit_buffer(self) -> None:
-        """Nobody reads: one chunk may wait here, more stays in the kernel."""
-        if self._read_future is None and not self._closed and len(self._read_buffer or b"") >= self.read_chunk_size:
-            self._connected_source().pause()
-
-    def _answer(self, attempt: Callable[[], Any]) -> None:
-        """Run ``attempt`` for a read whose caller is no longer there to be told what it raises."""
-        try:
-            attempt()
-        except read_buffer.Unsatisfiable as error:
-            self._close_unsatisfiable(error)
-        except Exception as error:  # also from overridden hooks: it ends this stream, not the loop
-            self._on_read_error(error)
-
-    def _on_readable(self) -> None:
-        if self._connecting:
-            self._handle_connect()
-        if self._closed or self._connecting:
-            return
-        if self._request is not None:
-            self._answer(self._read_ahead)
-        elif not self._read_buffer:
-            self._answer(self._look_for_close)
-        if self._read_future is None and self._read_buffer and not self._closed:
-            # What comes next, be it the end, can wait until these bytes have been read.
-            self._connected_source().pause()
-
-    def _look_for_close(self) -> None:
-        if self._unwritten():
-            self._connected_source().pause()  # an end of input does not cut off what is under way to the other end
-        else:
-            self._read_chunk(None)
-
-    def _on_eof(self) -> None:
-        self._eof = True
-        if self._reads():
-            self.close()
-        elif self._read_buffer or not self._listening or self._paused:
-            self._connected_source().pause()  # it will be seen behind the bytes before it
-        elif self._consumer is not None:
-            self._connected_source().pause()
-            self._end_consumer(self._consumer)
-        else:
-            self._close_when_written()
 
     def _on_read_error(self, error: BaseException) -> None:
         if not self._is_connreset(error):
@@ -1098,15 +381,6 @@ class BaseIOStream:
         if not self._is_connreset(error):
             gen_log.warning("Write error on %s: %s", self.fileno(), error)
         self._close_broken(error)
-
-    def _on_blocked(self) -> None:
-        self._direct = None
-
-    def _on_unsent(self, rest: memoryview) -> None:
-        self._direct = None
-        self._write_queue = WriteBuffer()  # there was none: direct writing goes past an empty queue only
-        self._write_queue.append(rest)
-        self._total_write_index += len(rest)
 
     def _on_drained(self) -> None:
         if self._connecting:
@@ -1145,12 +419,11 @@ class IOStream(BaseIOStream):
     _family: int | None = None  # a server knows the address family of what it accepts
     _moving = False  # a transport owns the socket already, and takes over with the loop's next turn
     _allowance: unsent.Allowance | None = None  # once the kernel has not taken everything
+    _left_server: object = None  # the HTTP server that it came from, and left, as WebSockets do
 
     def __init__(self, socket: _Socket, *args: Any, **kwargs: Any) -> None:
         self._socket = socket
         self._socket.setblocking(False)
-        # Not left to the class: what an instance gets later than some dozens of others began costs it a dictionary of its own, 0.8 KiB.
-        self._moving, self._failing = False, None
         super().__init__(*args, **kwargs)
 
     def _get_socket(self) -> _Socket:
@@ -1185,7 +458,7 @@ class IOStream(BaseIOStream):
         stream._socket = cast("_Socket", TransportSocket(source.transport))
         BaseIOStream.__init__(stream, max_buffer_size, read_chunk_size, max_write_buffer_size)
         stream._source = source
-        stream._failing = source.transport.is_closing
+        stream._failing = source.transport
         stream._settle_writing()
         source.adopt(stream)
         return stream
@@ -1222,7 +495,7 @@ class IOStream(BaseIOStream):
 
     def _plain_socket(self) -> _Socket | None:
         kind = type(self)
-        plain = kind.read_from_fd is IOStream.read_from_fd and kind.write_to_fd is IOStream.write_to_fd
+        plain = kind.read_from_fd is _READ_FROM_FD and kind.write_to_fd is _WRITE_TO_FD
         return self._socket if plain and not self._replaced else None
 
     def _last_words(self) -> BaseException | None:
@@ -1282,7 +555,7 @@ class IOStream(BaseIOStream):
         former = cast(FdSource, self._source)
         receiver = former.leave()
         self._socket = cast("_Socket", TransportSocket(source.transport))
-        self._source, self._failing = source, source.transport.is_closing
+        self._source, self._failing = source, source.transport
         source.adopt(self, receiver)
         if former.blocked:
             self._flush()
@@ -1389,6 +662,14 @@ class IOStream(BaseIOStream):
                 raise
 
 
+# What a server's connection gets behind its constructor.
+_LATE = "_expects_bytes", "_family", "_consumer", "_paused", "_listening", "_source", "_direct", "_finished", "_moving", "_failing"
+announce(IOStream, (*_LATE, "_told_consumer", "_closed", "_left_server"))
+
+# As they are where no program has put its own in their place, on these classes or on subclasses.
+_WRITE, _READ_FROM_FD, _WRITE_TO_FD = BaseIOStream.write, IOStream.read_from_fd, IOStream.write_to_fd
+
+
 class SSLIOStream(IOStream):
     """A stream on a TLS connection.
 
@@ -1427,19 +708,17 @@ class SSLIOStream(IOStream):
     def _from_transport(  # type: ignore[override]  # it needs to know more
         cls,
         source: TransportSource,
-        max_buffer_size: int | None = None,
-        read_chunk_size: int | None = None,
-        max_write_buffer_size: int | None = None,
         *,
         ssl_options: dict[str, Any] | ssl.SSLContext,
         server_side: bool = True,
         server_hostname: str | None = None,
+        **limits: int | None,
     ) -> "SSLIOStream":
         """A TLS stream on the transport (a plain one) that ``source`` has been connected to. Its handshake begins at once."""
         session = tls.Session(ssl_options_to_context(ssl_options, server_side), server_side, server_hostname)
         stream = cls.__new__(cls)
-        BaseIOStream.__init__(stream, max_buffer_size, read_chunk_size, max_write_buffer_size)
-        stream._failing = source.transport.is_closing
+        BaseIOStream.__init__(stream, **limits)
+        stream._failing = source.transport
         stream._secure(source, TransportSocket(source.transport), session, ssl_options)
         return stream
 
@@ -1447,19 +726,17 @@ class SSLIOStream(IOStream):
     def _from_socket(
         cls,
         sock: _Socket,
-        max_buffer_size: int | None = None,
-        read_chunk_size: int | None = None,
-        max_write_buffer_size: int | None = None,
         *,
         ssl_options: dict[str, Any] | ssl.SSLContext,
         server_side: bool = True,
         server_hostname: str | None = None,
+        **limits: int | None,
     ) -> "SSLIOStream":
         """The same on a plain connected socket: cheaper than on one that is wrapped, or on a transport of asyncio's own loop."""
         session = tls.Session(ssl_options_to_context(ssl_options, server_side), server_side, server_hostname)
         sock.setblocking(False)
         stream = cls.__new__(cls)
-        BaseIOStream.__init__(stream, max_buffer_size, read_chunk_size, max_write_buffer_size)
+        BaseIOStream.__init__(stream, **limits)
         io_loop = cast("BaseAsyncIOLoop", stream.io_loop)
         source = SocketSource(io_loop.selector_loop, io_loop.handlers, sock, stream)
         stream._secure(source, sock, session, ssl_options)
@@ -1603,7 +880,7 @@ class SSLIOStream(IOStream):
         if self._ssl_accepting:
             return None
         try:
-            return self._socket.recv_into(buf, min(len(buf), _MAX_SEND))
+            return self._socket.recv_into(buf, min(len(buf), MAX_SEND))
         except (ssl.SSLWantReadError, BlockingIOError):
             return None
         except ssl.SSLZeroReturnError:  # the end, where we had sent ours first
@@ -1619,6 +896,16 @@ class SSLIOStream(IOStream):
 
     def _is_connreset(self, exc: BaseException) -> bool:
         return isinstance(exc, ssl.SSLEOFError) or super()._is_connreset(exc)
+
+
+def _open_streams(io_loop: "ioloop.IOLoop") -> Iterator[BaseIOStream]:
+    """Those of a loop that something is waited for on."""
+    for owner, _ in tuple(cast("BaseAsyncIOLoop", io_loop).handlers.values()):
+        found: Any = owner
+        while isinstance(found, TransportSource | tls.TLSSource):
+            found = found._owner
+        if isinstance(found, BaseIOStream):
+            yield found
 
 
 class PipeIOStream(BaseIOStream):

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import codecs
 import datetime as dt
-import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -143,11 +142,13 @@ def get_supported_locales() -> Iterable[str]:
     return _supported_locales
 
 
-def _countries(language: str) -> list[str]:
-    """The supported locales which a language alone may stand for, the likeliest first."""
-    regional = [code for code in _supported_locales if code.startswith(f"{language}_")]
-    likely = {_default_locale: 0, f"{language}_{language.upper()}": 1}
-    return sorted(regional, key=lambda code: (likely.get(code, 2), code))
+def _country_of(language: str) -> str | None:
+    """The supported locale which a language alone most likely stands for; None where there is none."""
+    prefix = f"{language}_"
+    if _default_locale.startswith(prefix) and _default_locale in _supported_locales:
+        return _default_locale
+    own = prefix + language.upper()
+    return own if own in _supported_locales else min([code for code in _supported_locales if code.startswith(prefix)], default=None)
 
 
 _RIGHT_TO_LEFT = ("ar", "fa", "he")
@@ -182,9 +183,7 @@ class Locale:
                 return cls.get(lower)
             if code is language:
                 languages.append(lower)
-        if languages:
-            return cls.get(next(itertools.chain(*map(_countries, languages)), _default_locale))
-        return cls.get(_default_locale)
+        return cls.get(next(filter(None, map(_country_of, languages)), _default_locale))
 
     @classmethod
     def get(cls, code: str) -> Locale:

@@ -12,7 +12,7 @@ What is measured, with names of OpenTelemetry's conventions for HTTP:
   requests. A WebSocket is counted with status 101. ``error_type`` is the status where that is 500 or more, ``StreamClosedError`` where the
   connection was lost before the answer was complete (as a rule by a client that leaves; the status is empty where no answer had begun),
   else empty.
-* ``http_server_active_requests``, ``http_server_open_connections``: what is under way now.
+* ``http_server_active_requests`` by ``http_request_method`` and ``url_scheme``, ``http_server_open_connections``: what is under way now.
 * ``websocket_server_open_connections``, ``websocket_server_queued_bytes``, ``websocket_server_messages_total`` (by ``direction``).
 * ``event_loop_lag_seconds``: how late a timer of the loop fired when it was last looked at; ``event_loop_max_lag_seconds``: the worst of
   the last minute.
@@ -28,14 +28,16 @@ import asyncio
 import atexit
 import os
 from bisect import bisect_left
+from collections import Counter as Counted
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary, WeakSet
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, exposition, multiprocess
 
 from tornadolike import httpserver, httputil, web, websocket
-from tornadolike.access_log import _route
+from tornadolike.access_log import _route, _routes
 
 
 class _Hub(Protocol):
@@ -63,8 +65,8 @@ class Metrics:
     """The metrics of a registry; what `instrument` returns."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def gauge(name: str, text: str, mode: str = "livesum") -> Gauge:
-            return Gauge(name, text, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type,unused-ignore]  # a literal
+        def gauge(name: str, text: str, mode: str = "livesum", labels: tuple[str, ...] = ()) -> Gauge:
+            return Gauge(name, text, labels, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type,unused-ignore]  # a literal
 
         self.duration = Histogram(
             "http_server_request_duration_seconds",
@@ -73,7 +75,9 @@ class Metrics:
             registry=registry,
             buckets=DURATION_BUCKETS,
         )
-        self.active = gauge("http_server_active_requests", "Number of active HTTP server requests.")
+        labels = ("http_request_method", "url_scheme")
+        self.active = gauge("http_server_active_requests", "Number of active HTTP server requests.", labels=labels)
+        self._seen_active: set[tuple[str, str]] = set()
         self.connections = gauge("http_server_open_connections", "Number of open connections to the HTTP server.")
         self.websockets = gauge("websocket_server_open_connections", "Number of open WebSockets.")
         self.queued = gauge("websocket_server_queued_bytes", "Bytes that wait to be sent to WebSocket peers.")
@@ -97,9 +101,16 @@ class Metrics:
 
     def observe(self, handler: web.RequestHandler) -> None:
         """Count a request that is finished."""
-        request = handler.request
-        if not request.__dict__.get("_is_counted"):
-            self._count(handler.application, handler.__class__, request, handler.get_status(), False)
+        request, kind, status = handler.request, handler.__class__, handler.get_status()
+        if request._is_counted:
+            return
+        # The usual case of `_count`: a request of a kind that is known.
+        key = request.method, _routes(handler.application).single.get(kind), status, request.protocol, False
+        waiting = self._waiting.get(key)
+        if waiting is None or key[1] is None:
+            self._count(handler.application, kind, request, status, False)
+            return
+        _add(waiting, request.request_time())
 
     def observe_loss(self, application: web.Application, lost: object) -> None:
         """Count a request whose connection is lost, now: its handler may go on for ever."""
@@ -112,7 +123,7 @@ class Metrics:
         else:
             return
         if lost.application is application and not issubclass(handler_class, MetricsHandler):
-            request.__dict__["_is_counted"] = True
+            request._is_counted = True
             status = handler.get_status() if handler is not None and handler._headers_written else 0
             self._count(application, handler_class, request, status, True)
 
@@ -126,7 +137,7 @@ class Metrics:
     ) -> None:
         method = request.method
         key = (
-            method if method in _METHODS else "_OTHER",
+            _shown_method(method),
             _route(application, handler_class, request.path),
             status,
             request.protocol,
@@ -135,10 +146,7 @@ class Metrics:
         waiting = self._waiting.get(key)
         if waiting is None:
             waiting = self._waiting[key] = [0] * (len(DURATION_BUCKETS) + 1), [0.0]
-        counts, total = waiting
-        seconds = request.request_time()
-        counts[bisect_left(DURATION_BUCKETS, seconds)] += 1
-        total[0] += seconds
+        _add(waiting, request.request_time())
 
     def _hand_over(self) -> None:
         """Give what has been counted to prometheus-client, whose locks and files would cost each request as much as all the rest."""
@@ -177,7 +185,10 @@ class Metrics:
         self._hand_over()
         servers = tuple(self._servers)
         self.connections.set(sum(len(server._connections) for server in servers))
-        self.active.set(sum(map(_active, servers)))
+        active = Counted(kind for server in servers for kind in _active(server))
+        self._seen_active.update(active)
+        for method, scheme in self._seen_active:  # those that are over, too
+            self.active.labels(method, scheme).set(active[method, scheme])
         self.websockets.set(len(self._open))
         self.queued.set(sum(map(_queued, self._open)))
         for protocol in tuple(self._open):
@@ -200,6 +211,12 @@ class Metrics:
             if after > before:
                 self.messages.labels(direction).inc(after - before)
         self._open[protocol] = now
+
+
+def _add(waiting: tuple[list[int], list[float]], seconds: float) -> None:
+    counts, total = waiting
+    counts[bisect_left(DURATION_BUCKETS, seconds)] += 1
+    total[0] += seconds
 
 
 class _HubMetrics:
@@ -233,8 +250,17 @@ class _HubMetrics:
         self.waiting.set(sum(state.waiting for state in states.values()))
 
 
-def _active(server: httpserver.HTTPServer) -> int:
-    return sum(len(tuple(connection.exchanges())) for connection in server._connections)
+def _active(server: httpserver.HTTPServer) -> Iterator[tuple[str, str]]:
+    """Method and scheme of each request that is under way."""
+    for connection in tuple(server._connections):
+        for exchange in connection.exchanges():
+            engine: Any = getattr(exchange, "_engine", None)
+            method = None if engine is None else engine._request.start_line[0]
+            yield _shown_method(method), str(getattr(exchange.context, "protocol", "http"))
+
+
+def _shown_method(method: str | None) -> str:
+    return method if method in _METHODS else "_OTHER"
 
 
 def _queued(protocol: Any) -> int:

@@ -133,12 +133,12 @@ class _Option:
     def parse(self, text: str) -> None:
         """Take the value from its text form."""
         if not self.multiple:
-            self._take(self._parse_one(text))
+            self._store(self._parse_one(text))
             return
         values: list[Any] = []
         for part in text.split(","):
             values += self._parse_range(part) if issubclass(self.type, numbers.Integral) else [self._parse_one(part)]
-        self._take(values)
+        self._store(values)
 
     def _parse_one(self, text: str) -> Any:
         return _PARSERS.get(self.type, self.type)(text)
@@ -156,7 +156,7 @@ class _Option:
                 raise Error(f"Option {self.name!r} is required to be a list of {self.type.__name__}")
         elif not self._accepts(value):
             raise Error(f"Option {self.name!r} is required to be a {self.type.__name__} ({type(value)} given)")
-        self._take(value)
+        self._store(value)
 
     def set_from_config(self, value: Any) -> None:
         """Take a value from a config file, where text stands for any type."""
@@ -170,7 +170,7 @@ class _Option:
     def _accepts(self, value: Any) -> bool:
         return value is None or isinstance(value, self.type)
 
-    def _take(self, value: Any) -> None:
+    def _store(self, value: Any) -> None:
         self._value = value
         if self.callback is None or self._calling_back:
             return
@@ -261,7 +261,7 @@ class OptionParser:
             parse_command_line()
             Application(handlers, **options.group_dict("application"))
         """
-        return {option.name: option.value() for option in self._options.values() if group in ("", None, option.group_name)}
+        return {option.name: option.value() for option in self._options.values() if not group or group == option.group_name}
 
     def as_dict(self) -> dict[str, Any]:
         """All options, as a dict."""

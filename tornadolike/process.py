@@ -10,7 +10,6 @@ from typing import Any
 from tornadolike import _imported_names, ioloop
 from tornadolike._loop import parent
 from tornadolike.concurrent import Future, future_set_exception_unless_cancelled, future_set_result_unless_cancelled
-from tornadolike.gen import _create_future
 from tornadolike.iostream import PipeIOStream
 from tornadolike.log import gen_log
 
@@ -32,6 +31,7 @@ _task_id: int | None = None
 # Of this process's children made by fork_processes: their numbers by their process ids.
 _children: dict[int, int] = {}
 _terminating = False
+_leaving: BaseException | None = None  # what ends the parent once its children have ended, in place of SystemExit
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_children.clear)  # its brothers are not its children, however it was forked
@@ -76,7 +76,7 @@ def fork_processes(num_processes: int | None, max_restarts: int | None = None) -
         if _fork(failed, numbers):
             return failed
     # The children are the server; returning would let the parent run the server's code as well.
-    sys.exit(0)
+    raise SystemExit(0) if _leaving is None else _leaving
 
 
 def _fork(number: int, numbers: dict[int, int]) -> bool:
@@ -221,6 +221,8 @@ class Subprocess:
 
         A status other than 0 makes it fail with `CalledProcessError`, unless ``raise_error`` is false.
         """
+        from tornadolike.gen import _create_future  # Tornado's module does not import it
+
         ended: Future[int] = _create_future()
 
         def end(code: int) -> None:

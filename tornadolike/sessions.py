@@ -149,7 +149,7 @@ class Session(MutableMapping[str, Any]):
         if not isinstance(key, str):
             raise TypeError(f"a key of a session is a str, not {type(key).__name__}")
         if self.id is None:
-            self._begin()
+            self._start_session()
         self._data[key] = value
 
     def __delitem__(self, key: str) -> None:
@@ -164,7 +164,7 @@ class Session(MutableMapping[str, Any]):
         """
         if self.id is not None:
             self._stale_ids.append(self.id)
-        self._begin()
+        self._start_session()
 
     def end(self) -> None:
         """Forget everything, the cookie too: a logout."""
@@ -174,7 +174,7 @@ class Session(MutableMapping[str, Any]):
             self.id = None
             self._handler._session_cookie(None)
 
-    def _begin(self) -> None:
+    def _start_session(self) -> None:
         if self._handler._headers_written:
             raise RuntimeError("a session cannot begin once the headers were sent")
         self.id = secrets.token_urlsafe(32)

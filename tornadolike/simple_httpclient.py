@@ -6,7 +6,7 @@ states, and on from any of them to DONE when it fails, is cancelled or takes too
 ==========  ====================================================================================================================
 state       what is under way
 ==========  ====================================================================================================================
-CONNECTING  ``run`` looks for a connection: an idle one (``_Link``) of a client that keeps them, else a new one
+CONNECTING  ``run`` looks for a connection: an idle one (``Link``) of a client that keeps them, else a new one
 SENDING     the request goes out; its response is read already, since a server need not wait for the end to refuse
 WAITING     all is sent
 DONE        the outcome was handed out, the slot is free; a body that was still being produced is cancelled
@@ -18,7 +18,6 @@ The callbacks of the application run in the context of the fetch (a copy of its 
 import asyncio
 import contextlib
 import contextvars
-import copy
 import functools
 import math
 import os
@@ -31,51 +30,36 @@ from collections.abc import Awaitable, Callable, Coroutine, Hashable
 from enum import IntEnum
 from io import BytesIO
 from types import TracebackType
-from typing import Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from tornadolike import _imported_names, gen, httputil, version
-from tornadolike._client.credentials import BOUND_TO_ORIGIN, basic_authorization
-from tornadolike._client.keep_alive import idle_seconds_allowed, switched_on
-from tornadolike._client.pool import IdlePool
-from tornadolike._client.redirects import DESCRIBES_BODY, REDIRECT_CODES, Hop, next_hop
-from tornadolike._client.request_head import Target, check_body, check_method, fill_in, parse_target
-from tornadolike._http.response_head import ResponseHead as SharedFields
-from tornadolike._http1 import serialize
+import tornadolike._client as _client  # from the package, the alias would look it up under a second name
+import tornadolike._fetch as _fetch
+from tornadolike import _imported_names, gen, httputil
 from tornadolike._http1.engine import ClientEngine
-from tornadolike._http1.errors import IllegalHeader
 from tornadolike._http1.events import ResponseHead
 from tornadolike.concurrent import Future
-from tornadolike.escape import _unicode, native_str
+from tornadolike.escape import _unicode
 from tornadolike.http1connection import HTTP1Connection, HTTP1ConnectionParameters
-from tornadolike.httpclient import (
-    AsyncHTTPClient,
-    HTTPError,
-    HTTPRequest,
-    HTTPResponse,
-    _Delivery,
-    _RequestProxy,
-    _when_cancelled,
-    main,
-)
+from tornadolike.httpclient import AsyncHTTPClient, HTTPError, HTTPRequest, HTTPResponse, _Delivery, _RequestProxy, _when_cancelled, main
 from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import IOStream, StreamClosedError
 from tornadolike.log import app_log, gen_log
 from tornadolike.netutil import OverrideResolver, Resolver, _client_ssl_defaults, is_valid_ip
 from tornadolike.tcpclient import TCPClient
 
+if TYPE_CHECKING:
+    from tornadolike._client.request_head import Target
+    from tornadolike._fetch.links import KeptConnections, Link
+    from tornadolike._fetch.plans import Plan, Plans
+    from tornadolike._fetch.timeouts import Timeouts
+
 _PROXY_OPTIONS = ("proxy_host", "proxy_port", "proxy_username", "proxy_password", "proxy_auth_mode")
 
 # RFC 9110 §9.2.2, of the methods that are sent without being asked twice.
 _IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
-_BODYLESS_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
-
 # Servers commonly close idle connections after 60 seconds or more, some after 15 or less; sooner than most is what avoids failed reuse.
 _IDLE_SECONDS = 15.0
-_IDLE_HOSTS = 4
-
-# What is copied behind its head, to go out with it in one piece; more than that is dearer to copy than to write apart.
-_MOST_COPIED = 64 * 1024
 
 # A cancelled fetch whose response is on its way need not cost a connection. How many of them at a time: as many as others.
 _LINGER_SECONDS = 0.1
@@ -146,8 +130,9 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
     without ``body_producer`` and ``streaming_callback`` is sent once more over a new one.
     """
 
-    _kept: "_KeptConnections | None" = None
-    _timeouts: "_Timeouts"
+    _kept: "KeptConnections | None" = None
+    _timeouts: "Timeouts"
+    _plans: "Plans"
     _lingering = 0  # cancelled requests whose connections are still open
 
     def initialize(  # type: ignore[override]  # each implementation has arguments of its own
@@ -171,13 +156,14 @@ class SimpleAsyncHTTPClient(AsyncHTTPClient):
         lookup = resolver or Resolver()
         self.resolver = lookup if hostname_mapping is None else OverrideResolver(resolver=lookup, mapping=hostname_mapping)
         self.tcp_client = TCPClient(resolver=self.resolver)
-        self._timeouts = _Timeouts(self.io_loop)
+        _fetch.load()
+        self._timeouts, self._plans = _fetch.timeouts.Timeouts(self.io_loop), _fetch.plans.Plans()
         self._says_request_timeout = bool(defaults) and "request_timeout" in cast("dict[str, Any]", defaults)
         keep_alive = self.defaults.get("keep_alive")
         if keep_alive is None:
-            keep_alive = switched_on(_KEEP_ALIVE_VARIABLE, os.environ.get(_KEEP_ALIVE_VARIABLE, ""))
+            keep_alive = _client.keep_alive.switched_on(_KEEP_ALIVE_VARIABLE, os.environ.get(_KEEP_ALIVE_VARIABLE, ""))
         if keep_alive:
-            self._kept = _KeptConnections(self.io_loop, max_clients, _IDLE_SECONDS if keep_alive is True else keep_alive)
+            self._kept = _fetch.links.KeptConnections(self.io_loop, max_clients, _IDLE_SECONDS if keep_alive is True else keep_alive)
 
     def close(self) -> None:
         super().close()
@@ -260,210 +246,6 @@ class _Waiting:
         self.context = contextvars.copy_context()
 
 
-class _KeptConnections:
-    """The idle connections of a client: an `IdlePool`, and what it needs of the loop, a timer."""
-
-    def __init__(self, io_loop: IOLoop, max_clients: int, idle_seconds: float) -> None:
-        self._io_loop = io_loop
-        self._idle_seconds = idle_seconds
-        self._pool: IdlePool[_Link] = IdlePool(max_clients * _IDLE_HOSTS, max_clients)
-        self._timer: object = None
-        self._due = math.inf
-        self._closed = False
-
-    def __len__(self) -> int:
-        return len(self._pool)
-
-    def take(self, key: Hashable) -> "_Link | None":
-        """A connection that was alive a moment ago, or None."""
-        while (link := self._pool.take(key)) is not None:
-            if not link.stream.closed():
-                if link.idle_until > time.monotonic():
-                    return link
-                link.stream.close()  # the loop was too busy to do that in time
-        return None
-
-    def put(self, key: Hashable, link: "_Link", keep_alive_field: str | None) -> None:
-        """Take back a connection that can carry another request, and keep it for as long as both sides want to."""
-        seconds = self._idle_seconds
-        if keep_alive_field is not None:
-            seconds = min(seconds, idle_seconds_allowed(keep_alive_field))
-        if self._closed or seconds <= 0:
-            link.stream.close()
-            return
-        deadline = link.idle_until = time.monotonic() + seconds
-        for evicted in self._pool.put(key, link, deadline):
-            evicted.stream.close()
-        if deadline < self._due:
-            self._schedule()
-
-    def forget(self, link: "_Link") -> None:
-        self._pool.discard(link)
-
-    def close(self) -> None:
-        self._closed = True
-        self._stop()
-        for link in self._pool.drain():
-            link.stream.close()
-
-    def _schedule(self) -> None:
-        self._stop()
-        deadline = self._pool.next_deadline()
-        if deadline is not None:
-            self._due = deadline
-            self._timer = self._io_loop.call_later(max(deadline - time.monotonic(), 0), self._expire)
-
-    def _stop(self) -> None:
-        if self._timer is not None:
-            self._io_loop.remove_timeout(self._timer)
-        self._timer, self._due = None, math.inf
-
-    def _expire(self) -> None:
-        for link in self._pool.expire(time.monotonic()):
-            link.stream.close()
-        self._schedule()
-
-
-class _Link:
-    """A connection of a client that keeps connections: idle, or in use by one ``_HTTPConnection``. Always the consumer of its stream.
-
-    A response that arrives whole costs neither an `HTTP1Connection` nor a task nor a future; any other one goes by way of the former.
-    """
-
-    __slots__ = ("_connection", "_pool", "_user", "engine", "idle_until", "stream", "used")
-
-    takes_rest = True  # a server may have refused what could not be written any more
-
-    def __init__(self, pool: _KeptConnections, stream: IOStream, engine: ClientEngine) -> None:
-        self.stream = stream
-        self.engine = engine
-        self.used = False
-        self.idle_until = math.inf
-        self._pool = pool
-        self._user: _HTTPConnection | None = None
-        self._connection: HTTP1Connection | None = None
-        stream._attach_consumer(self)
-
-    def send(self, user: "_HTTPConnection", method: str, head: bytes, body: bytes | None) -> None:
-        """Send a whole request; ``user`` gets the response, or hears that there is none. Raises `StreamClosedError`."""
-        self._user = user
-        self.engine.send_whole(method)
-        if body is not None and len(body) > _MOST_COPIED:
-            self.stream.write(head)
-            self.stream.write(body)
-        else:
-            self.stream.write(head + body if body else head)
-
-    def connect(self, user: "_HTTPConnection") -> HTTP1Connection:
-        """For a request, or a response, that comes piece by piece."""
-        self._user = user
-        connection = self._connection = user._create_connection(self.stream)
-        connection._engine = self.engine
-        connection._owner = self
-        connection._begin(user)
-        return connection
-
-    def abandon(self) -> None:
-        self._user = self._connection = None
-        self.stream.close()
-
-    def data_received(self, data: bytes) -> None:
-        user = self._user
-        if user is None:
-            # Nobody asked for anything, so it must never be taken for the answer to the next request.
-            self.stream.close()
-        elif self._connection is not None:
-            user._context.copy().run(self._connection._input, data)
-        else:
-            user._context.copy().run(self._first_data, user, data)
-
-    def _first_data(self, user: "_HTTPConnection", data: bytes) -> None:
-        user._retriable = False
-        whole = self.engine.whole_response(data, user._body_limit()) if user._takes_whole else None
-        if whole is not None:
-            self._user = None
-            user._whole_response_received(*whole)
-        else:
-            user.connection = self.connect(user)
-            user.connection._input(data)
-
-    def stream_closed(self) -> None:
-        user = self._user
-        if user is None:
-            self._pool.forget(self)
-        elif self._connection is not None:
-            user._context.copy().run(self._connection._on_stream_closed)
-        else:
-            user._context.copy().run(self.exchange_lost, None, StreamClosedError(real_error=self.stream.error))
-
-    def exchange_done(self, connection: HTTP1Connection) -> None:
-        user = self._release()
-        if self.engine.take_waiting():
-            # More than the one response that was asked for: as above.
-            self.engine.keep_alive = False
-        if user is not None:
-            user._conclude()
-        # Whoever paused it, because the response came in too many pieces at a time, had it to end before he could go on.
-        self.stream._resume_reading()
-
-    def exchange_lost(self, connection: HTTP1Connection | None, error: Exception | None) -> None:
-        user = self._release()
-        if user is not None:
-            user._connection_lost(error)
-
-    def exchange_detached(self, connection: HTTP1Connection) -> None:
-        self._release()
-
-    def _release(self) -> "_HTTPConnection | None":
-        user, self._user, self._connection = self._user, None, None
-        return user
-
-
-class _Timeouts:
-    """One timer for all requests of a client: to arm and to cancel one for each costs more than to remember when it would be due."""
-
-    __slots__ = ("_deadlines", "_io_loop", "_next", "_timer")
-
-    def __init__(self, io_loop: IOLoop) -> None:
-        self._io_loop = io_loop
-        self._deadlines: dict[_HTTPConnection, float] = {}
-        self._timer: object = None
-        self._next = math.inf
-
-    def watch(self, connection: "_HTTPConnection", deadline: float) -> None:
-        """Have ``connection._on_timeout`` called at ``deadline`` (of `time.monotonic`), unless it is forgotten before."""
-        self._deadlines[connection] = deadline
-        if deadline < self._next:
-            self._stop()
-            self._next = deadline
-            self._timer = self._io_loop.call_later(max(deadline - time.monotonic(), 0), self._look)
-
-    def forget(self, connection: "_HTTPConnection") -> None:
-        self._deadlines.pop(connection, None)
-
-    def close(self) -> None:
-        """Stop the timer, if no request is left that it could be for."""
-        if not self._deadlines:
-            self._stop()
-
-    def _stop(self) -> None:
-        if self._timer is not None:
-            self._io_loop.remove_timeout(self._timer)
-            self._timer = None
-
-    def _look(self) -> None:
-        now = time.monotonic()
-        due = [connection for connection, deadline in self._deadlines.items() if deadline <= now]
-        for connection in due:
-            del self._deadlines[connection]
-        self._timer = None
-        self._next = min(self._deadlines.values(), default=math.inf)
-        if self._deadlines:
-            self._timer = self._io_loop.call_later(max(self._next - now, 0), self._look)
-        for connection in due:
-            connection._context.copy().run(connection._on_timeout, "during request")
-
-
 class _HTTPConnection(httputil.HTTPMessageDelegate):
     """One request: from its start to the call of ``final_callback``. Private, but subclassed (by `.WebSocketClientConnection` and others).
 
@@ -484,17 +266,18 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
     _state = _CONNECTING
     _timeout: object = None
     _sockaddr: object = None
-    _target: Target
+    _target: "Target"
     _source_ip: str | None = None
     _ssl_options: dict[str, Any] | ssl.SSLContext | None = None
     # Where the connection belongs among those that the client keeps; None: it is closed after the response.
     _key: Hashable = None
-    _link: _Link | None = None
+    _link: "Link | None" = None
     # What connects, and produces a body that is not at hand.
     _task: "asyncio.Future[None] | None" = None
-    # The fields of an ordinary request, as they go on the wire.
-    _ready_lines: bytes | None = None
+    # The head of an ordinary request, as it goes on the wire.
+    _head: bytes | None = None
     _prepared = False
+    _resends = False  # a kept connection was dead
     _redirecting = False
     # The connection was kept from an earlier request: should it be dead, the request may be sent again over a new one.
     _retriable = False
@@ -535,6 +318,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
     # Sending
 
     async def run(self) -> None:
+        """Find a connection, and send over it whatever is sent piece by piece, or could not be sent at once."""
         try:
             self._prepare()
             await self._send(self._take_link() or await self._connect())
@@ -556,34 +340,32 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         link = None if head is None else self._take_link()
         if link is None or head is None:
             return False
-        self._send_whole(link, head)
+        self._send_over_link(link, head)
         return True
 
-    def _take_link(self) -> _Link | None:
-        if self._key is None or self.client is None or self.client._kept is None:
+    def _take_link(self) -> "Link | None":
+        if self._key is None or self._resends or self.client is None or self.client._kept is None:
             return None
         return self.client._kept.take(self._key)
 
-    async def _send(self, link: _Link | None) -> None:
+    async def _send(self, link: "Link | None") -> None:
         """Send the request: over a link, or over a new connection (`stream`) that will carry no other."""
-        self._start_timeout()
         if link is None:
             self._state = _SENDING
             self.connection = self._create_connection(self.stream)
-            await self._exchange()
-            return
-        head = self._whole_head()
-        if head is not None:
-            self._send_whole(link, head)
-            return
-        self._use(link)
-        self.connection = link.connect(self)
+        else:
+            head = self._whole_head()
+            if head is not None:
+                self._send_over_link(link, head)
+                return
+            self._use(link, _SENDING)
+            self.connection = link.connect(self)
+        self._start_timeout()
         await self._exchange()
 
-    def _send_whole(self, link: _Link, head: bytes) -> None:
+    def _send_over_link(self, link: "Link", head: bytes) -> None:
         request = self.request
-        self._use(link)
-        self._state = _WAITING
+        self._use(link, _WAITING)
         self._takes_whole = request.streaming_callback is None and request.header_callback is None
         self._start_timeout()
         try:
@@ -592,13 +374,12 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             link.abandon()
             self._connection_lost(error)
 
-    def _use(self, link: _Link) -> None:
+    def _use(self, link: "Link", state: _State) -> None:
         request = self.request
-        self._link, self.stream = link, link.stream
-        self._state = _SENDING
-        self._retriable = (
-            link.used and request.method in _IDEMPOTENT_METHODS and request.body_producer is None and request.streaming_callback is None
-        )
+        self._link, self.stream, self._state = link, link.stream, state
+        if link.used:
+            streams = request.body_producer is not None or request.streaming_callback is not None
+            self._retriable = not streams and request.method in _IDEMPOTENT_METHODS
         link.used = True
 
     def _whole_head(self) -> bytes | None:
@@ -606,83 +387,56 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         request = self.request
         if self._key is None or type(self) is not _HTTPConnection or request.body_producer or request.expect_100_continue:
             return None
-        start_line = f"{request.method} {self._target.path} HTTP/1.1\r\n"
-        if self._ready_lines is not None:
-            return b"%b%b\r\n" % (start_line.encode(), self._ready_lines)
+        if self._head is not None:
+            return self._head
         if request.body is None and (request.method in ("POST", "PUT", "PATCH") or "Content-Length" in request.headers):
             return None  # its length is somebody else's business
-        try:
-            return serialize.head(start_line, request.headers.get_all())
-        except IllegalHeader as error:
-            raise ValueError(str(error)) from None
+        return _fetch.plans.head_of(_fetch.plans.start_line(request.method, self._target), request.headers)
 
     def _prepare(self) -> None:
         """Decide everything that needs no connection; raise for what cannot be sent."""
         if self._prepared:
             return
+        options = None if self.client is None or type(self) is not _HTTPConnection else _fetch.plans.options_of(self.request)
+        try:
+            plan = self.client._plans[options]  # type: ignore[union-attr]  # see above
+        except (KeyError, TypeError, AttributeError) as missing:
+            self._decide(options if type(missing) is KeyError else None)
+        else:
+            self._follow(plan)
+        self._prepared = True
+
+    def _follow(self, plan: "Plan") -> None:
+        """Do as an earlier request like this one did."""
+        target = self._target = plan.target
+        self.parsed = target.parts
+        self.parsed_hostname = target.host
+        self._key, self._head = plan.key, plan.head
+        request: Any = self.request
+        request.headers = request.request._headers = httputil.HTTPHeaders._standing_on(plan.fields)
+
+    def _decide(self, options: Hashable) -> None:
         request = self.request
-        self._target = target = parse_target(_unicode(request.url))
+        self._target = target = _client.request_head.parse_target(_unicode(request.url))
         self.parsed = target.parts
         self.parsed_hostname = target.host
         allow_nonstandard = bool(request.allow_nonstandard_methods)
-        check_method(request.method, self._SUPPORTED_METHODS, allow_nonstandard)
+        _client.request_head.check_method(request.method, self._SUPPORTED_METHODS, allow_nonstandard)
         if not allow_nonstandard:
-            check_body(request.method, request.body is not None or request.body_producer is not None)
+            _client.request_head.check_body(request.method, request.body is not None or request.body_producer is not None)
         if request.proxy_host or request.proxy_port or request.proxy_username or request.proxy_password or request.proxy_auth_mode:
             option = next(name for name in _PROXY_OPTIONS if getattr(request, name))
             raise NotImplementedError(f"{option} not supported")
         self._source_ip = self._get_source_ip()
         self._ssl_options = self._get_ssl_options(target.scheme)
         self._key = self._get_key()
-        self._complete_headers()
-        self._prepared = True
-
-    def _complete_headers(self) -> None:
-        request, target = self.request, self._target
-        connection = "close" if self._key is None else None
-        authorization = self._get_authorization()
-        if authorization is None and isinstance(request, _RequestProxy) and self._is_ordinary(request):
-            # What is said of every ordinary request to a server is the same: made once, and cheaper by 12 µs.
-            fields = _ready_fields(connection, target.authority, request.user_agent, bool(request.decompress_response))
-            self._ready_lines = fields.lines
-            request.headers = request.request.headers = httputil.HTTPHeaders._standing_on(fields)
+        plan = None if options is None else _fetch.plans.ordinary_plan(request, target, self._key)
+        if plan is None:
+            _fetch.plans.complete_headers(request, target, "close" if self._key is None else None)
             return
-        _decode_values(request.headers)
-        fill_in(
-            request.headers,
-            connection=connection,
-            authority=target.authority,
-            authorization=authorization,
-            user_agent=request.user_agent,
-            default_user_agent=f"Tornado/{version}",
-            content_length=None if request.body is None else len(request.body),
-            form_by_default=request.method == "POST",
-            expect_continue=request.expect_100_continue,
-            accept_gzip=bool(request.decompress_response),
-        )
-
-    @staticmethod
-    def _is_ordinary(request: _RequestProxy) -> bool:
-        """Whether nothing but options that go into `_ready_fields` says what stands in the head."""
-        return (
-            request.method in _BODYLESS_METHODS
-            and request.body is None
-            and request.body_producer is None
-            and not request.headers
-            and not request.expect_100_continue
-        )
-
-    def _get_authorization(self) -> str | None:
-        request, target = self.request, self._target
-        if target.username is not None:
-            username, password = target.username, target.password
-        elif request.auth_username is not None and not request._withholds_credentials:
-            username, password = request.auth_username, request.auth_password or ""
-        else:
-            return None
-        if request.auth_mode not in (None, "basic"):
-            raise ValueError(f"unsupported auth_mode {request.auth_mode}")
-        return basic_authorization(username, password)
+        self._follow(plan)
+        if target.scheme == "http" and self._source_ip is None:
+            self.client._plans.add(options, plan)  # type: ignore[union-attr]  # those who have none have no options
 
     def _get_source_ip(self) -> str | None:
         address = self.request.network_interface
@@ -696,11 +450,8 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             return None
         if request.ssl_options is not None:
             return request.ssl_options
-        ca_certs, client_cert, client_key = request.ca_certs, request.client_cert, request.client_key
-        files = tuple(None if path is None else os.fspath(path) for path in (ca_certs, client_cert, client_key))
-        if request.validate_cert and files == (None, None, None):
-            return _client_ssl_defaults()
-        return _client_context(bool(request.validate_cert), *files, state=tuple(map(_file_state, files)))
+        context = _fetch.plans.own_context(request)
+        return _client_ssl_defaults() if context is None else context
 
     def _get_key(self) -> Hashable:
         request, target = self.request, self._target
@@ -710,19 +461,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             return None
         return (target.scheme, target.host, target.port, request.allow_ipv6, self._source_ip, self._ssl_options)
 
-    async def _run_again(self) -> None:
-        """The kept connection was dead."""
-        try:
-            await self._send(await self._connect())
-        except asyncio.CancelledError:
-            if self.final_callback is not None:
-                self._abandon()
-                raise
-        except Exception:
-            if not self._handle_exception(*sys.exc_info()):
-                raise
-
-    async def _connect(self) -> _Link | None:
+    async def _connect(self) -> "Link | None":
         """A new connection: as a link if it may be kept, else as `stream`."""
         target = self._target
         try:
@@ -742,7 +481,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         kept = None if self.client is None else self.client._kept
         if self._key is None or kept is None:
             return None
-        return _Link(kept, stream, cast(ClientEngine, self._create_connection(stream)._own_engine()))
+        return _fetch.links.Link(kept, stream, cast(ClientEngine, self._create_connection(stream)._own_engine()))
 
     def _deadline(self) -> float | None:
         """When the response has to be there, on the clock of `time.monotonic`."""
@@ -764,14 +503,14 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         return HTTP1Connection(stream, True, parameters, self._sockaddr)
 
     def _start_timeout(self) -> None:
-        deadline = self._deadline()
-        if deadline is None or self._timeout is not None:
+        deadline = self._deadline() if self._timeout is None else None
+        if deadline is None:
             return
         if self.client is None:
             self._timeout = self.io_loop.call_later(deadline - time.monotonic(), self._on_timeout, "during request")
         else:
-            self._timeout = self.client._timeouts
-            self.client._timeouts.watch(self, deadline)
+            timeouts = self._timeout = self.client._timeouts
+            timeouts.watch(self, deadline)
 
     async def _exchange(self) -> None:
         """Send the request piece by piece, while the response is read to its end."""
@@ -851,7 +590,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
 
     def _remove_timeout(self) -> None:
         timeout, self._timeout = self._timeout, None
-        if isinstance(timeout, _Timeouts):
+        if type(timeout) is _fetch.timeouts.Timeouts:
             timeout.forget(self)
         elif timeout is not None:
             self.io_loop.remove_timeout(timeout)
@@ -904,7 +643,8 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             self._retriable = False
             self._link = None
             self._state = _CONNECTING
-            self._task = self._spawn(self._run_again())
+            self._resends = True
+            self._task = self._spawn(self.run())
         else:
             self._handle_exception(type(error), error, None)
 
@@ -1049,7 +789,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         self._redirecting = self._should_follow_redirect()
         if not self._redirecting:
             self.chunks = body
-        self._response_read = not self.stream.writing()
+        self._response_read = self._link.sent.done()  # type: ignore[union-attr]  # it came over a link
         self._conclude()
 
     def _conclude(self) -> None:
@@ -1105,7 +845,7 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
 
     def _should_follow_redirect(self) -> bool:
         return (
-            self.code in REDIRECT_CODES
+            self.code in _client.redirects.REDIRECT_CODES
             and bool(self.request.follow_redirects)
             and (self.request.max_redirects or 0) > 0
             and self.headers is not None
@@ -1121,7 +861,10 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
         assert self.client is not None
         try:
             # Not by way of the client: a subclass may have a fetch() of its own, with other arguments, or another result.
-            future = AsyncHTTPClient.fetch(self.client, self._make_redirected_request(), raise_error=False)
+            assert self.code is not None
+            assert self.headers is not None
+            redirected = _fetch.redirects.redirected_request(self.request, self.code, self.headers["Location"])
+            future = AsyncHTTPClient.fetch(self.client, redirected, raise_error=False)
         except Exception as e:  # it belongs to whoever waits for the response
             self._report(callback, self._failure(e))
         else:
@@ -1133,70 +876,6 @@ class _HTTPConnection(httputil.HTTPMessageDelegate):
             return
         error = future.exception()
         self._report(callback, future.result() if error is None else self._failure(error))
-
-    def _make_redirected_request(self) -> HTTPRequest:
-        assert self.code is not None
-        assert self.headers is not None
-        request = self.request
-        original = vars(request).get("original_request", request)
-        hop = next_hop(self.code, request.method, request.url, self.headers["Location"], original.url)
-        redirected = copy.copy(request.request if isinstance(request, _RequestProxy) else request)
-        redirected.headers = _headers_for_hop(request.headers, hop)
-        redirected.url, redirected.method = hop.url, hop.method
-        redirected.max_redirects = (request.max_redirects or 0) - 1
-        redirected._fetched_at = request._fetched_at
-        if hop.drops_body:
-            redirected.body = None
-            redirected.body_producer = None
-            redirected.expect_100_continue = False
-        if not hop.same_origin:
-            redirected.auth_username = redirected.auth_password = None
-            redirected._withholds_credentials = True
-        redirected.original_request = original  # type: ignore[attr-defined]  # read back by the hops to come, and by no one else
-        return redirected
-
-
-def _headers_for_hop(headers: httputil.HTTPHeaders, hop: Hop) -> httputil.HTTPHeaders:
-    kept = headers.copy()
-    # Both are for one connection only.
-    dropped = ("Host", "Transfer-Encoding", *(DESCRIBES_BODY if hop.drops_body else ()), *(() if hop.same_origin else BOUND_TO_ORIGIN))
-    for name in dropped:
-        if name in kept:
-            del kept[name]
-    return kept
-
-
-@functools.lru_cache(maxsize=256)
-def _ready_fields(connection: str | None, authority: str, user_agent: str | None, accept_gzip: bool) -> SharedFields:
-    """What `fill_in` makes of no headers at all, with its lines."""
-    headers = httputil.HTTPHeaders()
-    fill_in(
-        headers,
-        connection=connection,
-        authority=authority,
-        authorization=None,
-        user_agent=user_agent,
-        default_user_agent=f"Tornado/{version}",
-        content_length=None,
-        form_by_default=False,
-        expect_continue=False,
-        accept_gzip=accept_gzip,
-    )
-    _decode_values(headers)
-    try:
-        serialize.lines(headers.get_all())
-    except IllegalHeader as error:
-        raise ValueError(str(error)) from None
-    return SharedFields(dict(headers.get_all()))
-
-
-def _decode_values(headers: httputil.HTTPHeaders) -> None:
-    """Applications may give values as UTF-8 bytes."""
-    if any(isinstance(value, bytes) for _, value in headers.get_all()):
-        fields = [(name, native_str(value)) for name, value in headers.get_all()]
-        headers.clear()
-        for name, value in fields:
-            headers.add(name, value)
 
 
 def _sooner(connect_timeout: float | None, request_timeout: float | None) -> float:
@@ -1215,31 +894,6 @@ def _report(callback: _Callback, response: HTTPResponse) -> None:
 def _awaited(yielded: Any) -> Awaitable[Any]:
     """What a callback returned, as something to await."""
     return cast(Awaitable[Any], yielded if asyncio.iscoroutine(yielded) else gen.convert_yielded(yielded))
-
-
-@functools.lru_cache(maxsize=32)
-def _client_context(
-    validate: bool, ca_certs: str | None, client_cert: str | None, client_key: str | None, state: tuple[object, ...]
-) -> ssl.SSLContext:
-    """A context for these settings. Loading certificates takes milliseconds, so contexts are shared until a file changes (``state``)."""
-    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=ca_certs)
-    if not validate:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if client_cert is not None:
-        context.load_cert_chain(client_cert, client_key)
-    context.options |= ssl.OP_NO_COMPRESSION
-    return context
-
-
-def _file_state(path: str | None) -> object:
-    if path is None:
-        return None
-    try:
-        status = os.stat(path)
-    except OSError:
-        return None  # loading it says what is wrong
-    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 if __name__ == "__main__":

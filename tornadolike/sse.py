@@ -73,6 +73,10 @@ class EventStreamHandler(RequestHandler):
     write_timeout: float = 60.0
     max_queued_bytes: int = 1 << 20
 
+    _RequestHandler__set_late = (
+        *("_transforms", "path_args", "path_kwargs", "ui"),
+        *("_began", "_beats", "_stream_task", "_ending", "_has_reader"),
+    )
     _stream_task: "asyncio.Task[Any] | None" = None
     _beats: Beats | None = None
     _unsent: "asyncio.Future[None] | None" = None
@@ -102,11 +106,13 @@ class EventStreamHandler(RequestHandler):
             # Nothing to run: without a task that waits an open stream takes half of the memory.
             self._auto_finish = False
             await self._begin_stream()
+            self._RequestHandler__will_be_long()  # type: ignore[attr-defined]
             return
         self._stream_task = asyncio.current_task()
         source = self.stream(*args, **kwargs)
         try:
             await self._begin_stream()
+            self._RequestHandler__will_be_long()  # type: ignore[attr-defined]
             async for event in source:
                 await self.send(event)
         except asyncio.CancelledError:
@@ -144,7 +150,12 @@ class EventStreamHandler(RequestHandler):
             event = json_encode(event)
         return self._send_bytes(encode(event if isinstance(event, ServerSentEvent) else ServerSentEvent(event)))
 
-    def on_hub_message(self, message: Any) -> None:
+    @property
+    def stream_ended(self) -> bool:
+        """Whether nothing more is sent; a hub takes such a handler off."""
+        return self._finished or self._ending
+
+    def on_hub_message(self, message: Any) -> "asyncio.Future[None]":
         """Called by a `.Hub` for a message of a room that was joined: sends it as an event with its id. Bytes are taken for UTF-8."""
         if self._finished or self._ending:
             raise StreamClosedError
@@ -155,7 +166,7 @@ class EventStreamHandler(RequestHandler):
         if self._queued_bytes > self.max_queued_bytes:
             self._end_stream()
             raise StreamClosedError
-        self._send_bytes(_Latest.encoded)
+        return self._send_bytes(_Latest.encoded)
 
     def _send_bytes(self, data: bytes) -> "asyncio.Future[None]":
         self._write_buffer.append(data)
@@ -208,6 +219,7 @@ class EventStreamHandler(RequestHandler):
                 return
         else:
             self._send_bytes(_HEARTBEAT)
+            self._RequestHandler__will_be_long()  # type: ignore[attr-defined]
         self._start_beating()
 
     def _end_stream(self) -> None:

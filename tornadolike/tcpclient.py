@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from tornadolike import _imported_names
+from tornadolike import _imported_names, gen  # noqa: F401 - before the others, as in Tornado
 from tornadolike.concurrent import Future, future_add_done_callback
 from tornadolike.ioloop import IOLoop
 from tornadolike.iostream import IOStream

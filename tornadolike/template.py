@@ -304,7 +304,7 @@ class Loader(BaseLoader):
         self.root = os.path.abspath(root_directory)
 
     def resolve_path(self, name: str, parent_path: str | None = None) -> str:
-        if not _is_relative(name, parent_path):
+        if not parent_path or not _is_relative(name, parent_path):
             return name
         directory = os.path.dirname(os.path.join(self.root, str(parent_path)))
         path = os.path.abspath(os.path.join(directory, name))
@@ -324,7 +324,7 @@ class DictLoader(BaseLoader):
         self.dict = dict
 
     def resolve_path(self, name: str, parent_path: str | None = None) -> str:
-        if not _is_relative(name, parent_path):
+        if not parent_path or not _is_relative(name, parent_path):
             return name
         return posixpath.normpath(posixpath.join(posixpath.dirname(str(parent_path)), name))
 

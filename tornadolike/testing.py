@@ -18,14 +18,12 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator
 from types import TracebackType
 from typing import Any, overload
 
-from tornadolike import _imported_names, gen
+from tornadolike import _imported_names, gen, netutil
 from tornadolike._net import transport_source
 from tornadolike.httpclient import AsyncHTTPClient, HTTPResponse
 from tornadolike.httpserver import HTTPServer
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import app_log
-from tornadolike.netutil import bind_sockets
-from tornadolike.options import define, options, parse_command_line
 from tornadolike.platform.asyncio import AsyncIOMainLoop
 from tornadolike.process import Subprocess
 from tornadolike.util import raise_exc_info
@@ -45,7 +43,7 @@ def bind_unused_port(reuse_port: bool = False, address: str = "127.0.0.1") -> tu
 
     The caller closes the socket, or gives it to a server.
     """
-    sock = bind_sockets(0, address, socket.AF_INET, reuse_port=reuse_port)[0]
+    sock = netutil.bind_sockets(0, address, socket.AF_INET, reuse_port=reuse_port)[0]
     return sock, sock.getsockname()[1]
 
 
@@ -473,6 +471,8 @@ def main(**kwargs: Any) -> None:
     which returns a test suite, and call this; names on the command line then select single tests. ``kwargs`` go to
     ``unittest.main``. Ends the process like that does.
     """
+    from tornadolike.options import define, options, parse_command_line  # few programs define options by testing
+
     define(
         "exception_on_interrupt",
         default=True,

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tornadolike import _imported_names
+from tornadolike._http.lazy import pattern
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -56,6 +57,7 @@ class ObjectDict(dict[str, Any]):
 # What one call hands to zlib at a time. zlib returns a copy of everything behind the end of a member, so whole
 # chunks would make a body of many tiny members cost the square of its length.
 _GZIP_WINDOW = 8192
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 class GzipDecompressor:
@@ -82,10 +84,21 @@ class GzipDecompressor:
         """
         if not max_length:
             warnings.warn("GzipDecompressor.decompress without max_length is deprecated", DeprecationWarning, stacklevel=2)
-        size = len(value)
-        piece, unused = self._inflate(value if size <= _GZIP_WINDOW else value[:_GZIP_WINDOW], max_length) if size else (b"", 0)
-        position = min(size, _GZIP_WINDOW) - unused
-        if position == size:  # as most pieces, whole
+        size, member = len(value), self._member
+        if member is not None and max_length > 0 and 0 < size <= _GZIP_WINDOW:  # as most pieces behind the first
+            piece = member.decompress(value, max_length)
+            if not member.eof:
+                self._tail = member.unconsumed_tail
+                return piece
+            self._member, unused = None, len(member.unused_data)
+            position = size - unused
+        elif size <= _GZIP_WINDOW:
+            piece, unused = self._inflate(value, max_length) if size else (b"", 0)
+            position = size - unused
+        else:
+            piece, unused = self._inflate(value[:_GZIP_WINDOW], max_length)
+            position = _GZIP_WINDOW - unused
+        if position == size:
             self._tail = b""
             return piece
         pieces, limit = [piece], max_length - len(piece)
@@ -103,10 +116,10 @@ class GzipDecompressor:
         member = self._member
         if member is None:
             # A member may start with its last byte in sight only; zlib itself then checks the next one.
-            if not b"\x1f\x8b".startswith(window[:2]):
+            if window[:2] != _GZIP_MAGIC and not _GZIP_MAGIC.startswith(window[:2]):
                 raise zlib.error(f"not a gzip member, it starts with {bytes(window[:2])!r}")
             member = self._member = zlib.decompressobj(16 + zlib.MAX_WBITS)
-        piece = member.decompress(window, max(limit, 0))
+        piece = member.decompress(window, max(0, limit))
         if not member.eof:
             return piece, len(member.unconsumed_tail)
         self._member = None
@@ -182,7 +195,7 @@ def errno_from_exception(e: BaseException) -> int | None:
     return e.args[0] if e.args else None
 
 
-_ESCAPED_CHARACTER = re.compile(r"\\(.)", re.DOTALL)
+_ESCAPED_CHARACTER = pattern(r"\\(.)", re.DOTALL)
 
 
 def _literal_character(match: re.Match[str]) -> str:

@@ -21,18 +21,10 @@ executor (`.IOLoop.run_in_executor`); its result comes back with ``await``.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import datetime as dt
 import functools
-import hashlib
-import hmac
-import io
-import itertools
 import logging
-import math
-import mimetypes
 import numbers
-import operator
 import os
 import re
 import socket
@@ -42,27 +34,29 @@ import threading
 import time
 import traceback
 import types
-import urllib.parse
 import warnings
 import zlib
 from asyncio import Future
 from collections.abc import Awaitable, Callable, Generator, Iterable
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast, overload
 
 import tornadolike
-import tornadolike.locale
-import tornadolike.netutil
-from tornadolike import _http, _imported_names, _web, escape, gen, httputil, iostream, template
-from tornadolike._http import deadline
+from tornadolike import _http, _imported_names, _web, escape, gen, httputil, iostream, locale, template  # noqa: F401 - gen: programs take it from here
 from tornadolike._http import grammar as _ABNF  # noqa: N812
+from tornadolike._http.announced import announce
+from tornadolike._http.lazy import Empty
 from tornadolike._http.log_text import one_line
 from tornadolike._http.response_head import ResponseHead
-from tornadolike._web import kept_files, static_files
-from tornadolike.concurrent import future_set_result_unless_cancelled
+from tornadolike._web import file_content, file_versions, kept_answers, kept_files, static_files
+from tornadolike._web.entity_tags import strong as _strong_tag
+from tornadolike._web.file_content import FileContent
+from tornadolike._web.header_names import check as _check_header_name
+from tornadolike._web.header_names import checked as _checked_names
+from tornadolike._web_io import file_sending, tasks
+from tornadolike._web_io.request_collector import RequestCollector, body_complete, end_body_early
 from tornadolike.escape import _unicode, utf8
 from tornadolike.httpserver import HTTPServer
 from tornadolike.httputil import _beyond_tornado
-from tornadolike.ioloop import IOLoop
 from tornadolike.log import access_log, app_log, gen_log
 from tornadolike.routing import (
     AnyMatches,
@@ -78,6 +72,9 @@ from tornadolike.util import ObjectDict
 
 if TYPE_CHECKING:
     import http.cookies
+
+# Names of modules that few programs need, and that are imported late, are looked up where programs replace them.
+_here = sys.modules[__name__]
 
 url = URLSpec
 
@@ -107,8 +104,6 @@ _ARG_DEFAULT = _ArgDefaultMarker()
 
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
-_Pairs = list[tuple[bytes, bytes]]
-
 
 _START_LINES = httputil._STANDARD_START_LINES
 _OK = _START_LINES[200].reason
@@ -118,17 +113,17 @@ _HTML = "text/html; charset=UTF-8"
 _JSON = "application/json; charset=UTF-8"
 
 # The headers that responses begin with, those of one second. Replaced as a whole: other threads may have loops, too.
-_initial_head: tuple[int, ResponseHead] = (-1, ResponseHead({}))
+_initial_head: tuple[float, ResponseHead, float] = (0.0, ResponseHead({}), 0.0)
 
 
 def _initial_head_now() -> ResponseHead:
     global _initial_head
     now = int(time.time())
-    second, head = _initial_head
-    if second != now:
+    begin, head, _ = _initial_head
+    if begin != now:
         server = f"TornadoServer/{tornadolike.version}"
         head = ResponseHead({"Server": server, "Content-Type": _HTML, "Date": httputil.format_timestamp(now)})
-        _initial_head = (now, head)
+        _initial_head = (float(now), head, now + 1.0)
     return head
 
 
@@ -144,36 +139,6 @@ class _HandlerUI:
         ui["_tt_modules"] = ui["modules"] = _UIModuleNamespace(handler, application.ui_modules)
         handler.ui = ui
         return ui
-
-
-# Names of headers that handlers have set, each found to be a token, and their spelling. Programs use few; those that make
-# names up fill it once.
-_checked_names: dict[str, str] = {}
-_MAX_CHECKED_NAMES = 1000
-
-
-def _check_header_name(name: str) -> None:
-    if not _ABNF.field_name.fullmatch(name):
-        raise ValueError(f"Unsafe header name {name!r}")
-    if len(_checked_names) < _MAX_CHECKED_NAMES:
-        _checked_names[name] = httputil._normalize_header(name)
-
-
-# Hashing costs more than all else that is done for a small answer, and programs give the same small ones again and again.
-_known_tags: dict[bytes, str] = {}
-_MAX_KNOWN_TAGS = 500
-_MAX_TAGGED_BYTES = 200
-
-
-def _tag(body: bytes) -> str:
-    if len(body) > _MAX_TAGGED_BYTES or type(body) is not bytes:  # looking for it would cost nearly as much, or cannot be done
-        return f'"{hashlib.sha1(body).hexdigest()}"'
-    tag = _known_tags.get(body)
-    if tag is None:
-        if len(_known_tags) >= _MAX_KNOWN_TAGS:
-            _known_tags.clear()
-        tag = _known_tags[body] = f'"{hashlib.sha1(body).hexdigest()}"'
-    return tag
 
 
 class RequestHandler:
@@ -199,11 +164,18 @@ class RequestHandler:
     _stream_request_body = False
 
     __late = False  # its deadline has passed
+    __set_late: tuple[str, ...] = ("_transforms", "path_args", "path_kwargs", "ui")  # behind the constructor
 
     # Will be set in _execute.
     _transforms: list[OutputTransform]
-    path_args: list[str]
-    path_kwargs: dict[str, str]
+
+    path_args: list[str] = Empty(list)  # type: ignore[assignment]  # it makes one
+    path_kwargs: dict[str, str] = Empty(dict)  # type: ignore[assignment]
+
+    @_beyond_tornado
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        announce(cls, cls.__set_late)
 
     def __init__(self, application: Application, request: httputil.HTTPServerRequest, **kwargs: Any) -> None:
         self.application = application
@@ -214,9 +186,7 @@ class RequestHandler:
         self._new_cookie: http.cookies.SimpleCookie | None = None
         self.__task: Future[None] | None = None
         self.clear()
-        connection = request.connection
-        assert connection is not None
-        connection.set_close_callback(self.on_connection_close)
+        request.connection.set_close_callback(self.on_connection_close)  # type: ignore[union-attr]  # it has one
         if kwargs:
             self.initialize(**kwargs)
         else:
@@ -269,7 +239,7 @@ class RequestHandler:
         keep it from ever being called.
         """
         if self._stream_request_body:
-            _fail_body(self.request)
+            end_body_early(self.request)
 
     @_beyond_tornado
     def on_drain(self) -> Awaitable[None] | None:
@@ -282,8 +252,8 @@ class RequestHandler:
 
     def clear(self) -> None:
         """Forget status, headers and body written so far; the response starts anew."""
-        second, head = _initial_head
-        if second != int(time.time()):
+        begin, head, end = _initial_head
+        if not begin <= time.time() < end:
             head = _initial_head_now()
         self._headers = httputil.HTTPHeaders._standing_on(head)
         self.set_default_headers()
@@ -297,6 +267,9 @@ class RequestHandler:
         It runs before `initialize`; attributes set there do not exist yet.
         """
 
+    # What a handler is made by, where all of it is ours: it stores what it is given, and runs nothing of the application.
+    __plain_making: Any = (__init__, _initialize, set_default_headers)
+
     # ---- status and headers
 
     def set_status(self, status_code: int, reason: str | None = None) -> None:
@@ -307,8 +280,9 @@ class RequestHandler:
         """
         self._status_code = status_code
         if reason is None:
-            reason = httputil.responses.get(status_code, "Unknown")
-        elif "<" in reason or not _ABNF.reason_phrase.fullmatch(reason):
+            self._reason = httputil.responses.get(status_code, "Unknown")
+            return
+        if "<" in reason or not _ABNF.reason_phrase.fullmatch(reason):
             reason = "Unknown"
         self._reason = escape.native_str(reason)
 
@@ -428,7 +402,7 @@ class RequestHandler:
         values = source.get(name)
         if not values:
             return []
-        return _web.arguments.texts(values, lambda value: self.decode_argument(value, name=name), strip)
+        return _web.arguments.texts(values, self.decode_argument, name, strip)
 
     def decode_argument(self, value: bytes, name: str | None = None) -> str:
         """Turn the bytes of an argument into text; percent-decoding is done already. Override it for other encodings.
@@ -492,29 +466,14 @@ class RequestHandler:
         names that `http.cookies.Morsel` knows; they are deprecated.
         """
         name, value = escape.native_str(name), escape.native_str(value)
-        _web.cookie_attributes.check(name, value, [("domain", domain), ("path", path), ("samesite", samesite), *kwargs.items()])
-        if kwargs:
-            from http.cookies import Morsel
-
-            Morsel().update(kwargs)  # refused before anything is set
         if expires_days is not None and not expires:
             expires = dt.datetime.now(dt.UTC) + dt.timedelta(days=expires_days)
-        attributes = [
-            ("domain", domain),
-            ("expires", None if not expires and expires != 0 else httputil.format_timestamp(expires)),
-            ("path", path),
-            ("max-age", None if max_age is None else str(int(max_age))),
-            ("httponly", httponly),
-            ("secure", secure),
-            ("samesite", samesite),
-        ]
-        if self._new_cookie is None:
-            from http.cookies import SimpleCookie
-
-            self._new_cookie = SimpleCookie()
-        _web.cookie_attributes.put(self._new_cookie, name, value, attributes)
+        date = None if not expires and expires != 0 else httputil.format_timestamp(expires)
+        given = [("domain", domain), ("path", path), ("samesite", samesite)]
+        seconds = None if max_age is None else str(int(max_age))
+        made = [("expires", date), ("max-age", seconds), ("httponly", httponly), ("secure", secure)]
+        self._new_cookie = _web.cookie_attributes.put_checked(self._new_cookie, name, value, given, made, kwargs)
         if kwargs:
-            self._new_cookie[name].update(kwargs)
             warnings.warn(f"Deprecated arguments to set_cookie: {set(kwargs)} (should be lowercase)", DeprecationWarning, stacklevel=2)
 
     def clear_cookie(self, name: str, **kwargs: Any) -> None:
@@ -587,11 +546,7 @@ class RequestHandler:
         """
         if self._headers_written:
             raise Exception("Cannot redirect after headers have been written")
-        if status is None:
-            status = 301 if permanent else 302
-        assert isinstance(status, int), f"not a status: {status!r}"
-        assert 300 <= status <= 399, f"{status} is no redirect"
-        self.set_status(status)
+        self.set_status(_web.redirects.status(status, permanent))
         self.set_header("Location", utf8(url))
         self.finish()
 
@@ -609,13 +564,7 @@ class RequestHandler:
             chunk = chunk.encode()
         elif not isinstance(chunk, bytes):
             if not isinstance(chunk, dict):
-                message = "write() only accepts bytes, unicode, and dict objects"
-                if isinstance(chunk, list):
-                    message += (
-                        ". Lists not accepted for security reasons; see "
-                        "http://www.tornadoweb.org/en/stable/web.html#tornado.web.RequestHandler.write"
-                    )
-                raise TypeError(message)
+                raise TypeError(_web.written.refusal(chunk))
             self.set_header("Content-Type", _JSON)
             chunk = utf8(escape.json_encode(chunk))
         self._write_buffer.append(chunk)
@@ -630,32 +579,18 @@ class RequestHandler:
             raise RuntimeError("Cannot render() after finish()")
         page = self.render_string(template_name, **kwargs)
         if self._active_modules:
-            page = self.__with_resources(page, _web.ui_resources.Resources(self._active_modules.values()))
+            page = _web.ui_resources.completed(page, self._active_modules.values(), self)
         return self.finish(page)
 
     # Empty and shared until the first UI module of a request is used; see _ui_module.
     _active_modules: dict[str, UIModule] = {}
-
-    def __with_resources(self, page: bytes, wanted: _web.ui_resources.Resources) -> bytes:
-        scripts = [
-            (b"</body>", utf8(self.render_linked_js(wanted.js_files)) if wanted.js_files else b""),
-            (b"</body>", self.render_embed_js(wanted.js_embedded) if wanted.js_embedded else b""),
-        ]
-        rest = [
-            (b"</head>", utf8(self.render_linked_css(wanted.css_files)) if wanted.css_files else b""),
-            (b"</head>", self.render_embed_css(wanted.css_embedded) if wanted.css_embedded else b""),
-            (b"</head>", b"".join(wanted.heads)),
-            (b"</body>", b"".join(wanted.bodies)),
-        ]
-        return _web.ui_resources.place(_web.ui_resources.place(page, scripts, last=True), rest, last=False)
 
     def __resource_url(self, path: str) -> str:
         return escape.xhtml_escape(path if is_absolute(path) else self.static_url(path))
 
     def render_linked_js(self, js_files: Iterable[str]) -> str:
         """Return the tags for the script files of UI modules; relative paths go through `static_url`. For overriding."""
-        urls = _web.ui_resources.unique(js_files, self.__resource_url)
-        return "".join([f'<script src="{url}" type="text/javascript"></script>' for url in urls])
+        return _web.ui_resources.script_links(js_files, self.__resource_url)
 
     def render_embed_js(self, js_embed: Iterable[bytes]) -> bytes:
         """Return the tag for the inline scripts of UI modules. For overriding."""
@@ -663,8 +598,7 @@ class RequestHandler:
 
     def render_linked_css(self, css_files: Iterable[str]) -> str:
         """Return the tags for the style sheets of UI modules; relative paths go through `static_url`. For overriding."""
-        urls = _web.ui_resources.unique(css_files, self.__resource_url)
-        return "".join([f'<link href="{url}" type="text/css" rel="stylesheet"/>' for url in urls])
+        return _web.ui_resources.style_links(css_files, self.__resource_url)
 
     def render_embed_css(self, css_embed: Iterable[bytes]) -> bytes:
         """Return the tag for the inline styles of UI modules. For overriding."""
@@ -675,7 +609,7 @@ class RequestHandler:
 
         Templates come from `get_template_path`; without one, from the directory of the source file that called.
         """
-        path = self.get_template_path() or _directory_of_caller()
+        path = self.get_template_path() or _web.template_loading.directory_of_caller(sys._getframe())
         with RequestHandler._template_loader_lock:
             loader = RequestHandler._template_loaders.get(path)
             if loader is None:
@@ -707,8 +641,7 @@ class RequestHandler:
         settings = self.settings
         if "template_loader" in settings:
             return cast(template.BaseLoader, settings["template_loader"])
-        named = {"autoescape": "autoescape", "template_whitespace": "whitespace"}
-        return template.Loader(template_path, **{option: settings[name] for name, option in named.items() if name in settings})
+        return template.Loader(template_path, **_web.template_loading.options(settings))
 
     def flush(self, include_footers: bool = False) -> Future[None]:
         """Send what has been written so far; the first time together with status and headers.
@@ -728,6 +661,8 @@ class RequestHandler:
                 self._status_code, self._headers, chunk = transform.transform_first_chunk(
                     self._status_code, self._headers, chunk, include_footers
                 )
+            if _complete_head is not None:
+                _complete_head(request, self._headers)
             if self._new_cookie is not None:
                 for morsel in self._new_cookie.values():
                     self.add_header("Set-Cookie", morsel.OutputString(None))
@@ -880,7 +815,7 @@ class RequestHandler:
     def get_browser_locale(self, default: str = "en_US") -> tornadolike.locale.Locale:
         """Return the locale that suits ``Accept-Language`` best (RFC 9110 §12.5.4), that of ``default`` without it."""
         header = self.request.headers._get("Accept-Language")
-        return tornadolike.locale.get(*(_web.languages.preferred(header) if header else ()) or (default,))
+        return locale.get(*(_web.languages.preferred(header) if header else ()) or (default,))
 
     @property
     def current_user(self) -> Any:
@@ -967,7 +902,7 @@ class RequestHandler:
         if not token:
             raise HTTPError(403, "'_xsrf' argument has invalid format")
         _, expected, _ = self._get_raw_xsrf_token()
-        if not hmac.compare_digest(utf8(token), utf8(expected)):
+        if not _here.hmac.compare_digest(utf8(token), utf8(expected)):
             raise HTTPError(403, "XSRF cookie does not match POST argument")
 
     def xsrf_form_html(self) -> str:
@@ -1038,7 +973,7 @@ class RequestHandler:
         By default it is a hash of what `write` has collected. Asked only where nothing was flushed before the end.
         """
         written = self._write_buffer
-        return _tag(written[0] if len(written) == 1 else b"".join(written))
+        return _strong_tag(written[0] if len(written) == 1 else b"".join(written), _here.hashlib.sha1)
 
     def set_etag_header(self) -> None:
         """Set ``Etag`` to what `compute_etag` returns. Call it before `check_etag_header`."""
@@ -1059,8 +994,7 @@ class RequestHandler:
         """Handle the request, whatever happens."""
         self._transforms = transforms
         result: Any = None
-        task = self.__task or asyncio.current_task()
-        self.__task = None
+        self.__task = task = self.__task or asyncio.current_task()
         _running.add(task)
         try:
             headers, method = self.request.headers, self.request.method
@@ -1071,62 +1005,46 @@ class RequestHandler:
                 self.__receive(args, kwargs)
             result = self.prepare()
             if result is not None:
-                await result
+                await (tasks.apart(result) if self.__task is tasks.AT_ONCE else result)
             if self._finished:
                 return
-            if self._stream_request_body and not await self.__body_complete():
+            if self._stream_request_body and not await body_complete(self.request, self._prepared_future):
                 return
             call = getattr(self, self.request.method.lower())
             result = call(*self.path_args, **self.path_kwargs) if self.path_args or self.path_kwargs else call()
             if result is not None:
-                call = None  # this frame may live long
-                await result
+                call = transforms = None  # type: ignore[assignment]  # this frame may live long
+                await (tasks.apart(result) if self.__task is tasks.AT_ONCE else result)
             if self._auto_finish and not self._finished:
                 self.finish()
         except BaseException as error:
             # A frame that the traceback holds must not hold the future that holds the traceback.
             result = None
-            if self.__escapes(error, task):
+            if self.__escapes(error, self.__task):
                 raise
         finally:
-            _running.discard(task)
-            if self._prepared_future is not None:
-                self.__end_preparation(self._prepared_future)
+            _running.discard(self.__task)
+            self.__task = None
+            if self._prepared_future is not None and not self._prepared_future.done():
+                self._prepared_future.set_result(None)  # else the connection would wait for prepare() for ever
 
     def __escapes(self, error: BaseException, task: Future[None] | None) -> bool:
         """Deal with an exception of the application; whether it has to be passed on even so."""
         try:
             if not isinstance(error, (Exception, asyncio.CancelledError)):
                 raise error
-            if self.__is_cancelled(error):
+            if tasks.is_cancelled(error):
                 self.__answer_cancelled()
                 return True
             self.__answer_exception(error)
         except BaseException as last:
             # Also out of write_error() and the like. It ends the loop, which passes it on: there is nobody left to ask the task for it.
-            if task is not None:
-                task.add_done_callback(_retrieve)
+            if task is not None and task is not tasks.AT_ONCE:
+                task.add_done_callback(tasks.pass_on)
             if last is error:
                 return True
             raise
         return False
-
-    @staticmethod
-    def __end_preparation(prepared: Future[None]) -> None:
-        # Else the connection would wait for prepare() for ever.
-        if not prepared.done():
-            prepared.set_result(None)
-
-    async def __body_complete(self) -> bool:
-        """Wait for the end of a streamed body; False when the client went away before."""
-        if self._prepared_future is not None:
-            future_set_result_unless_cancelled(self._prepared_future, None)
-        try:
-            await self.request._body_future
-        except iostream.StreamClosedError as error:
-            error.__traceback__ = None  # it leads by way of this frame and the request back to the future that holds the error
-            return False
-        return True
 
     def __receive(self, args: tuple[bytes, ...], kwargs: dict[str, bytes]) -> None:
         """Look at the request before the application does."""
@@ -1143,12 +1061,13 @@ class RequestHandler:
         if request.method not in _SAFE_METHODS:
             self._cross_origin_protection()
 
-    def __is_cancelled(self, error: BaseException) -> bool:
-        """True when it is this request's task that is being cancelled, not something that it waited for."""
-        if not isinstance(error, asyncio.CancelledError):
+    def __is_late(self, seconds: float) -> bool:
+        """Whether there is no answer though its time is over; then it is said so in the log."""
+        if self._finished or self.get_status() == 101:  # a WebSocket goes on; so does what is done behind an answer
             return False
-        task = asyncio.current_task()
-        return task is not None and task.cancelling() > 0
+        self.__late = True
+        gen_log.warning("503 %s: no answer within %g seconds", self._request_summary(), seconds)
+        return True
 
     def __answer_cancelled(self) -> None:
         if not self._finished:
@@ -1170,6 +1089,16 @@ class RequestHandler:
         connection without a word); the rest of the body, and the request's method, are left out then.
         """
         raise NotImplementedError
+
+    def __will_be_long(self) -> None:
+        """What only the beginning of a request needs is let go: this handler is there for as long as its client."""
+        if not self.path_args:
+            del self.path_args
+        if not self.path_kwargs:
+            del self.path_kwargs
+        let_go = getattr(self.request.connection, "_will_be_long", None)
+        if let_go is not None:
+            let_go()
 
     def _log(self) -> None:
         self.application.log_request(self)
@@ -1250,27 +1179,9 @@ class RequestHandler:
             self.clear_header(name)
 
 
-def _fail_body(request: httputil.HTTPServerRequest) -> None:
-    """Tell a handler that streams: no more of the body will come."""
-    body = request._body_future
-    if not body.done():
-        body.set_exception(iostream.StreamClosedError())
-        # The handler may be gone already; then nobody else looks at it.
-        body.exception()
-
-
 def _root_path(request: httputil.HTTPServerRequest) -> str:
     """What a server in front has put before the application's own paths: ASGI's ``root_path``. Doubles of requests have none."""
     return str(vars(request).get("_root_path", ""))
-
-
-def _directory_of_caller() -> str:
-    """The directory of the source file, other than this one, that called."""
-    frame = sys._getframe()
-    here = frame.f_code.co_filename
-    while frame.f_code.co_filename == here and frame.f_back is not None:
-        frame = frame.f_back
-    return os.path.dirname(frame.f_code.co_filename)
 
 
 _RequestHandlerType = TypeVar("_RequestHandlerType", bound=RequestHandler)
@@ -1308,9 +1219,8 @@ def removeslash(method: _Method) -> _Method:
     def wrapper(self: RequestHandler, *args: Any, **kwargs: Any) -> Awaitable[None] | None:
         path = self.request.path
         if path.endswith("/"):
+            _require_get(self)
             bare = path.rstrip("/")
-            if self.request.method not in ("GET", "HEAD"):
-                raise HTTPError(404)
             if bare:  # the root has nowhere to go
                 _redirect_to_path(self, bare)
                 return None
@@ -1330,8 +1240,7 @@ def addslash(method: _Method) -> _Method:
         path = self.request.path
         if path.endswith("/"):
             return method(self, *args, **kwargs)
-        if self.request.method not in ("GET", "HEAD"):
-            raise HTTPError(404)
+        _require_get(self)
         _redirect_to_path(self, path + "/")
         return None
 
@@ -1340,14 +1249,20 @@ def addslash(method: _Method) -> _Method:
 
 def _redirect_to_path(handler: RequestHandler, path: str) -> None:
     """Redirect for good to a path made from that of the request, its query kept."""
-    _refuse_foreign_path(path)
+    if _web.redirects.leaves_host(path):
+        raise HTTPError(403, "cannot redirect path with two initial slashes")
     path = _root_path(handler.request) + path
     handler.redirect(f"{path}?{handler.request.query}" if handler.request.query else path, permanent=True)
 
 
-def _refuse_foreign_path(path: str) -> None:
-    if _web.redirects.leaves_host(path):
-        raise HTTPError(403, "cannot redirect path with two initial slashes")
+def _require_get(handler: RequestHandler) -> None:
+    """Only what can be redirected has another URL."""
+    if handler.request.method not in ("GET", "HEAD"):
+        raise HTTPError(404)
+
+
+# As they are where no program has put its own in their place, on this class or on one derived from it.
+_WRITE, _FLUSH = RequestHandler.write, RequestHandler.flush
 
 
 class _ApplicationRouter(ReversibleRuleRouter):
@@ -1476,12 +1391,12 @@ class Application(ReversibleRouter):
         self.transforms.append(transform_class)
 
     def _load_ui_methods(self, methods: Any) -> None:
-        for name, method in _named_members(methods):
+        for name, method in _web.ui_resources.named_members(methods):
             if callable(method) and not name.startswith("_") and name[0] == name[0].lower():
                 self.ui_methods[name] = method
 
     def _load_ui_modules(self, modules: Any) -> None:
-        for name, member in _named_members(modules):
+        for name, member in _web.ui_resources.named_members(modules):
             if isinstance(member, type) and issubclass(member, UIModule):
                 self.ui_modules[name] = member
 
@@ -1544,43 +1459,14 @@ class Application(ReversibleRouter):
 _DEBUG_SETTINGS = {"autoreload": True, "compiled_template_cache": False, "static_hash_cache": False, "serve_traceback": True}
 
 
-def _named_members(container: Any) -> Iterable[tuple[str, Any]]:
-    """The names in a module, a dictionary, or a list of such."""
-    if isinstance(container, types.ModuleType):
-        return [(name, getattr(container, name)) for name in dir(container)]
-    if isinstance(container, list):
-        return itertools.chain.from_iterable(map(_named_members, container))
-    return cast("Iterable[tuple[str, Any]]", container.items())
-
-
 # Looks at each request before its body is read, and may give it another handler: `tornadolike.limits`, where a program uses it.
 _gate: Callable[[_HandlerDelegate], Awaitable[None] | None] | None = None
+# Adds to the head of each answer before it is sent: `tornadolike.access_log`, where the command line asks for it.
+_complete_head: Callable[[httputil.HTTPServerRequest, httputil.HTTPHeaders], None] | None = None
 
 
-class _HandlerDelegate(httputil.HTTPMessageDelegate):
+class _HandlerDelegate(RequestCollector):
     """Collects a request for a handler, and starts the handler when the request, or its head, is there."""
-
-    handler: RequestHandler
-    task: Future[None] | None = None  # of a handler that streams, as long as there is more of the body
-
-    def __init__(
-        self,
-        application: Application,
-        request: httputil.HTTPServerRequest,
-        handler_class: type[RequestHandler],
-        handler_kwargs: dict[str, Any] | None,
-        path_args: list[bytes] | None,
-        path_kwargs: dict[str, bytes] | None,
-    ) -> None:
-        self.application = application
-        self.request = request
-        self.connection = request.connection
-        self.handler_class = handler_class
-        self.handler_kwargs = handler_kwargs or {}
-        self.path_args = path_args or []
-        self.path_kwargs = path_kwargs or {}
-        self.stream_request_body = handler_class._stream_request_body
-        self.chunks: bytes | bytearray | None = None
 
     def headers_received(
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders
@@ -1593,201 +1479,22 @@ class _HandlerDelegate(httputil.HTTPMessageDelegate):
 
     def _admitted(self) -> Awaitable[None] | None:
         """The request may have its handler."""
-        if self.stream_request_body:
-            self.request._body_future = Future()
-            return self.execute()
-        return None
+        return self._begin_streaming() if self.stream_request_body else None
 
-    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        if self.stream_request_body:
-            return self._hand_over(chunk)
-        if self.chunks is None:
-            self.chunks = chunk if type(chunk) is bytes else bytearray(chunk)
-        else:
-            if type(self.chunks) is bytes:  # one alone is not copied
-                self.chunks = bytearray(self.chunks)
-            self.chunks += chunk
-        return None
+    def _forget_caches(self, settings: dict[str, Any]) -> None:
+        if not settings.get("compiled_template_cache", True):
+            with RequestHandler._template_loader_lock:
+                for loader in RequestHandler._template_loaders.values():
+                    loader.reset()
+        if not settings.get("static_hash_cache", True):
+            settings.get("static_handler_class", StaticFileHandler).reset()
 
-    def _hand_over(self, chunk: bytes) -> Awaitable[None] | None:
-        try:
-            taking = _as_part_of(self.task, self.handler.data_received, chunk)
-        except (Exception, asyncio.CancelledError) as error:
-            _answer_failed_piece(self.handler, error)
-            return None
-        return None if taking is None else self._taken(taking)
-
-    async def _taken(self, taking: Awaitable[None]) -> None:
-        try:
-            await taking
-        except (Exception, asyncio.CancelledError) as error:
-            _answer_failed_piece(self.handler, error)
-
-    def finish(self) -> None:
-        if self.stream_request_body:
-            self.task = None
-            future_set_result_unless_cancelled(self.request._body_future, None)
-            return
-        chunks = self.chunks
-        if chunks is not None:
-            self.request.body = bytes(chunks)
-            self.chunks = None
-        self.execute()
-
-    def on_connection_close(self) -> None:
-        for observe in httputil._loss_observers:
-            observe(self)
-        if not self.stream_request_body:
-            self.chunks = None
-            return
-        self.task = None
-        try:
-            self.handler.on_connection_close()
-        finally:
-            # Where it was overridden, and did not say so itself: the handler must not wait for its body for ever.
-            _fail_body(self.request)
-
-    def execute(self) -> Awaitable[None] | None:
-        """Start the handler. Returns what data must wait for: ``prepare()`` of a handler that streams, else None."""
-        application, request = self.application, self.request
-        settings = application.settings
-        if "compiled_template_cache" in settings or "static_hash_cache" in settings:
-            _forget_caches(settings)
-        kwargs = self.handler_kwargs
-        # Nothing to unpack is the usual case.
-        try:
-            handler = self.handler_class(application, request, **kwargs) if kwargs else self.handler_class(application, request)
-        except Exception as error:
-            handler = _UnmadeHandler(application, request, error=error)
-        self.handler = handler
-        transforms = [transform(request) for transform in application.transforms] if application.transforms else []
-        if self.stream_request_body:
-            handler._prepared_future = Future()
-        running: Any
-        if self.path_args or self.path_kwargs:
-            running = handler._execute(transforms, *self.path_args, **self.path_kwargs)
-        else:
-            running = handler._execute(transforms)
-        seconds = getattr(handler, "request_deadline", None) or settings.get("request_deadline")
-        if seconds is not None and seconds < math.inf:
-            running = _within(seconds, handler, running)
-        # The one Context of the handler and of all that follows is that of the request. Around `Application.__call__` something may have
-        # set variables, though, which it resets when the call returns (``with tracer.start_as_current_span(...): application(request)``):
-        # then it is a copy made now, that keeps them.
-        connection: Any = self.connection
-        try:
-            context, clean = connection._request_context, connection._clean_context
-        except AttributeError:
-            context = clean = None  # a double
-        if type(clean) is contextvars.Context and (here := contextvars.copy_context()) != clean:
-            context = connection._request_context = here
-        task = _new_task(running, context)
-        if self.stream_request_body:
-            self.task = task
-        handler._RequestHandler__task = task  # type: ignore[attr-defined]  # apart from programs' names
-        return handler._prepared_future
+    def _make_substitute(self, error: Exception) -> RequestHandler:
+        return _UnmadeHandler(self.application, self.request, error=error)
 
 
-def _answer_failed_piece(handler: RequestHandler, error: BaseException) -> None:
-    """`RequestHandler.data_received` has raised ``error``, which is being handled."""
-    task = asyncio.current_task()
-    if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0:
-        raise error  # it is meant for who reads the connection
-    try:
-        handler._handle_request_exception(error)
-    except Exception:
-        app_log.error("Exception in exception handler", exc_info=True)
-
-
-def _forget_caches(settings: dict[str, Any]) -> None:
-    """Make changed files visible, where settings say so (development)."""
-    if not settings.get("compiled_template_cache", True):
-        with RequestHandler._template_loader_lock:
-            for loader in RequestHandler._template_loaders.values():
-                loader.reset()
-    if not settings.get("static_hash_cache", True):
-        settings.get("static_handler_class", StaticFileHandler).reset()
-
-
-# The handlers under way: the loop alone would not keep one that waits for something which only the handler itself holds.
-_running: set[Future[None] | None] = set()
-_EXECUTE = RequestHandler._execute.__code__
-
-
-def _new_task(running: Any, context: Any) -> Future[None] | None:
-    """Run a handler in a task of its own, from the next turn of the loop on, in the context of its request.
-
-    Also one of plain functions, though it could run at once: all requests that have arrived are read first, and all answers
-    go out together, which costs a busy server less than the task does. Nobody waits for the task: `_execute` answers exceptions itself, and
-    keeps the task as long as it runs.
-    """
-    if type(running) is not types.CoroutineType:
-        # Wrapped or replaced, it may return anything that can be awaited.
-        _keep(gen.convert_yielded(running))
-        return None
-    try:
-        loop = asyncio.get_running_loop()
-    except RuntimeError:
-        # Called before the loop runs, as tests do; then it begins with this.
-        loop = IOLoop.current().asyncio_loop  # type: ignore[attr-defined]
-    if type(context) is contextvars.Context and loop.get_task_factory() is None:
-        task = loop.create_task(running, context=context)
-    else:
-        task = loop.create_task(running)
-    if running.cr_code is not _EXECUTE:
-        _keep(task)
-        return None
-    return task
-
-
-def _as_part_of(task: Any, function: Callable[[bytes], Awaitable[None] | None], chunk: bytes) -> Awaitable[None] | None:
-    """Call it so that `asyncio.current_task` is ``task``, which waits: monitoring agents and the like ask for one."""
-    if task is None or task.done() or asyncio.current_task() is not None:
-        return function(chunk)
-    loop = asyncio.get_running_loop()
-    asyncio.tasks._enter_task(loop, task)
-    try:
-        return function(chunk)
-    finally:
-        asyncio.tasks._leave_task(loop, task)
-
-
-def _keep(task: Future[None]) -> None:
-    _running.add(task)
-    task.add_done_callback(_retrieve)
-
-
-_LATE = "_RequestHandler__late"  # apart from the names of programs' handlers
-
-
-async def _within(seconds: float, handler: RequestHandler, running: Awaitable[None]) -> None:
-    """Run a handler for no longer than that. Who asks others on its behalf finds the deadline in `deadline.current`."""
-    deadline.current.set(time.monotonic() + seconds)
-    task = cast("asyncio.Task[None]", asyncio.current_task())
-    late: list[bool] = []
-
-    def expire() -> None:
-        if not handler._finished and handler.get_status() != 101:  # a WebSocket goes on; so does what is done behind an answer
-            late.append(True)
-            setattr(handler, _LATE, True)
-            gen_log.warning("503 %s: no answer within %g seconds", handler._request_summary(), seconds)
-            task.cancel()
-
-    timer = asyncio.get_running_loop().call_later(seconds, expire)
-    try:
-        await (running if asyncio.iscoroutine(running) else gen.convert_yielded(running))
-    except asyncio.CancelledError:
-        if not late or task.uncancel() > 0:
-            raise
-    finally:
-        timer.cancel()
-
-
-def _retrieve(task: Future[None]) -> None:
-    """Let the loop log what came out of a handler; nothing does unless answering an exception failed too."""
-    _running.discard(task)
-    if not task.cancelled() and isinstance(task.exception(), Exception):
-        task.result()  # what ends the program has gone its way already
+_running = tasks.running
+tasks.keeping_themselves.append(RequestHandler._execute.__code__)
 
 
 class HTTPError(Exception):
@@ -1937,10 +1644,13 @@ class StaticFileHandler(RequestHandler):
 
     modified: dt.datetime | None
     absolute_path: str | None
+    _RequestHandler__set_late = ("_transforms", "path_args", "path_kwargs", "ui", "path", "absolute_path", "modified")
 
     def initialize(self, path: str, default_filename: str | None = None, allowed_symlink_directory: str | list[str] | None = None) -> None:
         self.root, self.default_filename = path, default_filename
         self.allowed_symlink_directory = allowed_symlink_directory
+
+    _RequestHandler__plain_making = (RequestHandler.__init__, initialize, RequestHandler.set_default_headers)
 
     @classmethod
     def reset(cls) -> None:
@@ -1988,39 +1698,28 @@ class StaticFileHandler(RequestHandler):
         """What an answer with a whole file depends on besides the file and the second; None where it depends on more."""
         request = self.request
         plain = type(self) is StaticFileHandler and request.method == "GET" and getattr(request.headers, "_bare", False)
-        if not plain or request.query or self._transforms or self._status_code != 200 or self._write_buffer:
+        if not plain or request.query or self._status_code != 200 or self._write_buffer:
+            return None
+        if self._transforms and _see_bodies(self._transforms):
             return None
         headers = self._headers
         head = headers._head
         if head is not _initial_head[1] or headers._joined or type(self.root) is not str or not _is_as_made(self):
             return None
-        listed_type = mimetypes.types_map.get("." + path.rpartition(".")[2])
+        listed_type = _here.mimetypes.types_map.get("." + path.rpartition(".")[2])
         return head, self.root, path, str(self.allowed_symlink_directory), self.CACHE_MAX_AGE, listed_type
 
     def __answers_again(self, key: tuple[Any, ...]) -> bool:
         """Answer with a file that was answered with in this second, and is unchanged: its headers are those of that time."""
-        answer = _answers.get(key)
-        if answer is None:
+        known = _kept_answers.find(key, self.request._start_time)
+        if known is None or self._finished or not self._auto_finish:
             return False
-        try:
-            found = os.stat(answer.absolute_path)
-        except OSError:
-            return False
-        content = _kept_files.get(answer.absolute_path, found, self.request._start_time)
-        if content is not answer.content or self._finished or not self._auto_finish:
-            return False
-        self.path, self.absolute_path, self.modified, self._stat_result = key[2], answer.absolute_path, answer.modified, found
+        answer, self._stat_result = known
+        self.path, self.absolute_path, self.modified = key[2], answer.absolute_path, answer.modified
         headers = self._headers = httputil.HTTPHeaders._standing_on(answer.head)
         headers._joined["Content-Length"] = answer.length
         self._write_buffer = [answer.content]
         return True
-
-    def __note_answer(self, key: tuple[Any, ...], content: bytes) -> None:
-        if len(_answers) >= _MAX_ANSWERS or (_answers and next(iter(_answers))[0] is not key[0]):
-            _answers.clear()
-        fields = dict(self._headers.get_all())
-        length = fields.pop("Content-Length")
-        _answers[key] = _Answer(cast(str, self.absolute_path), self.modified, ResponseHead(fields), length, content)
 
     def __requested_span(self, size: int) -> static_files.Span | None:
         """The part of the content to send, all of it where no part is asked for; None for a part that is not there."""
@@ -2037,37 +1736,31 @@ class StaticFileHandler(RequestHandler):
         assert self.absolute_path is not None
         start, end = (None, None) if span.size == size else span
         content: Any = self.get_content(self.absolute_path, start, end)
-        if type(content) is _FileContent and content.path == self.absolute_path:
+        if type(content) is FileContent and content.path == self.absolute_path:
             kept = _kept_files.get(content.path, self._stat(), self.request._start_time)
             if kept is None:
                 await self.__send_file(span)
                 return
             content = kept if start is None else kept[start:end]
             if key is not None:
-                self.__note_answer(key, kept)
-        left = span.size
-        for chunk in [content] if isinstance(content, bytes) else content:
-            # A file that has grown meanwhile: what was announced is sent.
-            self.write(chunk if len(chunk) <= left else chunk[:left])
-            await self.flush()
-            left -= len(chunk)
-            if left < 0:
-                break
+                _kept_answers.note(key, self.absolute_path, self.modified, dict(self._headers.get_all()), kept)
+        await file_sending.send(self, content, span.size)
 
     async def __send_file(self, span: static_files.Span) -> None:
         """What `get_content` and a loop over it would do, in fewer system calls, and for large files without reading them."""
-        file, found = self.__open_regular_file()
+        path = cast(str, self.absolute_path)
+        file, found = self.__open_regular_file(path)
+        size = span.size
         try:
             now = time.time()
-            keeps = span.size == found.st_size and self.__may_keep(found, now)
-            if keeps or span.size < static_files.LEAST_FOR_KERNEL or not await self.__sent_by_kernel(file, span):
-                chunk = b""
-                for chunk in static_files.chunks(file, span):
-                    self.write(chunk)
-                    await self.flush()
-                if keeps and len(chunk) == span.size:
-                    with self._lock:
-                        _kept_files.keep(cast(str, self.absolute_path), found, chunk, now)
+            keeps = size == found.st_size and self.__may_keep(found, now)
+            by_kernel = size >= static_files.LEAST_FOR_KERNEL and not keeps and not self.__bytes_are_seen()
+            if by_kernel and await file_sending.sent_by_kernel(self, file, span):
+                return
+            last = await file_sending.send_file(self, file, span)
+            if keeps and len(last) == size:
+                with self._lock:
+                    _kept_files.keep(path, found, last, now)
         finally:
             os.close(file)
 
@@ -2077,36 +1770,21 @@ class StaticFileHandler(RequestHandler):
         with self._lock:
             return _kept_files.admits(found, now)
 
-    def __open_regular_file(self) -> tuple[int, os.stat_result]:
-        path = cast(str, self.absolute_path)
+    def __open_regular_file(self, path: str) -> tuple[int, os.stat_result]:
         try:
-            file = os.open(path, _FILE_FLAGS)
+            opened = file_content.open_regular(path)
         except OSError:
             self._stat_regular_file(path, path)  # 404 if that is why
             raise
-        found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode):
-            os.close(file)
+        if opened is None:
             raise HTTPError(403, "%s is not a file", path)
-        return file, found
+        return opened
 
-    async def __sent_by_kernel(self, file: int, span: static_files.Span) -> bool:
-        """Have the kernel send a part of an open file; False where it cannot, or where somebody wants to see the bytes."""
-        cls, connection = self.__class__, self.request.connection
-        overridden = cls.write is not RequestHandler.write or cls.flush is not RequestHandler.flush
-        if overridden or self._transforms or not _SEES_BYTES.isdisjoint(vars(self)):
-            return False
-        if not isinstance(connection, httputil.HTTPConnection) or not issubclass(type(connection), httputil.HTTPConnection):
-            return False  # which a mock says to be
-        await self.flush()
-        sending = connection._write_file(file, span.start, span.size)
-        if sending is None:
-            return False
-        try:
-            await sending
-        except io.UnsupportedOperation:
-            return False
-        return True
+    def __bytes_are_seen(self) -> bool:
+        """Whether somebody wants to see each piece of the answer."""
+        cls, own = self.__class__, vars(self)
+        overridden = cls.write is not _WRITE or cls.flush is not _FLUSH
+        return overridden or _see_bodies(self._transforms) or "write" in own or "flush" in own
 
     def compute_etag(self) -> str | None:
         """Return the version of the file, quoted. Also for parts of it: all of them belong to the same file."""
@@ -2201,13 +1879,10 @@ class StaticFileHandler(RequestHandler):
 
     @staticmethod
     def _resolve_symlink_target(absolute_path: str, allowed_symlink_directories: list[str], path_message: str) -> str:
-        target = os.path.realpath(absolute_path)
-        for resolve in (os.path.abspath, os.path.realpath):
-            # A target, in which every link is followed, can be below a directory as it is written only if that has no links in it
-            # either. That is the usual case, and spares the look-ups of the second one.
-            if any(static_files.is_inside(resolve(directory), target) for directory in allowed_symlink_directories):
-                return target
-        raise HTTPError(403, "%s is not in root static directory", path_message)
+        target = static_files.target(absolute_path, allowed_symlink_directories)
+        if target is None:
+            raise HTTPError(403, "%s is not in root static directory", path_message)
+        return target
 
     @classmethod
     def get_content(cls, abspath: str, start: int | None = None, end: int | None = None) -> Generator[bytes, None, None]:
@@ -2215,7 +1890,7 @@ class StaticFileHandler(RequestHandler):
 
         An overriding method may return all of it as ``bytes``.
         """
-        return _FileContent(cls, abspath, start, end)  # type: ignore[return-value]  # it does all that a generator is used for
+        return FileContent(abspath, start, end, cls._stat_regular_file)  # type: ignore[return-value]  # it does all that a generator is used for
 
     @classmethod
     def get_content_version(cls, abspath: str) -> str:
@@ -2223,23 +1898,7 @@ class StaticFileHandler(RequestHandler):
 
         Raises `ValueError` for content of more than `MAX_VERSION_CONTENT_SIZE`, and what `get_content` raises.
         """
-        content: Any = cls.get_content(abspath)
-        hasher, size = hashlib.sha512(), 0
-        # That a file is too large is known before so much of it has been read.
-        is_file = type(content) is _FileContent and os.path.isfile(abspath)
-        if is_file and os.path.getsize(abspath) > cls.MAX_VERSION_CONTENT_SIZE:
-            raise ValueError(f"content is larger than MAX_VERSION_CONTENT_SIZE ({cls.MAX_VERSION_CONTENT_SIZE} bytes)")
-        try:
-            for chunk in [content] if isinstance(content, bytes) else content:
-                size += len(chunk)
-                if size > cls.MAX_VERSION_CONTENT_SIZE:
-                    raise ValueError(f"content is larger than MAX_VERSION_CONTENT_SIZE ({cls.MAX_VERSION_CONTENT_SIZE} bytes)")
-                hasher.update(chunk)
-        finally:
-            # A file half read is closed now, not when the generator is collected.
-            if hasattr(content, "close"):
-                content.close()
-        return hasher.hexdigest()
+        return file_content.hex_digest(cls.get_content(abspath), _here.hashlib.sha512(), cls.MAX_VERSION_CONTENT_SIZE)
 
     def _stat(self) -> os.stat_result:
         assert self.absolute_path is not None
@@ -2258,11 +1917,7 @@ class StaticFileHandler(RequestHandler):
     def get_content_type(self) -> str:
         """Return the ``Content-Type``: by default guessed from the name of the file."""
         assert self.absolute_path is not None
-        content_type, encoding = mimetypes.guess_type(self.absolute_path)
-        if encoding is None:
-            return content_type or "application/octet-stream"
-        # RFC 6713. The file is sent as it is, not as something that was encoded for the transfer.
-        return "application/gzip" if encoding == "gzip" else "application/octet-stream"
+        return static_files.media_type(*_here.mimetypes.guess_type(self.absolute_path))
 
     def set_extra_headers(self, path: str) -> None:
         """A hook for more headers."""
@@ -2305,32 +1960,22 @@ class StaticFileHandler(RequestHandler):
         if found is None:
             return
         identity = static_files.identity(found)
-        known = _versions_of.get(abs_path)
-        if known != identity:
+        if _versions_of.get(abs_path) != identity:
             with cls._lock:
-                if known is not None:
-                    cls._static_hashes.pop(abs_path, None)
-                if len(_versions_of) >= cls.MAX_CACHED_VERSIONS:
-                    _versions_of.clear()
-                _versions_of[abs_path] = identity
+                file_versions.note_change(_versions_of, cls._static_hashes, abs_path, identity, cls.MAX_CACHED_VERSIONS)
 
     @classmethod
     def _get_cached_version(cls, abs_path: str) -> str | None:
         with cls._lock:
-            # In the order of their last use.
-            hashes = cls._static_hashes
-            if abs_path in hashes:
-                version = hashes[abs_path] = hashes.pop(abs_path)
-                return version or None
-            try:
-                version = cls.get_content_version(abs_path)
-            except Exception as error:
-                gen_log.error("Could not open static file %r: %s", abs_path, error)
-                version = None
-            while hashes and len(hashes) >= cls.MAX_CACHED_VERSIONS:
-                del hashes[next(iter(hashes))]
-            hashes[abs_path] = version
-            return version or None
+            return file_versions.look_up(cls._static_hashes, abs_path, cls.__make_version, cls.MAX_CACHED_VERSIONS)
+
+    @classmethod
+    def __make_version(cls, abs_path: str) -> str | None:
+        try:
+            return cls.get_content_version(abs_path)
+        except Exception as error:
+            gen_log.error("Could not open static file %r: %s", abs_path, error)
+            return None
 
 
 _targets = static_files.Targets()
@@ -2339,74 +1984,20 @@ _versions_of: dict[str, tuple[int, ...]] = {}
 _kept_files = kept_files.KeptFiles()
 
 
-class _Answer(NamedTuple):
-    """An answer with a whole file: what its headers were, without its length."""
-
-    absolute_path: str
-    modified: dt.datetime | None
-    head: ResponseHead
-    length: str
-    content: bytes
-
-
-# Answers of one second, by `StaticFileHandler.__key_of_answer`.
-_answers: dict[tuple[Any, ...], _Answer] = {}
-_MAX_ANSWERS = 1000
-# All that can be replaced in the making of one, by its name.
-_NOT_ASKED = frozenset(("initialize", "reset", "get", "head", "make_static_url", "get_version"))
-_STATIC_METHODS = tuple(
-    name
-    for name, value in vars(StaticFileHandler).items()
-    if (callable(value) or isinstance(value, classmethod | staticmethod)) and name not in _NOT_ASKED and "__" not in name
+_kept_answers = kept_answers.KeptAnswers(_kept_files)
+# All that can be replaced in the making of an answer.
+_is_as_made = kept_answers.as_made(
+    StaticFileHandler,
+    kept_answers.replaceable(StaticFileHandler, {"reset", "get", "head", "make_static_url", "get_version"}),
+    RequestHandler,
+    ("__init__", "clear", "set_header", "set_etag_header", "check_etag_header", "_convert_header_value", "write", "flush"),
+    # What all of them have when `get` begins.
+    (
+        *("application", "request", "_headers_written", "_finished", "_auto_finish", "_prepared_future", "_new_cookie"),
+        *("_RequestHandler__task", "_headers", "_write_buffer", "_status_code", "_reason"),
+        *("root", "default_filename", "allowed_symlink_directory", "_transforms", "path_args", "path_kwargs"),
+    ),
 )
-_METHODS_BELOW = ("set_header", "set_etag_header", "check_etag_header", "_convert_header_value", "write", "flush")
-_static_methods_of = operator.itemgetter(*_STATIC_METHODS)
-_methods_below_of = operator.itemgetter(*_METHODS_BELOW)
-_AS_MADE = _static_methods_of(vars(StaticFileHandler)), _methods_below_of(vars(RequestHandler))
-_STATIC_NAMES = frozenset((*_STATIC_METHODS, *_METHODS_BELOW))
-
-
-def _is_as_made(handler: StaticFileHandler) -> bool:
-    """Whether nobody has put anything else in the place of a method, on the classes or on the handler."""
-    try:
-        found = _static_methods_of(vars(StaticFileHandler)), _methods_below_of(vars(RequestHandler))
-    except KeyError:
-        return False
-    return found == _AS_MADE and _STATIC_NAMES.isdisjoint(vars(handler))
-
-
-# Attributes of a handler that see each piece of its answer.
-_SEES_BYTES = frozenset(("write", "flush"))
-_FILE_FLAGS = (
-    os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-)  # should it have become a FIFO, do not wait for a writer
-
-
-class _FileContent:
-    """A part of a file, in pieces. Opened when the first one is asked for; whoever knows a quicker way to send a file need not ask."""
-
-    def __init__(self, handler_class: type[StaticFileHandler], path: str, start: int | None, end: int | None) -> None:
-        self.path = path
-        self._pieces = self._read(handler_class, path, start, end)
-
-    @staticmethod
-    def _read(handler_class: type[StaticFileHandler], path: str, start: int | None, end: int | None) -> Generator[bytes, None, None]:
-        size = handler_class._stat_regular_file(path, path).st_size
-        file = os.open(path, _FILE_FLAGS)
-        try:
-            yield from static_files.chunks(file, static_files.Span(start or 0, size if end is None else end))
-        finally:
-            os.close(file)
-
-    def __iter__(self) -> Generator[bytes, None, None]:
-        return self._pieces
-
-    def __next__(self) -> bytes:
-        return next(self._pieces)
-
-    def close(self) -> None:
-        """Close the file, if it was opened."""
-        self._pieces.close()
 
 
 class FallbackHandler(RequestHandler):
@@ -2442,6 +2033,11 @@ class OutputTransform:
         return chunk
 
 
+def _see_bodies(transforms: list[OutputTransform]) -> bool:
+    """Whether one of these may change more than the head: all do that do not say otherwise of their own class (a subclass may differ)."""
+    return any("_changes_heads_only" not in vars(type(transform)) for transform in transforms)
+
+
 class GZipContentEncoding(OutputTransform):
     """Compresses responses for clients that accept gzip: the setting ``compress_response``.
 
@@ -2472,12 +2068,9 @@ class GZipContentEncoding(OutputTransform):
         return ctype.startswith("text/") or ctype in self.CONTENT_TYPES
 
     def _worthwhile(self, headers: httputil.HTTPHeaders, chunk: bytes, finishing: bool) -> bool:
-        size = len(chunk)
-        if self.__head_only and finishing and headers.get("Content-Length", "").isdigit():
-            size = int(headers["Content-Length"])
-        if "Content-Encoding" in headers or "Content-Range" in headers or (finishing and size < self.MIN_LENGTH):
-            return False
-        return self._compressible_type(headers.get("Content-Type", "").partition(";")[0])
+        return _web.content_codings.can_be_encoded(
+            headers, len(chunk), self.MIN_LENGTH if finishing else 0, finishing and self.__head_only
+        ) and self._compressible_type(headers.get("Content-Type", "").partition(";")[0])
 
     def transform_first_chunk(
         self, status_code: int, headers: httputil.HTTPHeaders, chunk: bytes, finishing: bool
@@ -2487,19 +2080,10 @@ class GZipContentEncoding(OutputTransform):
         self._gzipping = self._gzipping and self._worthwhile(headers, chunk, finishing)
         if not self._gzipping:
             return status_code, headers, chunk
-        headers["Content-Encoding"] = "gzip"
-        etag = headers.get("Etag", "")
-        if etag.startswith('"'):
-            headers["Etag"] = f"W/{etag}"  # other bytes than those of the plain form (RFC 9110 §8.8.1)
         self._compressor = _http.compression.gzip_compressor(self.GZIP_LEVEL)
         whole = finishing and not (self.__head_only and not chunk)
         chunk = self.transform_chunk(chunk, finishing)
-        if "Content-Length" in headers:
-            if whole:
-                headers["Content-Length"] = str(len(chunk))
-            else:
-                # How long it will be is not known yet: chunked.
-                del headers["Content-Length"]
+        _web.content_codings.announce_gzip(headers, len(chunk) if whole else None)
         return status_code, headers, chunk
 
     def transform_chunk(self, chunk: bytes, finishing: bool) -> bytes:
@@ -2523,13 +2107,7 @@ def authenticated(method: _Method) -> _Method:
             return method(self, *args, **kwargs)
         if self.request.method not in ("GET", "HEAD"):
             raise HTTPError(403)
-        login = self.get_login_url()
-        if "?" not in login:
-            # A login page on another host has to know which host to come back to.
-            elsewhere = bool(urllib.parse.urlsplit(login).scheme)
-            back = self.request.full_url() if elsewhere else self.request.uri
-            login = f"{login}?{urllib.parse.urlencode({'next': back})}"
-        self.redirect(login)
+        self.redirect(_web.redirects.with_way_back(self.get_login_url(), self.request.full_url, self.request.uri))
         return None
 
     return wrapper
@@ -2669,18 +2247,9 @@ def create_signed_value(
     :arg version: the format, 2 unless another is asked for. Raises `ValueError` for one that is not known.
     :arg clock: returns the time in seconds, like `time.time`.
     """
-    now = (clock or time.time)()
     if version is None:
         version = DEFAULT_SIGNED_VALUE_VERSION
-    if version == 1:
-        assert not isinstance(secret, dict), "Version must be at least 2 for key version support"
-        return _web.signing.sign_v1(secret, name, utf8(value), now)
-    if version != 2:
-        raise ValueError(f"Unsupported version {version}")
-    if isinstance(secret, dict):
-        assert key_version is not None, "Key version must be set when sign key dict is used"
-        secret = secret[key_version]
-    return _web.signing.sign_v2(secret, name, utf8(value), now, key_version or 0)
+    return _web.signing.sign(version, secret, name, utf8(value), (clock or time.time)(), key_version)
 
 
 def decode_signed_value(
@@ -2702,16 +2271,8 @@ def decode_signed_value(
     if not value:
         return None
     signed = utf8(value)
-    version = _web.signing.version(signed)
-    if version < min_version:
-        return None
-    now = (clock or time.time)()
     try:
-        if version == 1:
-            if isinstance(secret, dict):
-                return None  # somebody else's: nothing is signed like that with several keys
-            return _web.signing.verify_v1(secret, name, signed, max_age_days, now)
-        return _web.signing.verify_v2(secret, name, signed, max_age_days, now) if version == 2 else None
+        return _web.signing.verify(secret, name, signed, max_age_days, (clock or time.time)(), min_version)
     except _web.signing.Refused as refused:
         if refused.log:
             gen_log.warning(refused.log, signed)
@@ -2720,13 +2281,7 @@ def decode_signed_value(
 
 def get_signature_key_version(value: str | bytes) -> int | None:
     """Return the version of the key that a value says it was signed with; None where it says none. Nothing is verified."""
-    signed = utf8(value)
-    if _web.signing.version(signed) < 2:
-        return None
-    try:
-        return _web.signing.fields_v2(signed).key_version
-    except _web.signing.Refused:
-        return None
+    return _web.signing.key_version(utf8(value))
 
 
 def _create_signature_v1(secret: str | bytes, *parts: str | bytes) -> bytes:

@@ -8,26 +8,29 @@ A server derives from `WebSocketHandler`; a client calls `websocket_connect`. Be
 import abc
 import asyncio
 import base64
-import contextvars
 import functools
 import logging
 import os
-import struct
 import sys
 import time
 import warnings
-from asyncio.tasks import _enter_task, _leave_task
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterator
-from operator import length_hint
-from types import CoroutineType, TracebackType
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from tornadolike import _imported_names, gen, httpclient, httputil, simple_httpclient, web
-from tornadolike._websocket import handshake, keepalive
+import tornadolike._websocket as _websocket  # from the package, the alias would look it up under a second name
+import tornadolike._websocket_io as _websocket_io
+from tornadolike import _imported_names, _inside, gen, httpclient, httputil, simple_httpclient
+from tornadolike._http.announced import announce
+from tornadolike._http.lazy import Empty
 from tornadolike._websocket.deflate import DEFAULT_LEVEL, DEFAULT_MEM_LEVEL, Deflater, DeflateSettings, Inflater
-from tornadolike._websocket.errors import InflatedTooLarge, PeerError
-from tornadolike._websocket.events import CLOSE, PING, PONG, Close, Event, Ping, Pong
+from tornadolike._websocket.errors import InflatedTooLarge
+from tornadolike._websocket.events import CLOSE, PING
+from tornadolike._websocket.frames import close_payload
 from tornadolike._websocket.latest_frame import latest
+from tornadolike._websocket_io import http_methods
+from tornadolike._websocket_io.receiver import Delegate, Receiver
+from tornadolike._websocket_io.sending import done, with_error
 from tornadolike.concurrent import Future, future_set_result_unless_cancelled
 from tornadolike.escape import json_encode, native_str, utf8
 from tornadolike.ioloop import IOLoop
@@ -37,16 +40,17 @@ from tornadolike.netutil import Resolver
 from tornadolike.queues import Queue
 from tornadolike.tcpclient import TCPClient
 
+# isort: split
+from tornadolike import web  # behind the queues, as in Tornado
+
+if TYPE_CHECKING:
+    from tornadolike._websocket import handshake
+    from tornadolike._websocket.wsproto_engine import WsprotoEngine
+
 _default_max_message_size = 10 * 1024 * 1024
 
 # How long a peer may take to answer our close frame.
 _CLOSE_SECONDS = 5
-_MAX_REASON_BYTES = 123
-
-# How soon to look again whether a method of a handler's that runs the loop within the loop has returned.
-_NESTED_SECONDS = 0.01
-
-_NO_EVENTS: Iterator[Event] = iter(())
 
 # Logs a line once in the life of the process, however many connections have the same to say.
 de_dupe_gen_log = functools.lru_cache(gen_log.log)
@@ -64,13 +68,10 @@ class WebSocketClosedError(WebSocketError):
     """The connection is closed or closing, so that nothing can be sent."""
 
 
-class _WebSocketDelegate(Protocol):
+class _WebSocketDelegate(Delegate, Protocol):
     """What a connection tells: the interface that handler and client connection share."""
 
     def on_ws_connection_close(self, close_code: int | None = None, close_reason: str | None = None) -> None: ...
-    def on_message(self, message: str | bytes) -> Awaitable[None] | None: ...
-    def on_ping(self, data: bytes) -> Awaitable[None] | None: ...
-    def on_pong(self, data: bytes) -> Awaitable[None] | None: ...
     def log_exception(self, typ: type[BaseException] | None, value: BaseException | None, tb: TracebackType | None) -> None: ...
 
 
@@ -92,6 +93,10 @@ class _WebSocketParams:
         self.max_message_size = max_message_size
         self.ping_timeout = ping_timeout
         self.ping_interval = ping_interval
+
+
+# Nearly all connections of a program have the same, and need not have it twice.
+_same_params: Callable[..., _WebSocketParams] = functools.lru_cache(maxsize=16)(_WebSocketParams)
 
 
 class WebSocketHandler(web.RequestHandler):
@@ -129,12 +134,17 @@ class WebSocketHandler(web.RequestHandler):
       many peers and must not store it for those that do not read.
     * ``websocket_access_log`` (not in Tornado): True: a line on ``tornado.access``, at INFO, when a connection opens, and one when it
       closes, with the peer's close code, its duration, and the messages that came and went. Default False: only the line of the upgrade.
+
+    What the rule's pattern captured is given to :meth:`open`; it is also there as `open_args` and `open_kwargs`.
     """
 
     _on_close_called = False
     # While it serves the handler, from the answer to the handshake to the end of on_close.
     _websocket_carrier: "WebSocketProtocol | None" = None
+    _RequestHandler__set_late = ("_transforms", "path_args", "path_kwargs", "ui", "open_args", "_websocket_carrier", "_on_close_called")
     __chosen: str | None = None  # the subprotocol, once there is no connection to ask
+
+    open_kwargs: dict[str, Any] = Empty(dict)  # type: ignore[assignment]  # it makes one
 
     def __init__(self, application: web.Application, request: httputil.HTTPServerRequest, **kwargs: Any) -> None:
         # Before the base class calls initialize(), which may look at them.
@@ -143,16 +153,20 @@ class WebSocketHandler(web.RequestHandler):
         self.ws_connection: WebSocketProtocol | None = None
         super().__init__(application, request, **kwargs)
 
-    async def get(self, *args: Any, **kwargs: Any) -> None:
+    _RequestHandler__plain_making = (__init__, web.RequestHandler._initialize, web.RequestHandler.set_default_headers)
+
+    @_inside.coroutine_function
+    def get(self, *args: Any, **kwargs: Any) -> Awaitable[None]:
         """Upgrade the connection; ends when it is gone and `on_close` has run.
 
         Not for overriding: see `prepare` and `open`.
         """
+        # A coroutine of its own would last as long as the connection, only to await the other one.
         self.open_args = args
-        self.open_kwargs = kwargs
+        if kwargs:
+            self.open_kwargs = kwargs
         connection = self.__accept()
-        if connection is not None:
-            await connection.accept_connection(self)
+        return _refused() if connection is None else connection.accept_connection(self)
 
     def __accept(self) -> "WebSocketProtocol | None":
         """Who carries the messages from now on; None where the request was refused, or there is nobody to answer."""
@@ -170,17 +184,13 @@ class WebSocketHandler(web.RequestHandler):
             _log_refusal(self, 426, f"version {self.request.headers.get('Sec-WebSocket-Version')!r} is not 13")
         return connection
 
-    def __refusal(self) -> handshake.Refusal | None:
+    def __refusal(self) -> "handshake.Refusal | None":
         request = self.request
         headers = request.headers
-        refusal = handshake.check_upgrade(request.version, headers.get("Upgrade"), headers.get("Connection"))
-        if refusal is not None:
-            return refusal
+        refusal = _websocket.handshake.check_upgrade(request.version, headers.get("Upgrade"), headers.get("Connection"))
         # Always, and only now: check_origin may depend on what prepare() found out.
-        foreign = self._check_cross_origin(self.check_origin)
-        if foreign is not None:
-            return handshake.Refusal(403, "Cross origin websockets not allowed", foreign)
-        return None
+        foreign = None if refusal else self._check_cross_origin(self.check_origin)
+        return refusal if foreign is None else _websocket.handshake.Refusal(403, "Cross origin websockets not allowed", foreign)
 
     @property
     def ping_interval(self) -> float | None:
@@ -317,26 +327,7 @@ class WebSocketHandler(web.RequestHandler):
             if carrier is not None:
                 carrier._farewell = self.on_close()
             else:
-                self.__close_unopened()
-
-    def __close_unopened(self) -> None:
-        """The client has left before there was a WebSocket."""
-        try:
-            farewell = self.on_close()
-        except Exception:
-            self.log_exception(*sys.exc_info())
-            farewell = None
-        if farewell is None:
-            self._break_cycles()
-        else:
-            # In the request's own Context, which is no copy: a token of prepare() can be reset.
-            context = getattr(self.request.connection, "_request_context", None)
-            task = asyncio.get_running_loop().create_task(
-                _say_farewell(self, farewell), context=context if isinstance(context, contextvars.Context) else None
-            )
-            io_loop = IOLoop.current()
-            io_loop._register_task(task)
-            task.add_done_callback(io_loop._unregister_task)
+                _websocket_io.farewell.of_one_unopened(self)
 
     def on_ws_connection_close(self, close_code: int | None = None, close_reason: str | None = None) -> None:
         """Called by the connection when it is gone."""
@@ -352,8 +343,9 @@ class WebSocketHandler(web.RequestHandler):
         """The connection for the version that the client asks for; None: there is no such version, the answer is 426."""
         if self.request.headers.get("Sec-WebSocket-Version") != "13":
             return None
-        params = _WebSocketParams(self.ping_interval, self.ping_timeout, self.max_message_size, self.get_compression_options())
-        settings = self.settings
+        compression, settings = self.get_compression_options(), self.settings
+        make = _WebSocketParams if compression is not None or "websocket_max_queued_bytes" in settings else _same_params
+        params = make(self.ping_interval, self.ping_timeout, self.max_message_size, compression)
         if settings.get("websocket_max_queued_bytes") is not None:
             params.max_queued_bytes = settings["websocket_max_queued_bytes"]
             params.overflow = settings.get("websocket_overflow", "close")
@@ -366,25 +358,26 @@ class WebSocketHandler(web.RequestHandler):
 
     def _detach_stream(self) -> IOStream:
         _leave_http(self)
-        return self.detach()
-
-
-_NO_HEADERS = httputil.HTTPHeaders()
-_HTTP_METHODS = ("finish", "flush", "redirect", "set_cookie", "set_header", "set_status", "write")
+        stream = self.detach()
+        remains = getattr(self.request.connection, "_remains", None)
+        if remains is not None:
+            self.request.connection = remains()
+        return stream
 
 
 def _raise_not_supported_for_websockets(*args: Any, **kwargs: Any) -> None:
     raise RuntimeError("Method not supported for Web Sockets")
 
 
-def _leave_http(handler: WebSocketHandler) -> None:
-    """What belongs to HTTP is over, and no longer to be called."""
-    for name in _HTTP_METHODS:
-        setattr(handler, name, _raise_not_supported_for_websockets)
-    handler._headers = _NO_HEADERS  # a kilobyte that nobody needs for as long as there are messages
+# What belongs to HTTP is over for a handler, and no longer to be called.
+_leave_http = http_methods.end_with_upgrade(WebSocketHandler, _raise_not_supported_for_websockets)
 
 
-def _refuse(handler: WebSocketHandler, refusal: handshake.Refusal) -> None:
+async def _refused() -> None:
+    """There is nothing to wait for."""
+
+
+def _refuse(handler: WebSocketHandler, refusal: "handshake.Refusal") -> None:
     """Answer a request that must not become a WebSocket, and say why."""
     handler.set_status(refusal.status)
     handler.finish(refusal.text)
@@ -394,15 +387,6 @@ def _refuse(handler: WebSocketHandler, refusal: handshake.Refusal) -> None:
 def _log_refusal(handler: WebSocketHandler, status: int, reason: str) -> None:
     # Beside the line of the request, which has the status only.
     access_log.info("WebSocket refused with %d: %s: %s", status, handler._request_summary(), reason)
-
-
-async def _say_farewell(handler: WebSocketHandler, farewell: Awaitable[None]) -> None:
-    """Do what a coroutine ``on_close`` has to do."""
-    try:
-        await (farewell if isinstance(farewell, Awaitable) else gen.convert_yielded(farewell))
-    except (Exception, asyncio.CancelledError):
-        handler.log_exception(*sys.exc_info())
-    handler._break_cycles()
 
 
 class WebSocketProtocol(abc.ABC):
@@ -455,9 +439,9 @@ class WebSocketProtocol(abc.ABC):
             self._abort()
         self._tell_end()
         handler._websocket_carrier = None
-        farewell, self._farewell = self._farewell, None
-        if farewell is not None:
-            await _say_farewell(handler, farewell)
+        left, self._farewell = self._farewell, None
+        if left is not None:
+            await _websocket_io.farewell.said(handler, left)
         handler._break_cycles()
         if self._opened:
             self._report(handler, "close")
@@ -465,27 +449,14 @@ class WebSocketProtocol(abc.ABC):
     def _report(self, handler: WebSocketHandler, event: str) -> None:
         """Tell the log, where the settings want it, and the observers."""
         if handler.settings.get("websocket_access_log"):
-            if event == "open":
-                access_log.info("WebSocket opened %s", handler._request_summary())
-            else:
-                self._log_close(handler)
+            access_log.info(*_websocket_io.access_lines.line(event, handler._request_summary(), self, time.monotonic()))
         for observer in _observers:
             try:
                 observer(event, handler, self)
             except Exception:
                 app_log.error("Uncaught exception in an observer of WebSockets", exc_info=True)
 
-    def _log_close(self, handler: WebSocketHandler) -> None:
-        access_log.info(
-            "WebSocket closed %s code=%s %.3fs, %d messages in, %d out",
-            handler._request_summary(),
-            self.close_code,
-            time.monotonic() - self._opened,
-            self._messages_in,
-            self._messages_out,
-        )
-
-    async def _say_yes(self, handler: WebSocketHandler, agreement: handshake.Agreement) -> bool:
+    async def _say_yes(self, handler: WebSocketHandler, agreement: "handshake.Agreement") -> bool:
         """Answer the handshake; whether all went well."""
         try:
             answered = self._answer(handler, agreement)
@@ -500,25 +471,20 @@ class WebSocketProtocol(abc.ABC):
             return False
         return True
 
-    def _negotiate(self, handler: WebSocketHandler) -> handshake.Agreement | None:
+    def _negotiate(self, handler: WebSocketHandler) -> "handshake.Agreement | None":
         """What is agreed upon with the client; None: the request is malformed, and has been refused."""
         headers = handler.request.headers
-        if (
-            not headers.get("Host")
-            or not headers.get("Sec-WebSocket-Version")
-            or not handshake.is_key(headers.get("Sec-WebSocket-Key", ""))
-        ):
-            _refuse(handler, handshake.Refusal(400, "Missing/Invalid WebSocket headers", "(Host, Sec-WebSocket-Key or -Version)"))
+        refusal = _websocket.handshake.check_offer(headers)
+        if refusal is not None:
+            _refuse(handler, refusal)
             return None
-        agreement = handshake.negotiate(headers, handler.select_subprotocol, self._compresses())
-        self.selected_subprotocol = agreement.subprotocol
-        if agreement.subprotocol is None and "Sec-WebSocket-Protocol" in headers:
-            kind = type(handler)
-            de_dupe_gen_log(
-                logging.INFO,
-                f"{kind.__module__}.{kind.__qualname__}.select_subprotocol has chosen none of the subprotocols that a client proposes: "
-                "browsers close such a connection",
-            )
+        agreement = _websocket.handshake.negotiate(headers, handler.select_subprotocol, self._compresses())
+        if agreement.subprotocol is not None:
+            self.selected_subprotocol = agreement.subprotocol
+        elif "Sec-WebSocket-Protocol" in headers:
+            kind = f"{type(handler).__module__}.{type(handler).__qualname__}"
+            cause = "has chosen none of the subprotocols that a client proposes: browsers close such a connection"
+            de_dupe_gen_log(logging.INFO, f"{kind}.select_subprotocol {cause}")
         return agreement
 
     async def _open(self, handler: WebSocketHandler) -> bool:
@@ -584,7 +550,7 @@ class WebSocketProtocol(abc.ABC):
         """Whether compression is to be negotiated here. No, where it is a matter of those below."""
         return False
 
-    def _answer(self, handler: WebSocketHandler, agreement: handshake.Agreement) -> Awaitable[Any] | None:
+    def _answer(self, handler: WebSocketHandler, agreement: "handshake.Agreement") -> Awaitable[Any] | None:
         """Tell the client that this is a WebSocket from now on; what is to be awaited before ``open``."""
         raise NotImplementedError
 
@@ -638,179 +604,21 @@ class _PerMessageDeflateDecompressor(Inflater):
         super().__init__(persistent, 15 if max_wbits is None else max_wbits, max_message_size)
 
 
-class _Handling(Coroutine[Any, Any, None]):
-    """A coroutine of the handler, which tells the connection from within its own last step that it is done.
+if TYPE_CHECKING:
 
-    A callback of its task would come one round of the loop later; without, an echo by coroutine takes a fifth less on uvloop. An
-    ``async def`` around the handler's would do as well, were it not for tasks that are cancelled before they begin.
-    """
+    class _Received(Receiver, WebSocketProtocol):
+        handler: _WebSocketDelegate
+        stream: IOStream
 
-    __slots__ = ("_connection", "_work")
-
-    def __init__(self, connection: "WebSocketProtocol13", work: Coroutine[Any, Any, None]) -> None:
-        self._connection = connection
-        self._work = work
-
-    def send(self, value: Any) -> Any:
-        return self._step(self._work.send, value)
-
-    def throw(self, *error: Any) -> Any:
-        return self._step(self._work.throw, *error)
-
-    def _step(self, resume: Callable[..., Any], *arguments: Any) -> Any:
-        try:
-            return resume(*arguments)
-        except StopIteration:
-            pass
-        except (Exception, asyncio.CancelledError):
-            self._connection._on_handler_error()
-        except (SystemExit, KeyboardInterrupt) as error:
-            self._connection._standby.end(error)
-        self._connection._on_worked()
-        raise StopIteration
-
-    def close(self) -> None:
-        self._work.close()
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return self._work.__await__()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._work, name)  # for tools that show tasks: cr_frame and the like
+else:
+    _Received = WebSocketProtocol
 
 
-class _Standby:
-    """What a task waits for while its connection lives, so that callbacks can do the work in the task's place; to a stream, the consumer.
-
-    What a task awaits is told the task's Context, for the call that wakes it up; before Python 3.12 there is no other way to learn it.
-    So the callbacks of a handler run in the very Context in which its ``prepare`` ran, whoever has made the task and however; and
-    meanwhile the task counts as the current one, as if it had called them.
-    """
-
-    __slots__ = ("_asyncio_future_blocking", "_connection", "_context", "_ended", "_error", "_loop", "_task", "_wake")
-
-    def __init__(self, connection: "WebSocketProtocol13", loop: asyncio.AbstractEventLoop) -> None:
-        self._asyncio_future_blocking = self._ended = False
-        self._error: BaseException | None = None
-        self._connection = connection
-        self._loop = loop
-        self._task = cast("asyncio.Task[Any]", asyncio.current_task())
-        self._context = contextvars.copy_context()  # for those who wait, but not in a task
-        self._wake: Callable[..., Any] | None = None
-
-    # What a task asks of a future.
-
-    def __await__(self) -> Generator[Any, Any, None]:
-        return cast("Generator[Any, Any, None]", self)  # a generator would take two hundred bytes
-
-    def __iter__(self) -> "_Standby":
-        return self
-
-    def __next__(self) -> "_Standby":
-        if self._ended:
-            self.result()
-            raise StopIteration
-        self._asyncio_future_blocking = True
-        return self
-
-    def get_loop(self) -> asyncio.AbstractEventLoop:
-        return self._loop
-
-    def add_done_callback(self, wake: Callable[..., Any], *, context: contextvars.Context) -> None:
-        self._wake, self._context = wake, context
-
-    def cancel(self, msg: object = None) -> bool:
-        if self._ended:
-            return False
-        self.end(asyncio.CancelledError() if msg is None else asyncio.CancelledError(msg))
-        return True
-
-    def result(self) -> None:
-        error, self._error = self._error, None
-        if error is not None:
-            raise error
-
-    # What a stream calls.
-
-    def data_received(self, data: bytes) -> None:
-        connection, loop, task = self._connection, self._loop, self._task
-        try:
-            _enter_task(loop, task)
-        except RuntimeError:
-            taken = self.run(connection._take, data)
-        else:
-            # As in `run`, with one call less for each message.
-            taken = True
-            try:
-                self._context.run(connection._take, data)
-            except BaseException as error:
-                taken = self._failed(error)
-            finally:
-                _leave_task(loop, task)
-        if not taken:
-            connection._put_off(data)
-            connection.stream.io_loop.call_later(_NESTED_SECONDS, connection._continue)
-
-    def stream_closed(self) -> None:
-        self._connection._on_stream_closed()
-
-    def going_away(self) -> None:
-        """The server is draining (RFC 6455 §7.4.1)."""
-        self._connection.close(1001)
-
-    # What the connection asks.
-
-    def end(self, error: BaseException | None = None) -> None:
-        """Let the task go on, or let it fail."""
-        self._ended = True
-        self._error = error
-        wake, self._wake = self._wake, None
-        if wake is not None:
-            self._loop.call_soon(wake, self, context=self._context)
-
-    def release(self) -> None:
-        """The stream is gone and calls no more: leave no cycle with the connection."""
-        del self._connection
-
-    def run(self, function: Callable[[Any], None], argument: Any) -> bool:
-        """Call a function as the task would, and in its Context. False: not now, something that was called so has not yet returned."""
-        try:
-            _enter_task(self._loop, self._task)
-        except RuntimeError:
-            return self._run_within(cast("asyncio.Task[Any]", asyncio.current_task()), function, argument)
-        try:
-            self._context.run(function, argument)
-        except BaseException as error:
-            return self._failed(error)
-        finally:
-            _leave_task(self._loop, self._task)
-        return True
-
-    def _failed(self, error: BaseException) -> bool:
-        """What the Context raised which is being handled, or let through. False: it is entered already, and nothing was called."""
-        if isinstance(error, SystemExit | KeyboardInterrupt):
-            self.end(error)  # whoever ends the program does so in the task, which the loop lets through without a word
-            return True
-        if isinstance(error, RuntimeError) and error.__traceback__ is not None and error.__traceback__.tb_next is None:
-            return False
-        raise error
-
-    def _run_within(self, other: "asyncio.Task[Any]", function: Callable[[Any], None], argument: Any) -> bool:
-        """The same inside another task, which runs a loop of its own."""
-        if other is self._task:
-            return False
-        _leave_task(self._loop, other)
-        try:
-            return self.run(function, argument)
-        finally:
-            _enter_task(self._loop, other)
-
-
-class WebSocketProtocol13(WebSocketProtocol):
+@_inside.made_of(Receiver)
+class WebSocketProtocol13(_Received):
     """Version 13 of the protocol, the only one: RFC 6455, on the stream of an HTTP/1.1 connection.
 
-    What the stream brings goes through the engine to the handler in one synchronous call chain. It is interrupted, and reading
-    pauses, while the handler is busy (an awaitable from ``on_message``) and after each portion of a flood of frames.
+    What comes over it is the `Receiver`'s; what goes out, and the handshakes at both ends, are here.
     """
 
     FIN = 0x80
@@ -828,6 +636,9 @@ class WebSocketProtocol13(WebSocketProtocol):
 
     stream: IOStream
     """The connection, once it is WebSocket's."""
+    client_terminated: bool
+    """Whether the peer has sent its Close frame, or all is over."""
+    _engine: "WsprotoEngine"
 
     # Names of Tornado's class, which those who replace them look for here.
     accept_connection = WebSocketProtocol.accept_connection
@@ -838,27 +649,11 @@ class WebSocketProtocol13(WebSocketProtocol):
     """The code with which the peer closed, None before that and where it gave none."""
     close_reason: str | None = None
     """The text that came with it."""
-    _wire_bytes_in = 0
     _wire_bytes_out = 0
     # Of messages whose frame was there already, so that the engine has not seen them.
     _repeated_bytes_out = 0
-    # Events that wait for the handler; not None means that it is busy.
-    _held: Iterator[Event] | None = None
-    # The task of a coroutine of the handler's, and whether something waits for its end.
-    _task: "asyncio.Task[None] | None" = None
-    _task_awaited = False
-    # Bytes that came while it was busy.
-    _backlog = b""
-    _paused = False
-    _stream_lost = False
-    _standby: _Standby
-    """What the handler's task waits for, once the connection is open."""
     _close_timer: object = None
     _ping_task: "asyncio.Task[None] | None" = None
-    _received_pong = False
-    # The pong that has not left yet, and the data of the latest ping since then.
-    _pong_future: "Future[None] | None" = None
-    _pending_pong: bytes | None = None
 
     def __init__(self, handler: _WebSocketDelegate, mask_outgoing: bool, params: _WebSocketParams) -> None:
         super().__init__(handler)
@@ -868,7 +663,7 @@ class WebSocketProtocol13(WebSocketProtocol):
         from tornadolike._websocket.wsproto_engine import WsprotoEngine
 
         self._engine = WsprotoEngine(mask_outgoing, params.max_message_size)
-        self._max_queued_bytes = params.max_queued_bytes
+        self._max_queued_bytes = params.max_queued_bytes  # each message asks for it: an instance's is read sooner than a class's
         # Whether the frame of a message that was sent to somebody else can be sent as it is.
         self._repeats = not mask_outgoing and params.max_queued_bytes is None
 
@@ -887,7 +682,7 @@ class WebSocketProtocol13(WebSocketProtocol):
     def _compresses(self) -> bool:
         return self.params.compression_options is not None
 
-    def _answer(self, handler: WebSocketHandler, agreement: handshake.Agreement) -> None:
+    def _answer(self, handler: WebSocketHandler, agreement: "handshake.Agreement") -> None:
         if agreement.deflate is not None:
             self._create_compressors(agreement.deflate)
         accept = self.compute_accept_value(handler.request.headers["Sec-WebSocket-Key"])
@@ -904,26 +699,23 @@ class WebSocketProtocol13(WebSocketProtocol):
         self.start_pinging()
 
     def _create_compressors(self, settings: DeflateSettings) -> None:
-        params = self.params
         self._repeats = False
         self._engine.use_deflate(
-            _PerMessageDeflateCompressor(settings.send_takeover, settings.send_window_bits, params.compression_options),
-            _PerMessageDeflateDecompressor(settings.receive_takeover, settings.receive_window_bits, params.max_message_size),
+            _PerMessageDeflateCompressor(settings.send_takeover, settings.send_window_bits, self.params.compression_options),
+            _PerMessageDeflateDecompressor(settings.receive_takeover, settings.receive_window_bits, self.params.max_message_size),
         )
 
     @staticmethod
     def compute_accept_value(key: str | bytes) -> str:
         """The value of ``Sec-WebSocket-Accept`` that answers ``key`` (RFC 6455 §4.2.2)."""
-        return handshake.accept_value(utf8(key))
+        return _websocket.handshake.accept_value(utf8(key))
 
     def _process_server_headers(self, key: str | bytes, headers: httputil.HTTPHeaders) -> None:
-        options = [option.lower() for option in handshake.split_list(headers.get("Connection"))]
-        if headers.get("Upgrade", "").lower() != "websocket" or "upgrade" not in options:
-            raise ValueError("the server did not upgrade to WebSocket")
+        _websocket.handshake.check_answer(headers.get("Upgrade"), headers.get("Connection"))
         if headers.get("Sec-WebSocket-Accept") != self.compute_accept_value(key):
             raise ValueError("Sec-WebSocket-Accept does not match our key")
-        extensions = handshake.parse_extensions(headers.get("Sec-WebSocket-Extensions"))
-        settings = handshake.accept_deflate(extensions, self.params.compression_options is not None)
+        extensions = _websocket.handshake.parse_extensions(headers.get("Sec-WebSocket-Extensions"))
+        settings = _websocket.handshake.accept_deflate(extensions, self.params.compression_options is not None)
         if settings is not None:
             self._create_compressors(settings)
         self.selected_subprotocol = headers.get("Sec-WebSocket-Protocol")
@@ -931,175 +723,10 @@ class WebSocketProtocol13(WebSocketProtocol):
     # Receiving
 
     def _receive_frame_loop(self) -> Awaitable[None]:
-        loop = asyncio.get_running_loop()
         handler = self.handler
         if isinstance(handler, WebSocketHandler) and isinstance(handler.request.headers, httputil.HTTPHeaders):
             handler.request.headers._pack()
-        standby = self._standby = _Standby(self, loop)
-        # Not before the task waits: only then its Context is known.
-        loop.call_soon(self._start_receiving)
-        return standby
-
-    def _start_receiving(self) -> None:
-        self.stream._attach_consumer(self._standby)
-
-    def _put_off(self, data: bytes) -> None:
-        self._backlog += data
-        self._paused = True
-        self.stream._pause_reading()
-
-    def _take(self, data: bytes) -> None:
-        """Take what the stream brings."""
-        if self._held is not None:
-            self._await_handler()
-            self._put_off(data)
-            return
-        self._wire_bytes_in += len(data)
-        try:
-            events = self._engine.feed(data)
-        except PeerError as error:
-            self._fail(error)
-            return
-        delivered = self._deliver(iter(events))
-        if self._engine.has_more:
-            if delivered:
-                # Others want a turn, too.
-                self._held = _NO_EVENTS
-                asyncio.get_running_loop().call_soon(self._continue)
-            else:
-                self._await_handler()
-
-    def _deliver(self, events: Iterator[Event]) -> bool:
-        """Hand events over until the handler is busy with one; whether it has done with all."""
-        on_message: Callable[[Any], Awaitable[None] | None] = self.handler.on_message
-        for event in events:
-            if self.client_terminated:
-                break
-            kind = type(event)
-            if kind is bytes or kind is str:
-                self._messages_in += 1
-                try:
-                    result = on_message(event)
-                except (Exception, asyncio.CancelledError):
-                    self._on_handler_error()
-                    break
-            elif isinstance(event, Close):
-                self._on_close_frame(event)
-                break
-            else:
-                control = cast(Ping | Pong, event)
-                result = self._handle_message(control.opcode, control.data)
-            if result is not None and self._is_busy_with(result):
-                self._held = events
-                if length_hint(events):
-                    self._await_handler()
-                return False
-        return True
-
-    def _handle_message(self, opcode: int, data: bytes) -> Awaitable[None] | None:
-        """A ping or a pong."""
-        try:
-            if opcode == PING:
-                self._send_pong(data)
-                return self.handler.on_ping(data)
-            self._received_pong = True
-            return self.handler.on_pong(data)
-        except (Exception, asyncio.CancelledError):
-            self._on_handler_error()
-            return None
-
-    def _is_busy_with(self, result: Awaitable[None]) -> bool:
-        """Whether there is something to wait for; then ``_on_worked`` or ``_continue`` is called at its end."""
-        if type(result) is CoroutineType:
-            return self._start(result)
-        try:
-            future = gen.convert_yielded(result)
-            if future.done():
-                future.result()
-                return False
-        except (Exception, asyncio.CancelledError):
-            self._on_handler_error()
-            return False
-        future.add_done_callback(self._continue)
-        return True
-
-    def _start(self, work: Coroutine[Any, Any, None]) -> bool:
-        """Run a coroutine of the handler's in a task; whether there is something to wait for."""
-        task = asyncio.get_running_loop().create_task(_Handling(self, work))
-        if task.done():  # the application has asked for eager tasks
-            return False
-        self._task = task
-        self.stream.io_loop._register_task(task)
-        return True
-
-    def _on_worked(self) -> None:
-        """The task is through. If nothing waits for that, the connection is as before it."""
-        task, self._task = self._task, None
-        if task is not None:
-            self.stream.io_loop._unregister_task(task)
-            if not self._task_awaited:
-                self._held = None
-            self._task_awaited = False
-
-    def _await_handler(self) -> None:
-        """Something waits for the handler's end: `_continue` is due then. Repeated calls are one."""
-        if self._task is not None and not self._task_awaited:
-            self._task_awaited = True
-            self._task.add_done_callback(self._continue)
-
-    def _continue(self, handled: "Future[Any] | None" = None) -> None:
-        """What was held back, and what came in the meantime, in place of the stream."""
-        if not self._standby.run(self._go_on, handled):
-            self.stream.io_loop.call_later(_NESTED_SECONDS, self._continue, handled)
-
-    def _go_on(self, handled: "Future[Any] | None") -> None:
-        """The handler is ready for more: for what was held back, then for what came in the meantime."""
-        if handled is not None:
-            try:
-                handled.result()
-            except (Exception, asyncio.CancelledError):
-                self._on_handler_error()
-        events, self._held = self._held, None
-        if events is not None and not self._deliver(events):
-            self._await_handler()
-            return
-        while self._held is None and not self.client_terminated and (self._engine.has_more or self._backlog):
-            data = b""
-            if not self._engine.has_more:
-                data, self._backlog = self._backlog, b""
-            self._take(data)
-        if self._held is not None:
-            self._await_handler()
-            return
-        if self._stream_lost:
-            self._finish()
-        elif self._paused:
-            self._paused = False
-            self.stream._resume_reading()
-
-    def _on_close_frame(self, event: Close) -> None:
-        self.client_terminated = True
-        self.close_code, self.close_reason = event.code, event.reason
-        # The answer repeats the code (RFC 6455 §5.5.1).
-        self.close(event.code)
-
-    def _fail(self, error: PeerError) -> None:
-        """Tell the peer what it did wrong, and drop it."""
-        self.close(error.code, str(error).encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
-        self._abort()
-
-    def _on_stream_closed(self) -> None:
-        self._stream_lost = True
-        if self._held is None:
-            self._finish()
-        else:
-            self._await_handler()
-
-    def _finish(self) -> None:
-        self._abort()
-        self._engine.feed_eof()
-        self._standby.end()
-        self._standby.release()
+        return self._begin_receiving()
 
     # Sending
 
@@ -1129,16 +756,14 @@ class WebSocketProtocol13(WebSocketProtocol):
         except StreamClosedError:
             raise WebSocketClosedError from None
         # What every write at once returns, or one of its own.
-        return written if written is stream._finished else _with_own_error(written)
+        return written if written is stream._finished else with_error(written, WebSocketClosedError)
 
     def _overflow(self) -> "Future[None]":
         """The peer does not read what is sent to it."""
         if self.params.overflow == "close":
             self.close(1013, "too slow")
             raise WebSocketClosedError("too many bytes are waiting to be sent")
-        dropped: Future[None] = Future()
-        dropped.set_result(None)
-        return dropped
+        return done()
 
     def write_ping(self, data: bytes) -> None:
         if self.server_terminated or self.client_terminated:
@@ -1148,37 +773,13 @@ class WebSocketProtocol13(WebSocketProtocol):
         except StreamClosedError:
             raise WebSocketClosedError from None
 
-    def _send_pong(self, data: bytes) -> None:
-        """Answer a ping. While a pong has not left, only the latest ping is kept for an answer (RFC 6455 §5.5.3): a peer that pings
-        and does not read fills no memory.
-        """
-        if self._pong_future is not None:
-            self._pending_pong = data
-            return
-        if self.server_terminated:
-            return
-        try:
-            future = self._write_frame(True, PONG, data)
-        except StreamClosedError:
-            self._abort()
-            return
-        if not future.done():
-            self._pong_future = future
-            future.add_done_callback(self._on_pong_sent)
-
-    def _on_pong_sent(self, future: "Future[None]") -> None:
-        self._pong_future = None
-        latest, self._pending_pong = self._pending_pong, None
-        if latest is not None and not future.cancelled() and future.exception() is None:
-            self._send_pong(latest)
-
     # Closing
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         stream: IOStream | None = self.stream
         if not self.server_terminated and stream is not None and not stream.closed():
             try:
-                self._write_frame(True, CLOSE, _close_payload(code, reason))
+                self._write_frame(True, CLOSE, close_payload(code, None if reason is None else utf8(reason)))
             except StreamClosedError:
                 self._abort()
         self.server_terminated = True
@@ -1214,12 +815,9 @@ class WebSocketProtocol13(WebSocketProtocol):
         """Seconds that the answer to a ping may take, 0 for any time; not more than the interval."""
         interval, timeout = self.ping_interval, self.params.ping_timeout
         if timeout is not None and interval and timeout > interval:
-            de_dupe_gen_log(
-                logging.WARNING,
-                f"The websocket_ping_timeout ({timeout}) cannot be longer than the websocket_ping_interval ({interval})."
-                f"\nSetting websocket_ping_timeout={interval}",
-            )
-        return keepalive.effective_timeout(interval, timeout)
+            reason = f"The websocket_ping_timeout ({timeout}) cannot be longer than the websocket_ping_interval ({interval})."
+            de_dupe_gen_log(logging.WARNING, f"{reason}\nSetting websocket_ping_timeout={interval}")
+        return _websocket.keepalive.effective_timeout(interval, timeout)
 
     def start_pinging(self) -> None:
         if self._ping_task is None and self.ping_interval > 0:
@@ -1228,7 +826,7 @@ class WebSocketProtocol13(WebSocketProtocol):
     @staticmethod
     def ping_sleep_time(*, last_ping_time: float, interval: float, now: float) -> float:
         """Seconds from ``now`` to the next ping."""
-        return keepalive.seconds_to_next_ping(last_ping_time, interval, now)
+        return _websocket.keepalive.seconds_to_next_ping(last_ping_time, interval, now)
 
     async def periodic_ping(self) -> None:
         """Send pings, and close the connection when one is not answered in time. Runs in a task of its own."""
@@ -1249,28 +847,8 @@ class WebSocketProtocol13(WebSocketProtocol):
             await asyncio.sleep(self.ping_sleep_time(last_ping_time=sent, interval=interval, now=clock()))
 
 
-def _close_payload(code: int | None, reason: str | None) -> bytes:
-    if code is None:
-        if reason is None:
-            return b""
-        code = 1000
-    return struct.pack(">H", code) + utf8(reason or "")
-
-
-def _with_own_error(written: "Future[None]") -> "Future[None]":
-    """``written``, but failing with `WebSocketClosedError`; and nobody needs to look at it."""
-    future: Future[None] = Future()
-
-    def on_written(done: "Future[None]") -> None:
-        if done.cancelled() or done.exception() is not None:
-            if not future.done():
-                future.set_exception(WebSocketClosedError())
-                future.exception()
-        else:
-            future_set_result_unless_cancelled(future, None)
-
-    written.add_done_callback(on_written)
-    return future
+_OF_OPEN = "stream", "_standby", "_messages_in", "_messages_out", "_wire_bytes_in", "_wire_bytes_out", "_repeated_bytes_out"
+announce(WebSocketProtocol13, (*_OF_OPEN, "_selected_subprotocol", "_ping_task"))
 
 
 class WebSocketClientConnection(simple_httpclient._HTTPConnection):
@@ -1316,19 +894,11 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
             self.tcp_client.close()
 
     def _complete_request(self, request: httpclient.HTTPRequest, subprotocols: list[str] | None) -> None:
-        scheme, colon, rest = request.url.partition(":")
-        request.url = {"ws": "http", "wss": "https"}[scheme] + colon + rest
+        request.url = _websocket.handshake.http_url(request.url)
         # Nobody expects a redirect here, and the upgrade would not survive it.
         request.follow_redirects = False
-        headers = request.headers
-        headers["Upgrade"] = "websocket"
-        headers["Connection"] = "Upgrade"
-        headers["Sec-WebSocket-Key"] = native_str(self.key)
-        headers["Sec-WebSocket-Version"] = "13"
-        if subprotocols:  # RFC 6455 §4.1: without any there is no such field
-            headers["Sec-WebSocket-Protocol"] = ",".join(subprotocols)
-        if self.params.compression_options is not None:
-            headers["Sec-WebSocket-Extensions"] = handshake.DEFLATE_OFFER
+        offer = _websocket.handshake.offer(native_str(self.key), subprotocols, compresses=self.params.compression_options is not None)
+        request.headers.update(offer)
 
     def __del__(self) -> None:
         if self.protocol is not None:
@@ -1348,7 +918,7 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
         protocol = self.get_websocket_protocol()
         try:
             protocol._process_server_headers(self.key, headers)
-            handshake.check_selected(protocol.selected_subprotocol, self.request.headers.get("Sec-WebSocket-Protocol"))
+            _websocket.handshake.check_selected(protocol.selected_subprotocol, self.request.headers.get("Sec-WebSocket-Protocol"))
         except ValueError as error:
             self._reject(error)
             return
@@ -1430,9 +1000,7 @@ class WebSocketClientConnection(simple_httpclient._HTTPConnection):
     def __read(self) -> Awaitable[str | bytes | None]:
         if not (self.__ended and self.read_queue.empty()):
             return self.read_queue.get()
-        nothing: Future[str | bytes | None] = Future()
-        nothing.set_result(None)
-        return nothing
+        return done()
 
     def on_message(self, message: str | bytes) -> Awaitable[None] | None:
         """Called by the protocol with each message: queued for `read_message`, or given to the callback."""
@@ -1524,16 +1092,9 @@ def websocket_connect(
         request = url
         # What the handshake adds must not show in the caller's own headers.
         request.headers = httputil.HTTPHeaders(request.headers)
-    connection = WebSocketClientConnection(
-        cast(httpclient.HTTPRequest, httpclient._RequestProxy(request, httpclient.HTTPRequest._DEFAULTS)),
-        on_message_callback,
-        compression_options,
-        ping_interval,
-        ping_timeout,
-        max_message_size,
-        subprotocols,
-        resolver,
-    )
+    with_defaults = cast(httpclient.HTTPRequest, httpclient._RequestProxy(request, httpclient.HTTPRequest._DEFAULTS))
+    how = compression_options, ping_interval, ping_timeout, max_message_size, subprotocols, resolver
+    connection = WebSocketClientConnection(with_defaults, on_message_callback, *how)
     if callback is not None:
         warnings.warn(
             "The callback argument to websocket_connect is deprecated. Use the returned Future instead.", DeprecationWarning, stacklevel=2

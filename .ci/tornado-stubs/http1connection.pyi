@@ -7,6 +7,7 @@ from tornadolike.escape import utf8 as utf8
 from tornadolike.util import GzipDecompressor as GzipDecompressor
 from typing import Optional as Optional
 from typing import Type as Type
+from typing import cast as cast
 import logging as logging
 import types as types
 import zlib as zlib

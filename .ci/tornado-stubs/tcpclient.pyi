@@ -1,6 +1,5 @@
 # Written by .ci/stubs.py.
 from tornadolike.tcpclient import *
 from collections.abc import Iterator as Iterator
-from tornado import gen as gen
 from typing import Tuple as Tuple
 import datetime as datetime

@@ -1,6 +1,5 @@
 # Written by .ci/stubs.py.
 from tornadolike.testing import *
-from tornado import netutil as netutil
 from tornadolike.util import basestring_type as basestring_type
 from typing import Optional as Optional
 from typing import Type as Type

@@ -9,7 +9,7 @@ from tornadolike.web import _create_signature_v2 as _create_signature_v2
 from tornadolike.web import _has_stream_request_body as _has_stream_request_body
 from inspect import isclass as isclass
 from io import BytesIO as BytesIO
-from tornado import locale as locale
+from tornadolike.concurrent import future_set_result_unless_cancelled as future_set_result_unless_cancelled
 from tornadolike.util import _websocket_mask as _websocket_mask
 from tornadolike.util import unicode_type as unicode_type
 from types import TracebackType as TracebackType
@@ -22,6 +22,10 @@ import binascii as binascii
 import datetime as datetime
 import email as email
 import gzip as gzip
+import hashlib as hashlib
+import hmac as hmac
 import http as http
+import mimetypes as mimetypes
 import string as string
 import tornado as tornado
+import urllib as urllib

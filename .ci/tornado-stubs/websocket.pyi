@@ -11,5 +11,6 @@ from typing import Optional as Optional
 from typing import Type as Type
 from typing import Union as Union
 import hashlib as hashlib
+import struct as struct
 import tornado as tornado
 import zlib as zlib

@@ -1,7 +1,8 @@
 """A process of the rooms' load: a server whose members get ``ID DATA``, and which publishes numbered messages into all rooms when told.
 
 The argument is JSON: ``broker`` its URL, ``name``, ``rooms`` how many, ``loop``, ``host``, ``port``, ``overflow`` what becomes of a member
-that does not read. Lines on standard input: ``publish RATE SIZE``, and when it is enough ``stop``. On standard output: the port; for each
+that does not read. Lines on standard input: ``publish RATE SIZE`` (the size of what the first room is told besides), and when it is enough
+``stop``. On standard output: the port; for each
 ``publish`` one JSON line with the number of messages that were numbered in each room, those that were accepted, those that failed, and CPU
 seconds. Under ``tornadolike run`` it only serves.
 """
@@ -36,10 +37,10 @@ class Member(WebSocketHandler):
     def open(self, room: str) -> None:
         self.hub.join(room, self, last_id=self.get_argument("last", "") or None)
 
-    def on_hub_message(self, message: Any) -> None:
+    def on_hub_message(self, message: Any) -> Any:
         if _latest[0] is not message:
             _latest[:] = message, f"{message.id} {message.data}"
-        self.write_message(_latest[1])
+        return self.write_message(_latest[1])
 
     def on_hub_gap(self, room: str) -> None:
         self.write_message("gap")
@@ -72,7 +73,7 @@ async def publish(hub: Hub, name: str, rooms: int, rate: float, size: int, stopp
     while not stopped.is_set():
         for room in range(rooms):
             counts[room] += 1
-            waiting.add(hub.publish(str(room), f"{name} {counts[room]}{filler}"))
+            waiting.add(hub.publish(str(room), f"{name} {counts[room]}{'' if room else filler}"))
         tick += rooms / rate
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, tick - time.monotonic())):

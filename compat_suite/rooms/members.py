@@ -6,6 +6,7 @@ import os
 import socket
 from collections import Counter
 from collections.abc import Callable
+from typing import cast
 
 TEXT, CLOSE = 1, 8
 _SMALL_BUFFER = 4096
@@ -48,7 +49,7 @@ class Member(asyncio.Protocol):
         self.address = address or self.address
         self._rest, self.reads = b"", True
         loop = asyncio.get_running_loop()
-        self.opened = loop.create_future()
+        self.opened = opened = loop.create_future()
         if self.slow:
             sock = socket.socket()
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL_BUFFER)
@@ -57,18 +58,17 @@ class Member(asyncio.Protocol):
             await loop.create_connection(lambda: self, sock=sock)
         else:
             await loop.create_connection(lambda: self, *self.address)
-        await self.opened
+        await opened  # by now it may have been answered
 
     @property
     def path(self) -> str:
         return f"/{self.check.kind}{self.room}" + (f"?last={self.last}" if self.last else "")
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)
         key = base64.b64encode(os.urandom(16)).decode()
         fields = ["Host: a", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}", "Sec-WebSocket-Version: 13"]
-        transport.write("\r\n".join([f"GET {self.path} HTTP/1.1", *fields, "", ""]).encode())
+        self.transport.write("\r\n".join([f"GET {self.path} HTTP/1.1", *fields, "", ""]).encode())
 
     def data_received(self, data: bytes) -> None:
         data = self._rest + data

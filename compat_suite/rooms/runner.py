@@ -4,9 +4,12 @@ import argparse
 import asyncio
 import contextlib
 import random
+import signal
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Coroutine
 from typing import Any
 
 from compat_suite.rooms import beside, disturbances, hosts
@@ -19,7 +22,7 @@ from tornadolike._cli import output
 
 # What a room says while a member does not read: more than kernels keep for who has small buffers, and than its bound.
 _SLOW_BYTES, _LEAST_SLOW_MESSAGE = 160_000, 2000
-_QUIET_SECONDS = 30.0
+_QUIET_SECONDS, _MOST_SECONDS = 30.0, 600.0
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -41,6 +44,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     """0: nothing lost or doubled without a word; 1: something was; 2: it could not be run."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # and what was started ends, too
     try:
         raise_file_limit(arguments.sockets * (1 if arguments.beside is None else len(beside.OURS) + len(arguments.beside)))
         if arguments.beside is not None:
@@ -69,11 +74,25 @@ def one(arguments: argparse.Namespace, what: str) -> dict[str, Any]:
             where = (place[0].cable, place[0].prefix) if place else ("127.0.0.1", ())
             server = stack.enter_context(broker(arguments.broker, *where, lasting=arguments.lasting))
             url = server.url
-        result = asyncio.run(_Load(arguments, what, url, server, place, stack).run())
+        result = _run(_Load(arguments, what, url, server, place, stack).run())
     print(_line(arguments, what, result), flush=True)
     for example in [*result["problems"], *result["examples"]]:
         print(f"  {example}")
     return result
+
+
+def _run(load: Coroutine[Any, Any, dict[str, Any]]) -> dict[str, Any]:
+    """On the faster loop, whatever that of the servers: ten thousand members are here."""
+    try:
+        import uvloop
+    except ImportError:
+        run = asyncio.run
+    else:
+        run = uvloop.run
+    try:
+        return run(load)
+    except asyncio.CancelledError:
+        sys.exit(128 + signal.SIGTERM)
 
 
 class _Load:
@@ -101,6 +120,8 @@ class _Load:
             process = Process({**options, "name": f"p{number}"}, *where)
             stack.callback(process.end)
             self.processes.append(process)
+        for process in self.processes:
+            process.wait_until_ready()
         workers = None
         if what == "roll":
             workers = Workers({**options, "name": ""}, arguments.processes, stack.enter_context(tempfile.TemporaryDirectory()))
@@ -111,24 +132,47 @@ class _Load:
         kind = "plain/" if arguments.plain else ""
         self.check, self.slow = Check(kind), Check(kind)
         self.members: list[Member] = []
+        self.phases: dict[str, tuple[float, float]] = {}
+        self._begun = time.monotonic(), time.process_time()
+
+    def _ended(self, phase: str) -> None:
+        """Seconds that this phase took, and of our CPU."""
+        now = time.monotonic(), time.process_time()
+        self.phases[phase] = round(now[0] - self._begun[0], 1), round(now[1] - self._begun[1], 1)
+        self._begun = now
 
     def _address(self, number: int) -> tuple[str, int]:
         workers = self.stage.workers
         return self.processes[number % len(self.processes)].address if workers is None else workers.address
 
     async def run(self) -> dict[str, Any]:
+        """Raises `CannotRun` where it takes too long."""
+        most = _MOST_SECONDS + self.seconds + self.stage.pause
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        try:
+            async with asyncio.timeout(most):
+                return await self._run()
+        except TimeoutError:
+            raise CannotRun(f"{self.what}: no end within {most:.0f} s") from None
+
+    async def _run(self) -> dict[str, Any]:
         arguments = self.arguments
         every = max(1, arguments.sockets // 50) if self.what == "slow" else 0
         for number in range(arguments.sockets):
             slow = number < every
             check = self.slow if slow else self.check
-            self.members.append(Member(check, number % arguments.rooms, self._address(number // arguments.rooms), slow=slow))
+            # Those who are slow are in one room: what is said there is long, and many read it.
+            room = 0 if slow else number % arguments.rooms
+            self.members.append(Member(check, room, self._address(number if slow else number // arguments.rooms), slow=slow))
         self.stage.slow = [member for member in self.members if member.slow]
         returning: asyncio.Task[None] | None = None
         try:
             for begin in range(0, len(self.members), 200):
                 await asyncio.gather(*(member.connect() for member in self.members[begin : begin + 200]))
             await self._joined()
+            self._ended("members joined")
             returning = asyncio.create_task(self._come_back())
             started = time.monotonic()
             size = self._message_size() if self.what == "slow" else 0
@@ -142,7 +186,11 @@ class _Load:
                 process.tell("stop")
             results = {process.name: await asyncio.to_thread(process.result) for process in self.processes}
             took = time.monotonic() - started
+            self._ended("messages published")
             missing = await self._everything(results)
+            self._ended("everything received")
+            if returning.done():
+                returning.result()  # raises: they should have been brought back until now
             return self._result(results, missing, took)
         finally:
             self.check.over = self.slow.over = True
@@ -179,7 +227,7 @@ class _Load:
         try:
             await member.connect(self._address(random.randrange(1000)))
             check.came_back += 1
-        except ConnectionError as error:
+        except OSError as error:
             check.refused[str(error)[:60]] += 1
             check.left.append(member)
 
@@ -220,6 +268,7 @@ class _Load:
             "incomplete": missing,
             "slow": {"members": len(self.stage.slow), "lost": slow.lost, "closed": dict(slow.closed), "came back": slow.came_back},
             "cpu": sum(result["cpu"] for result in results.values()),
+            "phases": dict(self.phases),
             "examples": check.examples + slow.examples,
         }
         result["problems"] = [f"{key}: {result[key]}" for key in ("lost", "doubled", "incomplete", "failed") if result[key]]

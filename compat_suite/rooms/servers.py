@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 _START_SECONDS = 30.0
+_ANSWER_SECONDS = 90.0
 Prefix = tuple[str, ...]
 
 
@@ -178,20 +180,36 @@ def broker(kind: str, host: str = "127.0.0.1", prefix: Prefix = (), *, lasting: 
 
 
 class Process:
-    """A server process of `child`, which does what it is told on its standard input."""
+    """A server process of `child`, which does what it is told on its standard input. ``address`` is there when it is ready."""
 
     def __init__(self, options: dict[str, Any], host: str = "127.0.0.1", prefix: Prefix = ()) -> None:
         self.name: str = options["name"]
+        self.silent = False
         command = [*prefix, sys.executable, "-m", "compat_suite.rooms.child", json.dumps({**options, "host": host})]
         self.popen = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        self._host = host
+        self.address = host, 0
+
+    def wait_until_ready(self) -> None:
+        """Raises `CannotRun`."""
         line = self._line()
         if not line:
-            raise CannotRun(f"{' '.join(command)} ended with {self.popen.wait()}")
-        self.address = host, int(line)
+            raise CannotRun(f"{self.name} {'says nothing' if self.silent else 'ended'}: {self.popen.wait()}")
+        self.address = self._host, int(line)
 
     def _line(self) -> str:
+        """What it says next; nothing where it has ended, or must be because it says nothing."""
         assert self.popen.stdout is not None
-        return self.popen.stdout.readline()
+        patience = threading.Timer(_ANSWER_SECONDS, self._lose_patience)
+        patience.start()
+        try:
+            return self.popen.stdout.readline()
+        finally:
+            patience.cancel()
+
+    def _lose_patience(self) -> None:
+        self.silent = True
+        self.popen.kill()
 
     def tell(self, line: str) -> None:
         assert self.popen.stdin is not None
@@ -199,12 +217,19 @@ class Process:
         self.popen.stdin.flush()
 
     def result(self) -> Any:
-        """What it says at the end of its work; of one that was killed: nothing."""
-        return json.loads(self._line() or '{"counts": [], "accepted": 0, "failed": 0, "cpu": 0}')
+        """What it says at the end of its work; of one that was killed: nothing. Raises `CannotRun` where it does not come to an end."""
+        line = self._line()
+        if self.silent:
+            raise CannotRun(f"{self.name} does not come to an end")
+        return json.loads(line or '{"counts": [], "accepted": 0, "failed": 0, "cpu": 0}')
 
     def end(self) -> None:
         self.popen.kill()
-        self.popen.communicate()
+        self.popen.wait(_START_SECONDS)
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
 
 
 class Workers:
@@ -217,8 +242,14 @@ class Workers:
         command = [sys.executable, "-m", "tornadolike", "run", "--workers", str(count), "--loop", options["loop"], "--drain", "20"]
         command += [str(Path(__file__).with_name("child.py")), "--", json.dumps({**options, "host": "127.0.0.1", "port": port})]
         with self._said.open("w") as file:
-            self.popen = subprocess.Popen(command, cwd=ROOT, stderr=file, env={**os.environ, "PYTHONPATH": str(ROOT)})
-        self.wait_for("listening on")
+            # Nothing that reads what we say waits for these.
+            streams = {"stdin": subprocess.DEVNULL, "stdout": file, "stderr": file}
+            self.popen = subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, **streams)
+        try:
+            self.wait_for("listening on")
+        except BaseException:
+            self.end()  # nobody has it who could
+            raise
 
     def wait_for(self, text: str) -> None:
         """Until the supervisor says so."""

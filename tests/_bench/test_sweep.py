@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from tornadolike.__main__ import main
-from tornadolike._bench import scenarios, sweep, works
+from tornadolike._bench import scenarios, sweep
 from tornadolike._bench.errors import BenchError
 from tornadolike._bench.figures import Comparison, Load, Result, Round
+from tornadolike._bench.works.__main__ import load
 
 pytest.importorskip("tornado")
 
@@ -47,8 +48,7 @@ def test_a_scenario_becomes_a_row() -> None:
 
 
 def test_each_floor_is_that_of_a_work() -> None:
-    works._add_more()
-    known = {*works._WORKS, sweep._IMPORTS, *(f"HTTP: {name}" for name in sweep.SCENARIOS)}
+    known = {*load(), sweep._IMPORTS, *(f"HTTP: {name}" for name in sweep.SCENARIOS)}
     assert set(tomllib.loads(sweep.FLOORS.read_text(encoding="utf-8"))["floors"]) <= known
     assert len(scenarios.named(list(sweep.SCENARIOS))) == len(sweep.SCENARIOS)
 

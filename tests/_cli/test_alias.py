@@ -124,7 +124,7 @@ def test_refused_beside_the_real_tornado(fresh: Environment) -> None:
     assert "the real Tornado is installed (6.5.2 in " in said
     assert "-m pip uninstall tornado" in said
     assert fresh.alias("status") == (
-        1, f"off: `import tornado` gives Tornado 6.5.2 in {fresh.site} in {fresh.home}, unless TORNADOLIKE_AS_TORNADO=1 is set",
+        1, f"off: `import tornado` gives Tornado 6.5.2 in {fresh.site}, unless TORNADOLIKE_AS_TORNADO=1 is set",
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tornadolike
+from tornadolike._cli import run as run_command
 from tornadolike._loop import factory
 
 ROOT = Path(tornadolike.__file__).parent.parent
@@ -199,6 +200,15 @@ _ERRORS = [
     (["made:app", "--health", "healthz"], "'healthz' is not the path of a URL"),
     (["made:app", "surplus"], "unexpected argument: surplus"),
     (["--env-file", "no.env", "program.py"], "--env-file: no such file: no.env"),
+    (["--env-file", "wrong.env", "program.py"], "--env-file: wrong.env, line 2: not NAME=VALUE"),
+    (["--env-file", "latin.env", "program.py"], "--env-file: latin.env is not UTF-8"),
+    (["--log-config", "wrong.env", "program.py"], "--log-config: wrong.env: wrong.env is invalid: File contains no section headers. file:"),
+    (["program"], "(-m program runs it as a module; program:NAME serves an application in it)"),
+    (["made:app", "--bind", ":80"], "no such option: --bind (here: --host and --port, or --uds)"),
+    (["made:app", "-w", "4"], "no such option: -w (here: --workers)"),
+    (["made:app", "--host", "localhost:80"], "--host: 'localhost:80' is not an address or a name alone"),
+    (["made:app", "--host", "[::1]:80"], "--host: '[::1]:80' is not an address or a name alone"),
+    (["made:app", "--host", "http://localhost"], "--host: 'http://localhost' is not an address or a name alone"),
     (["--workers", "-2", "program.py"], "'-2' is not a whole number at least 0"),
     (["program.py:make_app"], "program.py:make_app names a file, not a module (did you mean program:make_app?)"),
     (["./program.py:make_app"], "(did you mean program:make_app?)"),
@@ -211,6 +221,8 @@ _ERRORS = [
 @pytest.mark.parametrize(("arguments", "message"), [case for case in _ERRORS if case[1]])
 def test_a_wrong_command_line_is_one_line_and_status_2(tmp_path: Path, arguments: list[str], message: str) -> None:
     (tmp_path / "program.py").write_text("print('ran')", encoding="utf-8")
+    (tmp_path / "wrong.env").write_text("A=1\nwhat is this\n", encoding="utf-8")
+    (tmp_path / "latin.env").write_bytes(b"A=\xe9\n")
     done = run_ours(*arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     lines = [line for line in done.stderr.splitlines() if " on Python " not in line]  # that one says what it runs on
@@ -225,7 +237,7 @@ def test_a_directory_or_archive_without_a_main_is_one_line(tmp_path: Path) -> No
         archive.writestr("other.py", "")
     for target in ("empty", "archive.zip"):
         done = run_ours(target, cwd=tmp_path)
-        assert (done.returncode, done.stdout) == (1, "")  # as Python
+        assert (done.returncode, done.stdout) == (2, "")  # there is nothing to run
         assert done.stderr.splitlines()[1:] == [f"tornadolike run: can't find '__main__' module in {target!r}"]
 
 
@@ -363,12 +375,25 @@ def test_bash_completes(tmp_path: Path) -> None:
     assert done.stdout.split() == ["--drain-timeout", "--drain-delay"], done.stderr
 
 
-def test_help_is_grouped_and_fits_a_terminal(tmp_path: Path) -> None:
-    done = run("-m", "tornadolike", "run", "--help", cwd=tmp_path, COLUMNS="80")
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        ([], ["run ", "bench ", "check ", "alias "]),
+        (["run"], ["where to listen", "processes:", "logs:", "examples:", "exit status:"]),
+        (["bench"], ["Exit status: "]),
+        (["check"], ["Exit status: "]),
+        (["alias"], ["Exit status: "]),
+    ],
+)
+def test_help_is_grouped_and_fits_a_terminal(tmp_path: Path, command: list[str], words: list[str]) -> None:
+    done = run("-m", "tornadolike", *command, "--help", cwd=tmp_path, COLUMNS="80")
     assert done.returncode == 0
-    for words in ("where to listen", "processes:", "logs:", "examples:", "exit status:"):
-        assert words in done.stdout
-    assert max(map(len, done.stdout.splitlines())) <= 100
+    for word in words:
+        assert word in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    if command == ["run"]:  # whose lines are broken by hand
+        for text in (run_command._DESCRIPTION, run_command._EPILOG):
+            assert text in done.stdout
 
 
 def test_exit_status_and_traceback_are_the_programs(tmp_path: Path) -> None:
@@ -386,7 +411,7 @@ def test_exit_status_and_traceback_are_the_programs(tmp_path: Path) -> None:
     failed = run_ours("-m", "fails", cwd=tmp_path)
     assert "_cli" not in failed.stderr
     assert "runpy" not in failed.stderr
-    assert run_ours("-m", "nosuchmodule", cwd=tmp_path).returncode == 1
+    assert run_ours("-m", "nosuchmodule", cwd=tmp_path).returncode == 2  # there is nothing to run, as with nosuchmodule:app
 
 
 def test_exit_handlers_and_threads_still_find_the_program(tmp_path: Path) -> None:

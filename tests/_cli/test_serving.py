@@ -1,6 +1,7 @@
 """``tornadolike run package.module:attribute``, with each of its options, as a user starts it."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +59,8 @@ async def asgi(scope, receive, send):
 def wants(argument):
     pass
 
+number = 3
+
 def fails():
     raise ValueError("in the factory")
 """
@@ -95,7 +99,7 @@ text = "no application"
 
 
 def test_an_asgi_application(start: Any, tmp_path: Path) -> None:
-    (tmp_path / "modern.py").write_text(ASGI, encoding="utf-8")
+    (tmp_path / "modern.py").write_text(ASGI + "\ndef make():\n    return app\n", encoding="utf-8")
     command = start("modern:app", "--asgi", "--port", "0", "--access-log", "json", "--health", "/healthz")
     assert command.get("/here").endswith(b"from /here")
     assert command.get("/healthz").endswith(b"ok\n")
@@ -104,6 +108,8 @@ def test_an_asgi_application(start: Any, tmp_path: Path) -> None:
     assert stages == ["lifespan.startup", "lifespan.shutdown"]
     [line] = [json.loads(line) for line in command.lines if line.startswith("{")]
     assert (line["method"], line["target"], line["status"]) == ("GET", "/here", 200)
+    made = start("modern:make", "--asgi", "--port", "0")
+    assert made.get("/made").endswith(b"from /made")
     wrong = start("modern:text", "--asgi", "--port", "0")
     assert wrong.process.wait(20) == 2
     wrong.expect("modern:text is a str, no ASGI application")
@@ -119,11 +125,20 @@ def test_an_asgi_application(start: Any, tmp_path: Path) -> None:
         ("package.shop:asgi", "package.shop:asgi looks like an ASGI application: say --asgi", 2),
         ("package.shop:wants", "package.shop:wants needs arguments: name an Application, or a function that makes one without any", 2),
         ("package.shop:sys", "package.shop:sys is a module, neither an Application", 2),
+        (
+            "--asgi package.shop:app",
+            "package.shop:app is no ASGI application, but an Application: leave --asgi out",
+            2,
+        ),
+        ("--asgi package.shop:make", "package.shop:make is no ASGI application, but an Application", 2),
+        ("--asgi package.shop:wants", "package.shop:wants is no ASGI application: it does not take scope, receive and send", 2),
+        ("--asgi package.shop:Who", "package.shop:Who is no ASGI application: it does not take scope, receive and send", 2),
+        ("--asgi package.shop:number", "package.shop:number is an int, no ASGI application", 2),
         ("package.shop:fails", "ValueError: in the factory", 1),
     ],
 )
 def test_what_it_may_not_be(start: Any, target: str, message: str, status: int) -> None:
-    command = start(target, "--port", "0")
+    command = start(*target.split(), "--port", "0")
     command.expect(message.replace("(", r"\(").replace(")", r"\)").replace("?", r"\?"))
     assert command.process.wait(20) == status
     if status == 2:
@@ -145,7 +160,7 @@ def test_host_and_a_port_that_is_taken(start: Any) -> None:
         command = start("package.shop:app", "--port", str(port), "--host", "127.0.0.1")
         assert command.process.wait(20) == 2
         command.expect(f"tornadolike run: cannot listen on 127.0.0.1:{port}: Address already in use")
-    command = start("package.shop:app", "--port", "0", "--host", "::1")
+    command = start("package.shop:app", "--port", "0", "--host", "[::1]")
     command.expect(r"listening on http://\[::1\]:\d+$")
 
 
@@ -156,9 +171,33 @@ def test_uds(start: Any, tmp_path: Path) -> None:
         client.connect(str(tmp_path / "app.sock"))
         client.sendall(b"GET / HTTP/1.0\r\n\r\n")
         assert b"0.0.0.0 http" in client.recv(65536)
+    for workers in ((), ("--workers", "2")):
+        other = start("package.shop:app", "--uds", "app.sock", *workers)
+        assert other.process.wait(20) == 2
+        other.expect("^tornadolike run: cannot listen on app.sock: Address already in use$")
+    assert command.end() == 0
+    command = start("package.shop:app", "--uds", "app.sock")  # the file that was left behind is in nobody's way
+    command.expect("listening on unix:app.sock$")
     command = start("package.shop:app", "--uds", "nowhere/app.sock")
     assert command.process.wait(20) == 2
-    command.expect("cannot listen on nowhere/app.sock: No such file or directory")
+    command.expect("cannot listen on nowhere/app.sock: there is no directory nowhere$")
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("package/shop.py", "cannot listen on package/shop.py: it exists, and is no socket"),
+        ("package", "cannot listen on package: it exists, and is no socket"),
+        ("x" * 150, "cannot listen on x{150}: AF_UNIX path too long"),
+        ("package/shop.py/a", "cannot listen on package/shop.py/a: Not a directory"),
+    ],
+)
+def test_a_path_where_no_socket_can_be(start: Any, path: str, message: str, workers: tuple[str, ...]) -> None:
+    command = start("package.shop:app", "--uds", path, *workers)
+    assert command.process.wait(20) == 2
+    command.expect(f"^tornadolike run: {message}$")
+    assert len(command.lines) == (3 if workers else 2), command.lines
 
 
 def test_fd(start: Any) -> None:
@@ -201,10 +240,60 @@ def test_tls(start: Any, certificate: Path) -> None:
         assert b" https " in client.recv(65536)
 
 
-def test_a_key_that_does_not_fit(start: Any, certificate: Path) -> None:
-    command = start("package.shop:app", "--port", "0", "--ssl-certfile", str(certificate / "key.pem"))
+def test_an_encrypted_key(start: Any, certificate: Path) -> None:
+    encrypt = f"openssl rsa -aes256 -passout pass:secret -in {certificate / 'key.pem'} -out {certificate / 'encrypted.pem'}"
+    subprocess.run(encrypt.split(), check=True, capture_output=True)
+    (certificate / "password").write_text("secret\n", encoding="utf-8")
+    options = ["--ssl-certfile", str(certificate / "cert.pem"), "--ssl-keyfile", str(certificate / "encrypted.pem")]
+    for password, message in (
+        ([], "--ssl-keyfile: the key in \\S+encrypted.pem is encrypted: give --ssl-keyfile-password$"),
+        (["--ssl-keyfile-password", "wrong"], "--ssl-keyfile-password: the password does not open the key in \\S+encrypted.pem$"),
+        (["--ssl-keyfile-password", "@nowhere"], "--ssl-keyfile-password: cannot read nowhere: No such file or directory$"),
+        (["--ssl-keyfile-password", "secret"], "listening on https://"),
+        (["--ssl-keyfile-password", f"@{certificate / 'password'}", "--workers", "2"], "listening on https://"),
+    ):
+        command = start("package.shop:app", "--port", "0", *options, *password)
+        command.expect(message)
+        if "listening" not in message:
+            assert (command.process.wait(20), len(command.lines)) == (2, 1), command.lines
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--ssl-certfile nosuch.pem", "--ssl-certfile: no such file: nosuch.pem"),
+        ("--ssl-certfile package", "--ssl-certfile: a directory, not a file: package"),
+        ("--ssl-certfile text", "--ssl-certfile: there is no certificate \\(PEM\\) in text"),
+        (
+            "--ssl-certfile DIR/cert.pem",
+            "--ssl-keyfile: there is no private key \\(PEM\\) in \\S+cert.pem: name its file with --ssl-keyfile",
+        ),
+        ("--ssl-certfile DIR/cert.pem --ssl-keyfile text", "--ssl-keyfile: there is no private key \\(PEM\\) in text"),
+        (
+            "--ssl-certfile DIR/cert.pem --ssl-keyfile DIR/other.pem",
+            "--ssl-keyfile: the key in \\S+other.pem does not belong to the certificate in \\S+cert.pem",
+        ),
+        (
+            "--ssl-certfile DIR/cert.pem --ssl-keyfile DIR/key.pem --ssl-ca-certs text",
+            "--ssl-ca-certs: no certificate can be read from text",
+        ),
+        ("--ssl-ca-certs text", "--ssl-ca-certs needs --ssl-certfile"),
+        ("--fd 0", "--fd: cannot listen on descriptor 0: it is no socket"),
+        ("--fd 77", "--fd: cannot listen on descriptor 77: Bad file descriptor"),
+    ],
+)
+@pytest.mark.parametrize("workers", ["", " --workers 2"])
+def test_what_cannot_be_used_is_one_line(start: Any, tmp_path: Path, certificate: Path, words: str, message: str, workers: str) -> None:
+    if not (certificate / "other.pem").exists():
+        command = f"openssl genrsa -out {certificate / 'other.pem'} 2048"
+        subprocess.run(command.split(), check=True, capture_output=True)
+    (tmp_path / "text").write_text("some text", encoding="utf-8")
+    with open("/dev/null", encoding="ascii") as nothing:
+        options = {"stdin": nothing}
+        command = start("package.shop:app", *(words + workers).replace("DIR", str(certificate)).split(), options=options)
     assert command.process.wait(20) == 2
-    command.expect(r"tornadolike run: cannot speak TLS with \S+key\.pem: ")
+    assert len(command.lines) == 1, command.lines
+    command.expect(f"^tornadolike run: {message}$")
 
 
 def test_proxy_headers(start: Any) -> None:
@@ -301,6 +390,49 @@ def test_access_log_json(start: Any) -> None:
     assert [first[name] for name in kept] == values
     assert (second["status"], second["route"]) == (404, None)
     assert second["request_id"]
+
+
+@pytest.mark.parametrize("form", ["json", "common"])
+def test_an_access_log_that_is_cut_to_nothing_meanwhile(start: Any, tmp_path: Path, form: str) -> None:
+    log = tmp_path / "access.log"
+    command = start("package.shop:app", "--port", "0", "--access-log", form, wrapper=("sh", "-c", 'exec "$@" > access.log', "sh"))
+    for path in ("/item/1", "/item/2"):
+        assert command.get(path)
+        until(lambda path=path: path in log.read_text(encoding="utf-8"))
+        text = log.read_text(encoding="utf-8")
+        os.truncate(log, 0)
+        assert text.count("\n") == 1
+        assert "\0" not in text
+    assert command.end() == 0
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_log_files_are_opened_again_at_sigusr1(start: Any, tmp_path: Path, workers: tuple[str, ...]) -> None:
+    handler = {"class": "logging.FileHandler", "filename": "app.log", "mode": "a"}
+    settings = {"version": 1, "handlers": {"file": handler}, "loggers": {"tornado.access": {"level": "INFO", "handlers": ["file"]}}}
+    (tmp_path / "log.json").write_text(json.dumps(settings), encoding="utf-8")
+    command = start("package.shop:app", "--port", "0", "--log-config", "log.json", *workers)
+    log, rotated = tmp_path / "app.log", tmp_path / "app.log.1"
+    assert command.get("/item/1")
+    until(lambda: "/item/1" in log.read_text(encoding="utf-8"))
+    log.rename(rotated)
+    command.process.send_signal(signal.SIGUSR1)
+
+    def is_opened_again() -> bool:
+        assert command.get("/item/2")
+        return log.exists() and "/item/2" in log.read_text(encoding="utf-8")
+
+    until(is_opened_again)
+    assert command.end() == 0
+    assert "/item/1" in rotated.read_text(encoding="utf-8")
+    assert "/item/1" not in log.read_text(encoding="utf-8")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def test_access_log_of_a_websocket(start: Any) -> None:

@@ -1,6 +1,7 @@
 """``--workers`` and ``--reload``: processes that share ports, are replaced and end together."""
 
 import asyncio
+import itertools
 import os
 import re
 import signal
@@ -235,6 +236,47 @@ def test_a_replacement_that_does_not_come_up_leaves_the_others(start: Any, progr
     assert command.end() == 0
 
 
+def test_an_end_in_the_middle_of_a_replacement_blames_nobody(start: Any, program: Path) -> None:
+    command = start("--workers", "2", "program.py")
+    workers(command, 2)
+    program.write_text("import time\nprint('late', flush=True)\nwhile True:\n    time.sleep(0.1)", encoding="utf-8")
+    command.process.send_signal(signal.SIGHUP)
+    command.expect("^late$")
+    assert command.end() == 0
+    assert not [line for line in command.lines if "does not listen" in line]
+
+
+SLOW_STARTER = """
+import asyncio, os
+start = asyncio.create_subprocess_exec
+
+async def slowly(*words, **options):
+    process = await start(*words, **options)
+    if os.path.exists("slow"):
+        await asyncio.sleep(2)
+        print("started", flush=True)
+    return process
+
+asyncio.create_subprocess_exec = slowly
+"""
+
+
+def test_an_end_while_a_worker_is_being_started_is_for_that_one_too(start: Any, program: Path) -> None:
+    (program.parent / "sitecustomize.py").write_text(SLOW_STARTER, encoding="utf-8")
+    command = start("--workers", "2", "program.py", PYTHONPATH=str(program.parent))
+    workers(command, 2)
+    (program.parent / "slow").touch()
+    program.write_text("import time\nprint('late', flush=True)\nwhile True:\n    time.sleep(0.1)", encoding="utf-8")
+    command.process.send_signal(signal.SIGHUP)
+    command.expect("^late$")
+    with socket.create_connection(("127.0.0.1", command.port), timeout=20) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n")  # keeps its worker from ending
+        command.process.send_signal(signal.SIGTERM)
+        command.expect("^started$")
+        client.sendall(b"\r\n")
+        assert command.process.wait(30) == 0
+
+
 def test_a_fallen_worker_is_replaced_and_its_connections_wait(start: Any, program: Path) -> None:
     command = start("--workers", "2", "program.py")
     workers(command, 2)
@@ -256,6 +298,14 @@ def test_workers_that_never_start_end_the_whole(start: Any, tmp_path: Path) -> N
     command = start("--workers", "2", "program.py")
     assert command.process.wait(30) == 3
     command.expect("exited with status 1 before it listened; giving up")
+    assert sum("ModuleNotFoundError" in line for line in command.lines) == 1  # once is enough
+
+
+def test_workers_that_never_listen_are_all_started(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import os, time\nos.write(1, b'works\\n')\ntime.sleep(60)", encoding="utf-8")
+    command = start("--workers", "3", "program.py")
+    until(lambda: sum("works" in line for line in command.lines) == 3)
+    command.end()
 
 
 async def test_a_signal_does_not_take_a_workers_status_from_who_waits_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -347,3 +397,46 @@ def test_reload(start: Any, program: Path, tmp_path: Path, with_watchfiles: bool
     pids |= workers(command, 1)
     assert command.end() == 0
     until(lambda: not any(lives(pid) for pid in pids))
+
+
+@pytest.mark.parametrize("with_watchfiles", [True, False])
+def test_reload_of_a_package_that_lies_elsewhere(start: Any, tmp_path: Path, with_watchfiles: bool) -> None:
+    if with_watchfiles:
+        pytest.importorskip("watchfiles")
+    source = tmp_path / "project" / "src"
+    (source / "shop").mkdir(parents=True)
+    if not with_watchfiles:
+        (source / "watchfiles.py").write_text("raise ImportError", encoding="utf-8")
+    module = source / "shop" / "main.py"
+
+    def write(text: str) -> None:
+        module.write_text(
+            "import tornado.web\nclass Says(tornado.web.RequestHandler):\n"
+            f"    def get(self): self.write({text!r})\napp = tornado.web.Application([('/', Says)])\n",
+            encoding="utf-8",
+        )
+
+    write("first")
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    path = f"{source}:{Path(__file__).parents[2]}"
+    command = start("shop.main:app", "--port", "0", "--reload", wrapper=("env", f"--chdir={elsewhere}"), PYTHONPATH=path)
+    port = command.port
+    assert body(command.get(port=port)) == b"first"
+    texts = itertools.count()
+
+    def is_noticed() -> bool:
+        write(f"text {next(texts)}")
+        return any("shop/main.py changed, restarting" in line for line in command.lines)
+
+    until(is_noticed)  # nothing says when the files begin to be watched
+    write("last")
+    until(lambda: command.get(port=port).endswith(b"last"))
+    assert command.end() == 0
+
+
+def test_a_package_in_src_that_cannot_be_found(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "src" / "shop").mkdir(parents=True)
+    command = start("shop.main:app")
+    command.expect(r"no module named shop.main \(it lies in src: set PYTHONPATH=src, or install your package\)")
+    assert command.process.wait(20) == 2

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tornadolike._http.cookies import parse_cookie_pairs, unquote
+from tornadolike._http.cookies import may_name, parse_cookie_pairs, unquote
 
 
 @pytest.mark.parametrize(
@@ -59,3 +59,10 @@ def test_cve_2024_52804_unquoting_is_linear() -> None:
     assert parse_cookie_pairs('a="' + "\\" * 1_000_000 + '"') == {"a": "\\" * 500_000}
     assert parse_cookie_pairs('a="' + '\\"' * 500_000 + '"') == {"a": '"' * 500_000}
     assert parse_cookie_pairs('a="' + "\\012" * 250_000 + '"') == {"a": "\n" * 250_000}
+
+
+@pytest.mark.parametrize(
+    ("name", "allowed"), [("a", True), ("a!b", True), ("", False), ("a b", False), ("n[a]", False), ("\xe9", False), ("path", False)]
+)
+def test_may_name(name: str, allowed: bool) -> None:
+    assert may_name(name) is allowed

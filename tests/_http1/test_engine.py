@@ -344,8 +344,8 @@ def _outcome(engine: ClientEngine, data: bytes) -> object:
 @settings(max_examples=300, deadline=None)
 def test_a_whole_response_is_what_feeding_it_gives(data: bytes, method: str, name: str) -> None:
     engine, other = ClientEngine(select.parser(name)), ClientEngine(select.parser(name))
-    engine.send_whole(method)
-    other.send_whole(method)
+    engine.whole_request_sent(method)
+    other.whole_request_sent(method)
     expected = _outcome(other, data)
     whole = engine.whole_response(data, 3)
     if whole is None:
@@ -358,7 +358,7 @@ def test_a_whole_response_is_what_feeding_it_gives(data: bytes, method: str, nam
 def test_what_is_no_whole_response(parser: HeadParser) -> None:
     whole = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
     engine = ClientEngine(parser, max_head_bytes=60)
-    engine.send_whole("GET")
+    engine.whole_request_sent("GET")
     assert engine.whole_response(whole, 2) is None
     assert engine.whole_response(whole[:-1], 3) is None
     assert engine.whole_response(whole + b"d", 3) is None
@@ -371,7 +371,7 @@ def test_what_is_no_whole_response(parser: HeadParser) -> None:
 @pytest.mark.parametrize("first_bytes", [38, 40], ids=["the head", "a part of the body"])
 def test_the_head_of_a_response_in_pieces_is_parsed_once(parser: HeadParser, monkeypatch: pytest.MonkeyPatch, first_bytes: int) -> None:
     engine = ClientEngine(parser)
-    engine.send_whole("GET")
+    engine.whole_request_sent("GET")
     parsed = []
     monkeypatch.setattr(ClientEngine, "_parse", lambda self, head, parse=ClientEngine._parse: parsed.append(head) or parse(self, head))
     first, rest = (wire := b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc")[:first_bytes], wire[first_bytes:]
@@ -384,3 +384,19 @@ def test_a_request_that_ends_its_connection_does_not_spoil_the_parser() -> None:
     parser = select.parser("httptools")
     for head in (b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n") * 2:
         assert parser.plain_request(head) is not None
+
+
+def test_long_data_is_not_looked_up_as_a_head(parser: HeadParser) -> None:
+    """To look it up means to hash it, which costs as much as to receive it."""
+
+    class Piece(bytes):
+        def __hash__(self) -> int:
+            raise AssertionError("hashed")
+
+    engine = ServerEngine(parser)
+    head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n"
+    first = engine.feed(head)[0]
+    assert isinstance(first, RequestHead)
+    other = ServerEngine(parser, known=engine._known)
+    assert other.take_whole(Piece(head + b"x" * 50000)) is None
+    assert ServerEngine(parser, known=engine._known).feed(Piece(head + b"x" * 50000))[0] is first

@@ -158,7 +158,7 @@ def test_a_response_with_too_many_fields(parser: HeadParser) -> None:
     for limit, served in ((3, True), (2, False)):
         short, ordinary = (ClientEngine(parser, max_fields=limit) for _ in range(2))
         for engine in (short, ordinary):
-            engine.send_whole("GET")
+            engine.whole_request_sent("GET")
         assert (short.whole_response(wire, 10) is not None) is served
         if served:
             assert isinstance(ordinary.feed(wire)[0], ResponseHead)

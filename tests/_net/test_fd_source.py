@@ -63,9 +63,9 @@ class Case:
     def __init__(self, ours: socket.socket) -> None:
         self.loop, self.owner, self.received = Watching(), Owner(ours), b""
         self.source = FdSource(self.loop, {}, self.owner, ours, True)  # type: ignore[arg-type]  # as much of them as is used
-        self.source.deliver(self.take)
+        self.source.deliver(self)
 
-    def take(self, data: bytes) -> None:
+    def data_received(self, data: bytes) -> None:
         self.received += data
         self.loop.call_soon(self.after)
 

@@ -4,6 +4,10 @@ from tornadolike._web import arguments
 
 
 def test_arguments():
-    assert arguments.texts([b" a\x00 ", b"\x1fb\t"], bytes.decode, strip=True) == ["a", "b"]
-    assert arguments.texts([b" a\x00 "], bytes.decode, strip=False) == [" a  "]
-    assert arguments.texts([b" a"], lambda value: value, strip=False) == [b" a"]
+    def decode(value: bytes, name: str) -> str:
+        assert name == "n"
+        return value.decode()
+
+    assert arguments.texts([b" a\x00 ", b"\x1fb\t"], decode, "n", strip=True) == ["a", "b"]
+    assert arguments.texts([b" a\x00 "], decode, "n", strip=False) == [" a  "]
+    assert arguments.texts([b" a"], lambda value, name: value, "n", strip=False) == [b" a"]

@@ -39,3 +39,23 @@ def test_header_characters():
     assert redirects.refusal("/{}", "/a\tb\u20ac") is None
     assert all(redirects.refusal("/{}", f"/a{c}") == "Redirect URL contains invalid characters" for c in "\r\n\x00\x7f\x1b")
     assert redirects.refusal("{}", "https://a\r") == redirects.OTHER_ORIGIN
+
+
+@pytest.mark.parametrize(
+    ("login", "expected"),
+    [
+        ("/login", "/login?next=%2Fpage%3Fa%3Db"),
+        ("https://elsewhere/login", "https://elsewhere/login?next=http%3A%2F%2Fhere%2Fpage"),
+        ("/login?next=/", "/login?next=/"),
+    ],
+)
+def test_the_way_back_from_a_login(login, expected):
+    assert redirects.with_way_back(login, lambda: "http://here/page", "/page?a=b") == expected
+
+
+def test_the_status_of_a_redirect():
+    assert [redirects.status(None, permanent) for permanent in (True, False)] == [301, 302]
+    assert redirects.status(307, True) == 307
+    for wrong in (200, 400, "301"):
+        with pytest.raises(AssertionError):
+            redirects.status(wrong, False)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tornadolike._web import signing
 
 quick = settings(max_examples=100, deadline=None)
+NOW = 1e9
 
 
 @quick
@@ -62,3 +63,40 @@ def test_fields_are_found_at_once_as_they_are_one_by_one(parts, signature, prefi
 def test_signatures_are_those_of_the_standard_library(secret, signed):
     for _ in range(2):
         assert signing.signature_v2(secret, signed) == hmac.digest(secret, signed, "sha256").hex().encode()
+
+
+@pytest.mark.parametrize("form", [1, 2])
+def test_either_format_is_read_from_the_least_on(form):
+    signed = signing.sign(form, "secret", "name", b"value", NOW, None)
+    assert signing.version(signed) == form
+    for least in (1, 2):
+        if least > form:
+            with pytest.raises(signing.Refused):
+                signing.verify("secret", "name", signed, 1, NOW, least)
+        else:
+            assert signing.verify("secret", "name", signed, 1, NOW, least) == b"value"
+
+
+def test_several_keys_are_of_the_second_format():
+    secrets = {1: "one", 2: "two"}
+    signed = signing.sign(2, secrets, "name", b"value", NOW, 2)
+    assert signing.key_version(signed) == 2
+    assert signing.verify(secrets, "name", signed, 1, NOW, 1) == b"value"
+    with pytest.raises(signing.Refused):
+        signing.verify(secrets, "name", signing.sign(1, "one", "name", b"value", NOW, None), 1, NOW, 1)
+    with pytest.raises(AssertionError, match="at least 2"):
+        signing.sign(1, secrets, "name", b"value", NOW, 1)
+    with pytest.raises(AssertionError, match="must be set"):
+        signing.sign(2, secrets, "name", b"value", NOW, None)
+
+
+def test_formats_to_come():
+    with pytest.raises(ValueError, match="Unsupported version 3"):
+        signing.sign(3, "secret", "name", b"value", NOW, None)
+    with pytest.raises(signing.Refused):
+        signing.verify("secret", "name", b"3|whatever", 1, NOW, 1)
+
+
+@pytest.mark.parametrize("signed", [b"value|0|signature", b"2|1:x|", b""])
+def test_values_that_name_no_key(signed):
+    assert signing.key_version(signed) is None

@@ -100,3 +100,30 @@ def test_targets_are_known_for_the_same_directories(tmp_path):
     for number in range(10_000):
         targets.remember(str(number), [], "", tmp_path.stat())
     assert len(targets._known) <= 4096
+
+
+def test_links_may_lead_into_some_directories_only(tmp_path):
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    for directory in (inside, outside):
+        directory.mkdir()
+        (directory / "file").write_text(directory.name)
+    (inside / "in").symlink_to(inside / "file")
+    (inside / "out").symlink_to(outside / "file")
+    (tmp_path / "linked").symlink_to(inside)
+    assert static_files.target(str(inside / "in"), [str(inside)]) == str(inside / "file")
+    assert static_files.target(str(inside / "in"), [str(tmp_path / "linked")]) == str(inside / "file")
+    assert static_files.target(str(inside / "out"), [str(inside)]) is None
+    assert static_files.target(str(inside / "out"), [str(inside), str(outside)]) == str(outside / "file")
+
+
+@pytest.mark.parametrize(
+    ("guessed", "expected"),
+    [
+        (("text/css", None), "text/css"),
+        ((None, None), "application/octet-stream"),
+        (("application/x-tar", "gzip"), "application/gzip"),
+        (("text/plain", "br"), "application/octet-stream"),
+    ],
+)
+def test_the_media_type_of_a_file_as_it_is_sent(guessed, expected):
+    assert static_files.media_type(*guessed) == expected

@@ -92,3 +92,54 @@ def test_a_client_refuses(answer: str) -> None:
 def test_a_client_refuses_what_it_did_not_offer() -> None:
     with pytest.raises(NotNegotiable):
         handshake.accept_deflate(handshake.parse_extensions("permessage-deflate"), offered=False)
+
+
+def test_what_a_client_asks_for() -> None:
+    fields = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": "k", "Sec-WebSocket-Version": "13"}
+    assert handshake.offer("k", None, compresses=False) == handshake.offer("k", [], compresses=False) == fields
+    assert handshake.offer("k", ["a", "b"], compresses=True) == {
+        **fields,
+        "Sec-WebSocket-Protocol": "a,b",
+        "Sec-WebSocket-Extensions": handshake.DEFLATE_OFFER,
+    }
+
+
+def test_a_server_has_what_its_own_client_asks_for() -> None:
+    key = "dGhlIHNhbXBsZSBub25jZQ=="
+    offer = {"Host": "a", **handshake.offer(key, None, compresses=False)}
+    assert handshake.check_offer(offer) is None
+    assert handshake.check_upgrade("HTTP/1.1", offer["Upgrade"], offer["Connection"]) is None
+
+
+@pytest.mark.parametrize("name", ["Host", "Sec-WebSocket-Version", "Sec-WebSocket-Key"])
+@pytest.mark.parametrize("value", [None, ""])
+def test_an_offer_that_lacks_a_field(name: str, value: str | None) -> None:
+    offer = {"Host": "a", **handshake.offer("dGhlIHNhbXBsZSBub25jZQ==", None, compresses=False)}
+    if value is None:
+        del offer[name]
+    else:
+        offer[name] = value
+    refusal = handshake.check_offer(offer)
+    assert refusal is not None
+    assert refusal.status == 400
+
+
+@pytest.mark.parametrize(("upgrade", "connection"), [("websocket", "Upgrade"), ("WebSocket", "keep-alive, upgrade")])
+def test_a_server_that_switched(upgrade: str, connection: str) -> None:
+    handshake.check_answer(upgrade, connection)
+
+
+@pytest.mark.parametrize(
+    ("upgrade", "connection"),
+    [(None, "Upgrade"), ("h2c", "Upgrade"), ("websocket", None), ("websocket", "close"), ("websocket, h2c", "Upgrade")],
+)
+def test_a_server_that_switched_to_something_else(upgrade: str | None, connection: str | None) -> None:
+    with pytest.raises(NotNegotiable):
+        handshake.check_answer(upgrade, connection)
+
+
+def test_where_the_request_goes() -> None:
+    assert handshake.http_url("ws://a:80/b?c=d") == "http://a:80/b?c=d"
+    assert handshake.http_url("wss://a") == "https://a"
+    with pytest.raises(KeyError):
+        handshake.http_url("http://a")

@@ -20,7 +20,7 @@ KEEPERS = {"add", "append", "_keep", "_register_task", "setdefault"}
 KNOWN = {
     "gen.py _wrap_awaitable": "_register_task(task)",
     "platform/asyncio.py _launch": "self._thread_manager_task",
-    "web.py _new_task": "_keep(task)",
+    "_web_io/tasks.py start": "_keep(task)",
 }
 
 

@@ -5,6 +5,7 @@ import contextvars
 import gc
 import gzip
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -167,12 +168,15 @@ class Links(web.RequestHandler):
         )
 
 
-@pytest.mark.parametrize("raw_path", [b"/app/links", b"/links", None])
-async def test_trap_root_path_is_part_of_path(host: Host, raw_path: bytes | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("path", "raw_path"), [("/app/links", b"/app/links"), ("/app/links", b"/links"), ("/app/links", None), ("/links", b"/links")]
+)
+async def test_trap_root_path_is_part_of_path(host: Host, path: str, raw_path: bytes | None, tmp_path: Path) -> None:
+    """The last is what hypercorn, granian, daphne and gunicorn say behind a proxy that takes the root path away."""
     (tmp_path / "a").write_bytes(b"")
     application = web.Application([web.url("/links", Links, name="links")], static_path=str(tmp_path))
     host.app = asgi.ASGIAdapter(application)
-    scope = {"path": "/app/links", "raw_path": raw_path, "root_path": "/app"}
+    scope = {"path": path, "raw_path": raw_path, "root_path": "/app"}
     routed, uri, full_url, reversed_url, static_url = (await host.fetch("GET", **scope)).body.decode().split()
     assert (routed, uri, full_url, reversed_url) == ("/links", "/app/links", "http://example.org/app/links", "/app/links")
     assert static_url.startswith("/app/static/a?v=")
@@ -187,7 +191,7 @@ async def test_only_whole_segments_of_the_root_path_are_stripped(host: Host, log
     host.app = adapter(("/", Root))
     assert (await host.fetch("GET", path, root_path=root_path)).status == status
     if status == 404:
-        logs.take("tornado.access", "404 GET /application")
+        logs.take("tornado.access", "404 GET /app/application")
 
 
 async def test_the_root_path_can_be_kept(host: Host) -> None:
@@ -327,6 +331,20 @@ async def test_a_body_beyond_the_limit_is_answered_400(host: Host, logs: Any) ->
     assert call.status == 400
     logs.take("tornado.general", "Malformed HTTP message from 192.0.2.7: body too large")
     assert (await host.fetch("POST", "/", b"x" * 10)).status == 200
+
+
+async def test_trap_headers_of_a_scope_may_be_what_can_be_iterated_over_once(host: Host, logs: Any) -> None:
+    host.app = asgi.ASGIAdapter(web.Application([("/", Echo)]), max_body_size=10)
+    fields = [(b"host", b"example.org"), (b"content-type", b"application/x-www-form-urlencoded"), (b"content-length", b"3")]
+    call = host.http("POST", "/", b"a=1", headers=iter(fields))
+    call.scope["headers"] = iter(fields)
+    await call.end()
+    assert json.loads(call.body)["a"] == "1"
+    call = host.http("POST", "/", None)
+    call.scope["headers"] = iter([fields[0], (b"content-length", b"11")])
+    await call.end()  # nothing of the body was asked for
+    assert call.status == 400
+    logs.take("tornado.general", "Content-Length too long")
 
 
 async def test_a_handler_may_allow_larger_bodies(host: Host) -> None:
@@ -808,3 +826,195 @@ async def test_an_exchange_leaves_no_cycle_behind(host: Host) -> None:
     finally:
         gc.enable()
     assert left == []
+
+
+class Tasks(web.RequestHandler):
+    """Notes in which task what ran."""
+
+    seen: list[tuple[str, Any]] = []
+
+    def note(self, name: str) -> None:
+        self.seen.append((name, asyncio.current_task()))
+
+    def prepare(self) -> Any:
+        self.note("prepare")
+        return self.prepare_later() if self.get_argument("later", None) else None
+
+    async def prepare_later(self) -> None:
+        self.note("prepare later")
+        await asyncio.sleep(0)
+        self.note("prepared")
+
+    def get(self, kind: str) -> Any:
+        self.note("get")
+        return None if kind == "plain" else self.answer()
+
+    async def answer(self) -> None:
+        self.note("coroutine")
+        async with asyncio.timeout(10):
+            await asyncio.sleep(0)
+        self.note("went on")
+
+    def on_finish(self) -> None:
+        self.note("finish")
+
+
+async def test_a_handler_has_a_task_of_its_own_for_all_that_is_awaited(host: Host) -> None:
+    """Before Python 3.12, where a task cannot begin at once, plain functions run in that of the server."""
+    host.app = adapter(("/tasks/(.*)", Tasks))
+    plain, seen = await tasks_of(host, "plain")
+    assert [name for name, _ in seen] == ["prepare", "get", "finish"]
+    assert len({task for _, task in seen}) == 1
+    assert (seen[0][1] is plain.task) == (sys.version_info < (3, 12))
+    later, seen = await tasks_of(host, "coroutine")
+    assert [name for name, _ in seen] == ["prepare", "get", "coroutine", "went on", "finish"]
+    assert_own(seen[2:], later)
+    earlier, seen = await tasks_of(host, "coroutine?later=1")
+    assert [name for name, _ in seen] == ["prepare", "prepare later", "prepared", "get", "coroutine", "went on", "finish"]
+    assert_own(seen[1:], earlier)
+
+
+async def tasks_of(host: Host, kind: str) -> tuple[Any, list[tuple[str, Any]]]:
+    Tasks.seen = seen = []
+    return await host.fetch("GET", f"/tasks/{kind}"), seen
+
+
+def assert_own(seen: list[tuple[str, Any]], call: Any) -> None:
+    tasks = {task for _, task in seen}
+    assert len(tasks) == 1
+    assert call.task not in tasks
+
+
+@pytest.mark.parametrize("awaited", [False, True])
+async def test_what_a_handler_sets_in_its_context_is_there_in_all_that_follows(host: Host, awaited: bool) -> None:
+    name = contextvars.ContextVar("name", default="nobody")
+    seen: list[str] = []
+    left = asyncio.Event()
+
+    class Waiting(web.RequestHandler):
+        def prepare(self) -> None:
+            name.set("prepared")
+
+        async def get(self) -> None:
+            name.set("begun")
+            if awaited:
+                await asyncio.sleep(0)
+                name.set("went on")
+            self.write("x")
+            await self.flush()
+            await left.wait()
+
+        def on_connection_close(self) -> None:
+            seen.append(name.get())
+            left.set()
+
+    host.app = adapter(("/wait", Waiting))
+    call = host.http("GET", "/wait", b"")
+    await call.until(lambda: call.sent)
+    call.say("http.disconnect")
+    await call.end()
+    await call.until(lambda: seen)
+    assert seen == ["went on" if awaited else "begun"]
+
+
+async def test_a_handler_that_is_cancelled_before_its_method_begins(host: Host, logs: Any) -> None:
+    """Nothing is said about a coroutine that nobody awaited; where tasks begin at once, the method was faster."""
+
+    class Cancelled(web.RequestHandler):
+        def prepare(self) -> None:
+            asyncio.get_running_loop().call_soon(self.cancel)
+
+        def cancel(self) -> None:
+            tasks = [task for task in asyncio.all_tasks() if "_execute" in repr(task)]
+            for task in tasks:
+                task.cancel()
+
+        async def get(self) -> None:
+            self.write("x")
+
+    host.app = adapter(("/cancelled", Cancelled))
+    call = await host.fetch("GET", "/cancelled")
+    gc.collect()
+    if sys.version_info < (3, 12):
+        assert call.status == 500
+        logs.take("tornado.access", "500 GET /cancelled")
+    else:
+        assert call.body == b"x"
+
+
+async def test_a_task_factory_makes_the_tasks_of_handlers(host: Host) -> None:
+    loop, made = asyncio.get_running_loop(), []
+
+    def make(loop: Any, coroutine: Any, **options: Any) -> Any:
+        made.append(coroutine.__qualname__)
+        return asyncio.Task(coroutine, loop=loop, **options)
+
+    host.app = adapter(("/tasks/(.*)", Tasks))
+    loop.set_task_factory(make)
+    try:
+        await tasks_of(host, "coroutine")
+    finally:
+        loop.set_task_factory(None)
+    assert "RequestHandler._execute" in made
+
+
+async def test_a_plain_handler_needs_no_turn_of_the_loop(host: Host) -> None:
+    class Now(web.RequestHandler):
+        def get(self) -> None:
+            self.write("now")
+
+    host.app = adapter(("/now", Now))
+    sent = []
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    async def receive() -> Any:
+        raise AssertionError("nobody has to look")
+
+    call = host.app(host.http("GET", "/echo", b"").scope | {"path": "/now", "raw_path": b"/now"}, receive, send)
+    with pytest.raises(StopIteration):
+        call.send(None)
+    assert sent == ["http.response.start", "http.response.body"]
+
+
+@pytest.mark.parametrize("where", ["prepare", "get"])
+async def test_what_ends_a_program_ends_the_loop_whatever_the_server_makes_of_it(host: Host, where: str) -> None:
+    class Exit(web.RequestHandler):
+        def prepare(self) -> None:
+            if where == "prepare":
+                raise SystemExit(3)
+
+        def get(self) -> None:
+            raise SystemExit(3)
+
+    host.app = adapter(("/exit", Exit))
+
+    def serve() -> None:
+        async def main() -> None:
+            async def send(message: Any) -> None: ...
+
+            scope = {"type": "http", "method": "GET", "path": "/exit", "headers": [(b"host", b"a")], "http_version": "1.1"}
+            try:
+                await host.app(scope, asyncio.Event().wait, send)
+            except SystemExit:  # as uvicorn does
+                await asyncio.Event().wait()
+
+        asyncio.run(main())
+
+    with pytest.raises(SystemExit) as ended:
+        await asyncio.get_running_loop().run_in_executor(None, serve)
+    assert ended.value.code == 3
+
+
+async def test_what_cannot_be_awaited_is_an_error_as_on_our_own_server(host: Host, logs: Any) -> None:
+    class Value(web.RequestHandler):
+        def get(self) -> Any:
+            return ("a", "b")
+
+    host.app = adapter(("/value", Value))
+    call = host.http("GET", "/value", b"")
+    await call.end()
+    assert call.status == 500
+    assert logs.take("tornado.application", "Uncaught exception GET /value").exc_info[0] is TypeError
+    logs.take("tornado.access", "500")

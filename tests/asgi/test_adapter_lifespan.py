@@ -10,6 +10,7 @@ import pytest
 from tests.asgi.conftest import Call, Host
 from tests.asgi.test_adapter_websocket import socket_scope
 from tornadolike import asgi, web, websocket
+from tornadolike.platform.asyncio import BaseAsyncIOLoop
 
 
 def life(host: Host, **scope: Any) -> Call:
@@ -47,6 +48,19 @@ async def test_methods_and_settings_are_called(host: Host) -> None:
     host.app = asgi.ASGIAdapter(Application([], on_startup=[up], on_shutdown=lambda _: steps.append("setting down")))
     await shut_down(await started(host))
     assert steps == ["method up", "setting up", "method down", "setting down"]
+
+
+async def test_trap_what_was_started_at_import_waits_on_a_loop_that_does_not_run(host: Host, logs: Any) -> None:
+    """uvicorn, hypercorn and daphne import the program before they make their event loop."""
+    other = BaseAsyncIOLoop(asyncio_loop=asyncio.SelectorEventLoop(), make_current=False)
+    try:
+        host.app = asgi.ASGIAdapter(web.Application([]))
+        await shut_down(await started(host))  # a loop that has nothing to do is no mistake
+        other.call_later(3600, int)
+        await shut_down(await started(host))
+        logs.take("tornado.application", "Callbacks wait on an event loop that does not run")
+    finally:
+        other.close(all_fds=True)
 
 
 async def test_a_context_manager_gives_the_state(host: Host) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from tests.asgi.conftest import Call, Host
 from tornadolike import asgi, web, websocket
+from tornadolike.ioloop import IOLoop
 
 
 class Chat(websocket.WebSocketHandler):
@@ -350,3 +351,36 @@ async def test_httpx_ws_drives_it() -> None:
         assert await connection.receive_text() == "hello"
         assert connection.subprotocol == "chat"
     assert notes[0] == ("open", "chat")
+
+
+async def test_the_stream_of_a_websocket_is_a_stand_in(host: Host) -> None:
+    """sockjs-tornado, as others, calls ``ws_connection.stream.set_nodelay``."""
+    seen: list[Any] = []
+
+    class Looking(websocket.WebSocketHandler):
+        def open(self, *args: str) -> None:
+            stream: Any = self.ws_connection.stream  # type: ignore[union-attr]  # it is open
+            stream.set_nodelay(True)
+            stream.set_close_callback(lambda: seen.append("callback"))
+            seen.append((stream.socket, stream.closed(), stream.reading(), stream.writing(), stream.io_loop is IOLoop.current()))
+            self.kept = stream
+
+        def on_message(self, message: str | bytes) -> None:
+            self.kept.close()
+
+        def on_close(self) -> None:
+            seen.append(("closed", self.kept.closed()))
+
+    host.app = asgi.ASGIAdapter(web.Application([("/", Looking)]))
+    for ours in (False, True):
+        call = await connect(host)
+        if ours:
+            call.say("websocket.receive", text="x")
+        else:
+            call.say("websocket.disconnect", code=1000)
+        await call.end()
+        await call.until(lambda: len(seen) == 3)
+        assert seen == [(None, False, False, False, True), ("closed", True), "callback"]
+        seen.clear()
+    assert call.sent[-1]["type"] == "websocket.close"
+    assert call.sent[-1]["code"] == 1011

@@ -107,6 +107,20 @@ async def test_a_complete_answer_gets_its_length(serve: Serve) -> None:
     assert "Date" in answer.headers
 
 
+async def test_trap_headers_may_be_what_can_be_iterated_over_once(serve: Serve) -> None:
+    """Sanic's are a generator: looked at twice, they were empty."""
+
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        pairs = ((name, value) for name, value in [(b"content-type", b"text/x"), (b"x-mine", b"1")])
+        await send({"type": "http.response.start", "status": 200, "headers": pairs})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    site = mounted(serve, run)
+    for _ in range(2):
+        answer = await fetch(site)
+        assert (answer.headers["Content-Type"], answer.headers["X-Mine"], answer.body) == ("text/x", "1", b"hello")
+
+
 async def test_head_and_statuses_without_a_body(serve: Serve) -> None:
     async def run(scope: Any, receive: Any, send: Any) -> None:
         status = 204 if scope["path"].endswith("204") else 200
@@ -294,6 +308,48 @@ async def test_an_application_that_fails_is_answered_500(serve: Serve, logs: Any
         assert (await fetch(site, path)).code == 500
         logs.take("tornado.application", line)
         logs.take("tornado.access", "500")
+
+
+async def test_trap_what_was_cancelled_inside_the_application_is_its_failure(serve: Serve, logs: Any) -> None:
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "websocket":
+            await receive()
+            await send({"type": "websocket.accept"})
+        waited = asyncio.get_running_loop().create_future()
+        waited.cancel()
+        await waited
+
+    site = mounted(serve, run)
+    assert (await fetch(site)).code == 500
+    logs.take("tornado.application", "Exception in ASGI application for GET /in")
+    logs.take("tornado.access", "500")
+    chat = await websocket_connect(f"ws://127.0.0.1:{site.port}/in")
+    assert await chat.read_message() is None
+    assert chat.close_code == 1011
+    chat.close()
+    logs.take("tornado.application", "Exception in ASGI application for GET /in")
+
+
+async def test_an_answer_that_comes_after_the_application_has_returned_is_refused_from_its_head_on(serve: Serve, logs: Any) -> None:
+    late: list[BaseException] = []
+
+    async def run(scope: Any, receive: Any, send: Any) -> None:
+        async def answer() -> None:
+            await returned.wait()
+            try:
+                await send({"type": "http.response.start", "status": 200})
+            except RuntimeError as error:
+                late.append(error)
+
+        tasks.append(asyncio.create_task(answer()))
+
+    returned, tasks = asyncio.Event(), list[Any]()
+    assert (await fetch(mounted(serve, run))).code == 500
+    returned.set()
+    await asyncio.gather(*tasks)
+    assert len(late) == 1
+    logs.take("tornado.application", "returned without completing")
+    logs.take("tornado.access", "500")
 
 
 @pytest.mark.parametrize("length", [None, b"10"])

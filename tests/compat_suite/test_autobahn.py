@@ -79,9 +79,10 @@ def command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
 
 
 def test_the_report_and_the_exit_status(command: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    page, as_json = tmp_path / "page.md", tmp_path / "results.json"
+    page, as_json, html = tmp_path / "page.md", tmp_path / "results.json", tmp_path / "page.html"
     page.write_text(f"before\n{autobahn.BEGIN}\n{autobahn.END}\nafter", encoding="utf-8")
-    assert command(RESULTS, "--page", str(page), "--json", str(as_json)) == 1
+    assert command(RESULTS, "--page", str(page), "--json", str(as_json), "--html", str(html)) == 1
+    assert "<td>DIFFERS</td>" in html.read_text(encoding="utf-8")
     assert autobahn.table(RESULTS) in page.read_text(encoding="utf-8")
     assert json.loads(as_json.read_text(encoding="utf-8")) == RESULTS
     out = capsys.readouterr().out
@@ -93,7 +94,7 @@ def test_the_report_and_the_exit_status(command: Any, tmp_path: Path, capsys: py
 
 def test_a_run_that_is_not_complete(command: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(autobahn.Incomplete("1 of 2 cases"), "--side", "client", "--case", "1.*") == 2
-    assert capsys.readouterr().err == "compat_suite.autobahn: 1 of 2 cases\n"
+    assert capsys.readouterr().err == "compat_suite autobahn: 1 of 2 cases\n"
 
 
 def test_without_python_2(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,7 +1,9 @@
 """What is a coroutine function in Tornado is one here: programs give its result to `create_task`, `asyncio.run`, `iscoroutinefunction`."""
 
+import asyncio
 import importlib
 import inspect
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -40,10 +42,17 @@ MODULES = [
 ]
 # The same to whoever awaits or iterates over what comes back, and private or of a class that nobody derives from.
 OTHERWISE = {"StaticFileHandler.get_content"}
+# What they return is a coroutine, which is not their own: one the less for each connection.
+MARKED = {"WebSocketHandler.get"}
+
+
+def is_marked(function: Callable[..., Any]) -> bool:
+    """What `inspect` looks at only since Python 3.12, and `asyncio` before."""
+    return bool(asyncio.iscoroutinefunction(function))
 
 
 def kind(function: Callable[..., Any]) -> str:
-    if inspect.iscoroutinefunction(function):
+    if inspect.iscoroutinefunction(function) or (sys.version_info < (3, 12) and function.__qualname__ in MARKED and is_marked(function)):
         return "coroutine function"
     if inspect.isasyncgenfunction(function):
         return "asynchronous generator function"

@@ -8,6 +8,7 @@ import pytest
 
 from compat_suite.event_streams import runner
 from compat_suite.rooms.servers import CannotRun
+from tests.conftest import tool
 
 
 def _missing(reason: str) -> None:
@@ -29,6 +30,8 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("proxied", [False, True], ids=["direct", "nginx"])
 async def test_eventsource_of_npm(packages: Path, proxied: bool) -> None:
+    if proxied:
+        tool("nginx")
     assert await runner.check("eventsource", packages, proxied=proxied) == []
 
 
@@ -36,4 +39,6 @@ async def test_eventsource_of_npm(packages: Path, proxied: bool) -> None:
 async def test_httpx_sse(tmp_path: Path, proxied: bool) -> None:
     if importlib.util.find_spec("httpx_sse") is None:
         _missing("httpx-sse is not installed")
+    if proxied:
+        tool("nginx")
     assert await runner.check("httpx-sse", tmp_path, proxied=proxied) == []

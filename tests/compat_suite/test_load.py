@@ -1,12 +1,14 @@
 """The load suite with small numbers: nothing fails, nothing is left behind."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from compat_suite.load import __main__ as command
-from compat_suite.load import report, rough, soak, steady
+from compat_suite.load import report, rough, runner, soak, steady
 from compat_suite.load.subject import Subject, found
 from compat_suite.load.traffic import Outcome, Traffic
 
@@ -78,6 +80,36 @@ def test_a_page_gets_the_table(tmp_path: Any) -> None:
         report.put_into(page, "rough", "")
 
 
+def test_the_command(monkeypatch: Any, capsys: Any, tmp_path: Path) -> None:
+    pytest.importorskip("tornado", reason="the suite needs the real Tornado")
+    pytest.importorskip("uvloop")
+    head = report.HEADS["rough"]
+
+    def measure(candidate: Any, arguments: Any) -> Any:
+        yield tuple(f"{candidate.name} {arguments.slow} {name}" for name in head), ["a leak"] if "uvloop" in candidate.name else []
+
+    monkeypatch.setitem(runner.PARTS, "rough", measure)
+    as_json, html = tmp_path / "figures.json", tmp_path / "page.html"
+    words = ["rough", "--slow", "7", "--candidate"]
+    assert command.main([*words, "tornadolike asyncio h11"]) == 0
+    assert command.main([*words, "tornadolike uvloop h11", "--json", str(as_json), "--html", str(html)]) == 1
+    [one] = json.loads(as_json.read_text(encoding="utf-8"))["rough"]
+    assert one["problems"] == ["a leak"]
+    assert one["figures"]["server"] == "tornadolike uvloop h11 7 server"
+    assert "DIFFERS: a leak" in html.read_text(encoding="utf-8")
+    assert "PROBLEM: a leak" in capsys.readouterr().out
+    for wrong, message in (
+        (["rough", "--slow", "0"], "compat_suite load: --slow: '0' is not a whole number at least 1 (--help lists the options)"),
+        (["rough", "--rate", "x"], "compat_suite load: --rate: 'x' is not a number of more than 0 (--help lists the options)"),
+        (["rough", "--raet", "1"], "compat_suite load: no such option: --raet (did you mean --rate?) (--help lists the options)"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            command.main(wrong)
+        assert ended.value.code == 2
+        assert capsys.readouterr().err == f"python -m {message}\n"
+
+
 def test_unknown_candidates(capsys: Any) -> None:
+    pytest.importorskip("tornado", reason="the suite needs the real Tornado")
     assert command.main(["steady", "--candidate", "nothing like it"]) == 2
     assert "there are: " in capsys.readouterr().err

@@ -23,6 +23,7 @@ import pytest
 import tornadolike
 from tornadolike import iostream
 from tornadolike._net import tls, transport_source
+from tornadolike._net.stream_writing import WritingState
 from tornadolike.iostream import IOStream, SSLIOStream, StreamBufferFullError, StreamClosedError, UnsatisfiableReadError
 
 HERE = Path(tornadolike.__file__).parent
@@ -675,15 +676,15 @@ async def test_shutting_the_socket_down(pair: Pair, consumed: bool) -> None:
     assert pair.stream.closed()
 
 
-def check_state(stream: IOStream) -> iostream._Writing:
+def check_state(stream: IOStream) -> WritingState:
     """The direct way is open in its state only, and where the source has one."""
     state = stream._writing_state()
-    if state is iostream._Writing.DIRECT:
+    if state is WritingState.DIRECT:
         assert stream._source is not None
-        assert stream._direct == stream._source.write
+        assert stream._direct is stream._source.writer
     else:
         assert stream._direct is None
-    assert stream.writing() is (state not in (iostream._Writing.DIRECT, iostream._Writing.CLOSED) and stream._unwritten() > 0)
+    assert stream.writing() is (state not in (WritingState.DIRECT, WritingState.CLOSED) and stream._unwritten() > 0)
     return state
 
 
@@ -693,7 +694,7 @@ async def test_a_walk_through_the_states_of_writing(pair: Pair, seed: int) -> No
     await pair.open()
     stream, choose = pair.stream, random.Random(seed)
     reader: Any = pair.writer.transport
-    expected, futures, seen = bytearray(), list[Any](), set[iostream._Writing]()
+    expected, futures, seen = bytearray(), list[Any](), set[WritingState]()
     content = choose.randbytes(3 * MEGABYTE)
     fd = temporary_file(content)
 
@@ -739,11 +740,11 @@ async def test_a_walk_through_the_states_of_writing(pair: Pair, seed: int) -> No
         seen.add(check_state(stream))
     reader.resume_reading()
     stream._close_gracefully()
-    assert check_state(stream) is iostream._Writing.ENDED
+    assert check_state(stream) is WritingState.ENDED
     assert await soon(pair.reader.read()) == expected
     await soon(asyncio.gather(*futures))
     os.close(fd)
-    assert iostream._Writing.QUEUED in seen
+    assert WritingState.QUEUED in seen
 
 
 # Files, which the kernel sends by itself: on plain TCP only.

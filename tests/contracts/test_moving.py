@@ -14,13 +14,14 @@ import weakref
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import tornadolike
 from tornadolike import web, websocket
-from tornadolike._net import transport_source
+from tornadolike._net import fd_source, transport_source
 from tornadolike._net.fd_source import FdSource
 from tornadolike._net.transport_source import TransportSource
 from tornadolike.httpserver import HTTPServer
@@ -101,6 +102,8 @@ def mover(monkeypatch: pytest.MonkeyPatch) -> Mover:
             made.during(stream)
 
     monkeypatch.setattr(transport_source, "suits", lambda loop: True)
+    monkeypatch.setattr(fd_source, "loops", SimpleNamespace(on_libuv=lambda loop: True))  # where reads are counted
+    monkeypatch.setattr(fd_source, "_BUSY_READS", 1)  # at once
     monkeypatch.setattr(IOStream, "_move", move)
     return made
 
@@ -142,6 +145,25 @@ async def test_one_that_lasts_moves_once_and_is_known_to_the_loop_until_it_ends(
         stream.close()
         assert registered(stream) == []
         assert await soon(reader.read()) == b""
+    assert mover.moves == 1
+
+
+async def test_one_that_reads_little_stays(mover: Mover, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fd_source, "_BUSY_READS", 3)
+    monkeypatch.setattr(fd_source, "_BUSY_SECONDS", 0.0)
+    async with mover.connected() as (stream, _, writer):
+        consumer = Consumer()
+        stream._attach_consumer(consumer)
+        for count in range(1, 8):
+            writer.write(b"x")
+            await consumer.has(b"x" * count)
+        assert mover.moves == 0
+        monkeypatch.setattr(fd_source, "_BUSY_SECONDS", 60.0)
+        while not moved(stream) and count < 20:
+            count += 1
+            writer.write(b"x")
+            await consumer.has(b"x" * count)
+        await until(lambda: moved(stream))
     assert mover.moves == 1
 
 
@@ -500,11 +522,12 @@ async def test_a_websocket(mover: Mover, connect: Connect) -> None:
         b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
     )
-    mover.during = lambda stream: client.sendall(b"\x81\x82\0\0\0\0hi")
+    mover.during = lambda stream: client.sendall(b"\x81\x82\0\0\0\0ho")
     reader, writer = await streams(client)
     assert (await soon(reader.readuntil(b"\r\n\r\n"))).startswith(b"HTTP/1.1 101 ")
+    assert mover.moves == 0
+    writer.write(b"\x81\x82\0\0\0\0hi")
     assert await soon(reader.readexactly(4)) == b"\x81\x02hi"
-    writer.write(b"\x81\x82\0\0\0\0ho")
     assert await soon(reader.readexactly(4)) == b"\x81\x02ho"
     assert mover.moves == 1
     writer.close()

@@ -185,7 +185,7 @@ def test_every_setting_is_on_the_page() -> None:
     described = set(re.findall(r"`([a-z_]+)`", (DOCS / "settings.md").read_text(encoding="utf-8")))
     package = Path(tornadolike.__file__).parent
     used: set[str] = set()
-    for module in ("web", "websocket", "sessions"):
+    for module in ("web", "websocket", "sessions", "uploads"):
         with tokenize.open(package / f"{module}.py") as file:
             used |= settings_in(file.read())
     assert len(used) > 30

@@ -105,6 +105,7 @@ async def test_observing(samples: Samples, serve: Any, capsys: Any) -> None:
     async with serve(page.app) as fetch:
         answer = await fetch("/", headers={"X-Request-ID": "one"})
         assert (answer.body, answer.headers["X-Request-ID"]) == (b"Hello, one", "one")
+    page.app.settings["log_function"].flush()  # lines that follow one another closely are written together
     assert json.loads(capsys.readouterr().out)["request_id"] == "one"
     async with serve(page.measured) as fetch:
         await fetch("/hello")
@@ -269,6 +270,15 @@ async def test_security(samples: Samples, serve: Any, logs: Any) -> None:
         logs.take("tornado.access", "403 POST")
 
 
+async def test_sessions(samples: Samples, serve: Any) -> None:
+    async with serve(samples("live.md").visits) as fetch:
+        first = await fetch("/")
+        assert first.body == b"visit 1"
+        cookie = first.headers["Set-Cookie"].partition(";")[0]
+        assert (await fetch("/", headers={"Cookie": cookie})).body == b"visit 2"
+        assert (await fetch("/")).body == b"visit 1"
+
+
 async def test_live(samples: Samples) -> None:
     page = samples("live.md")
     assert isinstance(page.hub.broker, RedisBroker)
@@ -358,6 +368,22 @@ def test_configuration_of_nginx_is_balanced(all_samples: Any) -> None:
         assert text.count("{") == text.count("}")
         statements = [line.strip() for line in text.splitlines() if line.strip() and not line.strip().startswith("#")]
         assert [line for line in statements if line[-1] not in "{};"] == []
+
+
+def test_configuration_of_nginx_is_taken(all_samples: Any, tmp_path: Path) -> None:
+    nginx = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
+    if nginx is None:
+        pytest.skip("needs nginx")
+    pair = tornadolike.testing.AsyncHTTPSTestCase.default_ssl_options()
+    paths = "".join(f"{name}_temp_path {tmp_path}/{name};\n" for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    for _, _, text in all_samples("nginx"):
+        text = text.replace("/etc/ssl/app.crt", pair["certfile"]).replace("/etc/ssl/app.key", pair["keyfile"])
+        text = re.sub(r"\blisten \d+", "listen 127.0.0.1:18443", text)  # below 1024 it would need a right
+        whole = f"pid {tmp_path}/pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{paths}{text}}}\n"
+        (tmp_path / "nginx.conf").write_text(whole, encoding="utf-8")
+        command = [nginx, "-t", "-q", "-p", str(tmp_path), "-c", str(tmp_path / "nginx.conf")]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_shell_samples_are_syntactically_right(all_samples: Any) -> None:

@@ -8,6 +8,7 @@ import collections
 import gc
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +33,22 @@ def script(*steps: Any, **settings: Any) -> Script:
     return Script(tuple(numbered(made)), settings)
 
 
+def sealed(one: Script) -> Script:
+    """The same over TLS."""
+    return replace(one, tls=True)
+
+
+def within(one: Script, **program: Any) -> Script:
+    """The same in an application with these settings."""
+    return replace(one, program=program)
+
+
 def get(how: str, where: str = "plain", **others: Any) -> Request:
     return Request("", "get", how, where, **others)
+
+
+def call(how: str, kind: str = "get", **others: Any) -> Request:
+    return Request("", kind, how, "call", **others)
 
 
 def upload(how: str, size: int = 1_000_000, kind: str = "post", where: str = "stream", **others: Any) -> Request:
@@ -41,6 +56,7 @@ def upload(how: str, size: int = 1_000_000, kind: str = "post", where: str = "st
 
 
 ROUTINE = get("plain")
+GZIP = ("Accept-Encoding: gzip",)
 KINDS = {
     "a file that is cut short": script("deaf", get("cut short", "cut/big"), "release", "listen"),
     "a file whose reader leaves": script("deaf", get("cut short", "cut/big"), "reset"),
@@ -78,6 +94,34 @@ KINDS = {
     "a WebSocket that waits in open": script(Upgrade("", "open waits", ("text",)), "reset"),
     "a WebSocket whose open is cancelled": script(Upgrade("", "open waits", ("text",)), "cancel"),
     "a WebSocket that fails": script(Upgrade("", "plain", ("raise", "text"))),
+    "a callable that waits": script(call("waits"), "reset"),
+    "a callable that writes in pieces": script(call("in pieces"), ROUTINE, "leave"),
+    "a callable that closes": script((call("closes"), ROUTINE)),
+    "a callable that is cancelled": script(call("waits", "post", size=1000), "cancel", "reset"),
+    "on_connection_close raises": script(get("on_connection_close raises"), "leave"),
+    "on_finish raises": script((get("on_finish raises"), ROUTINE)),
+    "who subscribes to the end": script(get("subscribes"), "reset"),
+    "finished from elsewhere": script(get("finishes elsewhere"), get("writes elsewhere"), "leave"),
+    "given away in prepare": script((get("prepare detaches"), ROUTINE)),
+    "closed in prepare": script(get("prepare closes", "stream")),
+    "closed in data_received": script(upload("data closes")),
+    "cancelled in prepare": script(get("prepare cancels", "stream"), ROUTINE),
+    "cancelled in data_received": script(upload("data cancels"), ROUTINE),
+    "too much for a handler's limit": script(upload("prepare limits", kind="expect")),
+    "a bad chunk": script(upload("data waits", kind="bad chunk"), "release"),
+    "trailers": script((upload("plain", kind="trailers"), ROUTINE)),
+    "a bad gzip": script(upload("plain", kind="bad gzip"), decompress_request=True),
+    "compressed, in pieces, not read": within(
+        script("deaf", get("flushes", fields=GZIP), get("big", fields=GZIP), "reset"), compress_response=True
+    ),
+    "nobody says anything": script(ROUTINE, "later", idle_connection_timeout=60),
+    "a body that does not come": script(Step("part", (upload("plain"),), 0.1), "later", body_timeout=60),
+    "over TLS": sealed(script(ROUTINE, upload("plain"), get("plain", "file/big"))),
+    "over TLS, not read": sealed(script("deaf", get("big, in pieces"), "reset")),
+    "over TLS, a pause that nobody ends": sealed(script(upload("data waits"), "reset")),
+    "over TLS, a long poll": sealed(script(get("polls"), "leave")),
+    "over TLS, a tunnel that waits": sealed(script(get("detaches, waits"), "reset")),
+    "over TLS, a WebSocket": sealed(script(Upgrade("", "plain", ("text", "wait")), "reset")),
     "a WebSocket that is not read": script("deaf", Upgrade("", "plain", ("big",) * 10), "reset"),
 }
 

@@ -137,7 +137,7 @@ async def test_the_end_of_input_behind_requests_that_wait(serve: Any, ways: str,
 
 
 async def test_who_waits_before_other_requests_hears_of_the_end_too(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tornadolike.http1connection._SECONDS_TO_ANSWER", 0.05)
+    monkeypatch.setattr("tornadolike._http1_io.server_session._SECONDS_TO_ANSWER", 0.05)
     site, Later.told = serve([("/(.*)", Later)]), 0
     client = await site.client()
     for way in ("never", "turns"):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
 
 from tests.faults.machine import comparing, differences, scripts, sides
 
@@ -25,10 +24,118 @@ def both(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         yield made
 
 
-@settings(max_examples=100, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck), print_blob=False)
-@given(script=scripts.scripts())
-def test_whatever_happens_on_a_connection(both: Any, script: scripts.Script) -> None:
-    assert comparing.difference(script, *both) == []
+@pytest.mark.parametrize("ten", range(12))
+def test_whatever_happens_on_a_connection(both: Any, ten: int) -> None:
+    for number in range(10 * ten, 10 * ten + 10):
+        assert comparing.shown(scripts.script(number), *both) == []
+
+
+def _script(
+    *steps: scripts.Step, settings: dict[str, Any] | None = None, program: dict[str, Any] | None = None, tls: bool = False
+) -> scripts.Script:
+    return scripts.Script(tuple(scripts.numbered(list(steps))), settings or {}, program or {}, tls)
+
+
+def _send(*what: Any, way: str = "send", share: float = 1.0) -> scripts.Step:
+    return scripts.Step(way, what, share)
+
+
+def _one(kind: str, how: str = "plain", where: str = "plain", version: str = "1.1", size: int = 10, **more: Any) -> scripts.Request:
+    return scripts.Request("", kind, how, where, version, 0 if kind in ("get", "head", "options") else size, **more)
+
+
+_RESET, _LEAVE, _RELEASE = scripts.Step("reset"), scripts.Step("leave"), scripts.Step("release")
+_KEPT = "1.0 keep-alive"
+# Each has shown what was not known before: of the product, of Tornado or of this machine.
+DIFFERED = {
+    "HTTP/1.0 kept, and another of them behind": _script(
+        _send(_one("get", "flush, raises", version=_KEPT), _one("get"), _one("get", "prepare says close", "file/small", _KEPT))
+    ),
+    "HTTP/1.0 kept, a head without a length": _script(_send(_one("get", "flush, waits", version=_KEPT)), _RELEASE, _send(_one("get"))),
+    "HTTP/1.0 kept, OPTIONS": _script(_send(_one("options", version=_KEPT), _one("get"))),
+    "HTTP/1.0 kept, a callable without a length": _script(_send(_one("get", "no length", "call", _KEPT))),
+    "HTTP/1.0 with trailers": _script(_send(_one("trailers", version=_KEPT))),
+    "Content-Length that is no number": _script(_send(_one("bad length", where="stream"))),
+    "Expect, refused": _script(_send(_one("expect", "prepare limits", "stream", size=100_000))),
+    "Expect without a body, closed": _script(_send(_one("expect", "prepare closes", "stream", size=0))),
+    "closed in prepare": _script(_send(_one("get", "prepare closes", "stream"))),
+    "closed in prepare, with a transform": _script(_send(_one("get", "prepare closes", "file/small")), program={"transforms": True}),
+    "closed in data_received": _script(_send(_one("chunked", "data closes", "stream", size=100_000))),
+    "closed in prepare, of a body in small pieces": _script(
+        _send(_one("chunked", "prepare closes", "stream", size=6000)), settings={"chunk_size": 500}
+    ),
+    "closed in data_received, of a body in small pieces": _script(
+        _send(_one("gzip", "data closes", "stream", size=1_000_000)), settings={"chunk_size": 500}
+    ),
+    "a bad chunk behind small pieces": _script(
+        _send(_one("get", "waits"), _one("bad chunk", "data raises", "stream", size=1000), way="drip"), settings={"chunk_size": 500}
+    ),
+    "cancelled while data_received waits": _script(_send(_one("chunked", "data waits, finishes", "stream")), scripts.Step("cancel")),
+    "HEAD of a file that says GET, with a transform": _script(
+        _send(_one("head", "prepare says GET", "file/big")), program={"transforms": True}
+    ),
+    "HEAD, later, reset": _script(_send(_one("head", "waits", "call")), _send(_one("get")), _RESET),
+    "closed in data_received, with a transform": _script(
+        _send(_one("trailers", "data closes", "stream", size=100_000)), program={"transforms": True}
+    ),
+    "cancelled in data_received behind the end, with a transform": _script(
+        _send(_one("gzip", "data waits", "stream"), _one("expect", size=6000), way="part", share=0.24),
+        scripts.Step("end"),
+        scripts.Step("cancel"),
+        program={"transforms": True},
+    ),
+    "reset while another task writes": _script(_send(_one("get", "writes elsewhere")), _send(_one("get")), _RESET),
+    "flushed between small pieces": _script(_send(_one("chunked", "data flushes", "stream"), way="drip"), program={"transforms": True}),
+    "a large file, closed in prepare, with a transform": _script(
+        _send(_one("get", "prepare closes", "file/big")), program={"transforms": True}
+    ),
+    "a reset while one polls, with a transform": _script(_send(_one("get", "polls")), _send("close"), _RESET, program={"transforms": True}),
+    "broken off, which nobody reads": _script(scripts.Step("deaf"), _send(_one("get", "flush, raises"), _one("get"))),
+    "reset while another task writes, before much": _script(
+        _send(_one("get", "writes elsewhere")), _send(_one("trailers", size=1_000_000)), _RESET
+    ),
+    "closed by a callable": _script(_send(_one("get", "closes", "call"), _one("get"))),
+    "cancelled in prepare": _script(_send(_one("get", "prepare cancels", "stream"))),
+    "cancelled in data_received": _script(_send(_one("post", "data cancels", "stream"))),
+    "send_error behind flush": _script(_send(_one("get", "flush, sends error"))),
+    "a bad chunk within an answer": _script(_send(_one("bad chunk", "prepare flushes", "stream"))),
+    "a bad chunk behind many": _script(_send(_one("bad chunk", where="stream", size=1_000_000))),
+    "a bad chunk behind what was refused": _script(_send(_one("bad chunk", "data fails", "stream", size=100_000))),
+    "a bad chunk while data_received waits": _script(_send(_one("bad chunk", "data waits", "stream", size=1_000_000)), _RESET, tls=True),
+    "a limit on what is inflated": _script(
+        _send(_one("gzip", "prepare limits", "stream", size=1_000_000)), settings={"decompress_request": True}
+    ),
+    "too large a head": _script(_send(_one("get", fields=("X-Long: " + "l" * 1000,))), settings={"max_header_size": 900}),
+    "detached and cancelled": _script(_send(_one("get", "detaches, waits")), scripts.Step("cancel")),
+    "detached and reset": _script(_send(_one("get", "detaches, waits")), _RESET),
+    "reset while prepare waits": _script(_send(scripts.Upgrade("", "prepare waits", ("asks for a ping", "asks to close"))), _RESET),
+    "a reset while open waits, which is cancelled": _script(
+        _send(scripts.Upgrade("", "open waits", ("asks for a ping", "turn"))), _RESET, scripts.Step("cancel")
+    ),
+    "much while prepare waits": _script(_send(scripts.Upgrade("", "prepare waits")), _send("asks for a ping", "big"), _LEAVE),
+    "HTTP/1.0 kept, OPTIONS, says close": _script(_send(_one("options", "prepare says close", version=_KEPT), way="part")),
+    "frames while prepare waits": _script(_send(scripts.Upgrade("", "prepare waits", ("asks to close",))), _send("wait"), _LEAVE),
+    "a close behind much, and a pong": _script(
+        _send(scripts.Upgrade("", "prepare waits", ("text",))), _send("big"), _send("ping", "close"), _send("asks to close"), tls=True
+    ),
+    "a close that was asked for behind much": _script(
+        _send(scripts.Upgrade("", "prepare waits", ("text",))),
+        _send("big", "asks to close"),
+        _send("close"),
+        _send("asks to close"),
+        tls=True,
+    ),
+    "a close behind much": _script(_send(scripts.Upgrade("", "prepare waits", ("big", "close, bare"))), _send(_one("get"))),
+    "half a TLS connection, with a callable": _script(
+        _send(_one("get", "in pieces", "call")), _send(_one("get"), way="part", share=0.9), scripts.Step("end"), tls=True
+    ),
+    "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERED)
+def test_scripts_that_differed(both: Any, name: str) -> None:
+    assert comparing.difference(DIFFERED[name], *both) == []
 
 
 def test_the_differences_are_declared() -> None:

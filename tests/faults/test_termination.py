@@ -17,6 +17,7 @@ import pytest
 import tornadolike
 
 ROOT = Path(tornadolike.__file__).parent.parent
+MOST_SECONDS = 120
 
 PROGRAM = """
 import asyncio, os, signal, sys
@@ -121,12 +122,18 @@ def everything(client: socket.socket) -> bytes:
 @pytest.fixture
 def run(tmp_path: Path) -> Iterator[Any]:
     programs: list[Program] = []
+    watchdogs: list[threading.Timer] = []
 
     def start(*arguments: str, **settings: Any) -> Program:
-        programs.append(Program(tmp_path / "program.py", *arguments, **settings))
-        return programs[-1]
+        programs.append(program := Program(tmp_path / "program.py", *arguments, **settings))
+        # What waits for a line that never comes meets the end of the pipe instead.
+        watchdogs.append(threading.Timer(MOST_SECONDS, os.killpg, (program.process.pid, signal.SIGKILL)))
+        watchdogs[-1].start()
+        return program
 
     yield start
+    for watchdog in watchdogs:
+        watchdog.cancel()
     for program in programs:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(program.process.pid, signal.SIGKILL)  # the workers too: they hold the pipes open
@@ -173,6 +180,16 @@ def test_the_second_signal_ends_workers_and_their_parent_at_once(run: Any) -> No
     for client in busy.values():
         assert everything(client) == b""
     assert "cleaned up" not in program.out.read()  # the output ends only when the workers have ended too
+
+
+def test_ctrl_c_ends_the_parent_of_forked_workers_as_it_ends_one_process(run: Any) -> None:
+    program = run(workers=2)
+    for _ in range(2):
+        program.expect("worker")
+    program.process.send_signal(signal.SIGINT)
+    assert program.process.wait(20) == -signal.SIGINT
+    assert program.out.read().count("cleaned up") == 2
+    assert "Traceback" not in program.process.stderr.read()
 
 
 def test_drain_has_an_end(run: Any) -> None:

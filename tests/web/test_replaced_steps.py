@@ -8,11 +8,14 @@ import logging
 import re
 import socket
 import threading
+import types
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.faults.machine.scripts import FRAMES, Upgrade
 
 tornado = pytest.importorskip("tornado", reason="needs the real Tornado to compare with")
 if tornado.__name__ != "tornado":
@@ -37,7 +40,35 @@ ELSEWHERE = {
 }
 
 
-def application(web: Any) -> Any:
+FILES: list[str] = []  # where they are
+
+
+@pytest.fixture(scope="module", autouse=True)
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    directory = tmp_path_factory.mktemp("files")
+    (directory / "small.txt").write_bytes(b"small")
+    (directory / "big.txt").write_bytes(b"b" * 65_536)  # one piece to both
+    FILES[:] = [str(directory)]
+    yield
+    FILES.clear()
+
+
+# Functions of modules that ours asks less often.
+FUNCTIONS_ELSEWHERE = {
+    "http1connection.is_transfer_encoding_chunked": "decided by the engine",
+    "http1connection.parse_int": "likewise, for requests; asked for what handlers say",
+    "httputil.parse_request_start_line": "heads are parsed by the engine",
+    "httputil.split_host_and_port": "likewise",
+    "httputil.format_timestamp": "a date is made once for each second",
+    "httputil.parse_body_arguments": "asked where a request says what its body is",
+    "httputil.qs_to_qsl": "how URLs are put together: no step",
+}
+
+# What a stream does for a server that waits for bytes; ours is given them.
+STREAM_STEPS = ("write", "write_to_fd", "read_from_fd")
+
+
+def application(web: Any, **settings: Any) -> Any:
     class Page(web.RequestHandler):  # type: ignore[misc]
         def initialize(self, **kwargs: Any) -> None:
             pass
@@ -69,7 +100,7 @@ def application(web: Any) -> Any:
             self.write(str(self.size))
 
     routes = [("/page/(.*)", Page), ("/page", Page, {"x": 1}), ("/upload", Upload), ("/go", web.RedirectHandler, {"url": "/page"})]
-    return web.Application(routes, log_function=lambda handler: None)
+    return web.Application(routes, log_function=lambda handler: None, static_path=FILES[0], **settings or {"compress_response": True})
 
 
 def wire(method: str, target: str, *fields: str, body: bytes = b"") -> bytes:
@@ -90,6 +121,13 @@ REQUESTS = [
     wire("GET", "/page", "If-None-Match: *"),
     wire("GET", "/page/error"),
     wire("GET", "/nowhere"),
+    wire("GET", "/static/small.txt"),
+    wire("GET", "/static/big.txt", "Accept-Encoding: gzip"),
+    wire("HEAD", "/static/small.txt"),
+    wire("GET", "/static/small.txt", "Range: bytes=1-2"),
+    wire("GET", "/static/small.txt", "If-None-Match: *"),
+    wire("GET", "/static/none.txt"),
+    wire("GET", "/page", "Accept-Encoding: gzip"),
     wire("GET", "/page", "Connection: close"),
 ]
 
@@ -98,11 +136,13 @@ def nothing(http: Any, application: Any) -> None:
     pass
 
 
-async def conversation(package: str, change: Callable[[Any, Any], Any] = nothing, midway: Callable[[Any, Any], Any] = nothing) -> bytes:
+async def conversation(
+    package: str, change: Callable[[Any, Any], Any] = nothing, midway: Callable[[Any, Any], Any] = nothing, **settings: Any
+) -> bytes:
     """All requests on one connection; ``change`` is called before it is there, ``midway`` while it waits for the half of them."""
     web, server, iostream = (importlib.import_module(f"{package}.{name}") for name in ("web", "httpserver", "iostream"))
     ours, theirs = socket.socketpair()
-    target = application(web)
+    target = application(web, **settings)
     http = server.HTTPServer(target)
     change(http, target)
     http.handle_stream(iostream.IOStream(ours), ("192.0.2.1", 1))
@@ -133,7 +173,8 @@ def public_steps() -> Iterator[tuple[str, str, str]]:
             if cls.__module__ != theirs.__name__ or class_name.startswith("_") or issubclass(cls, (BaseException, tuple)):
                 continue
             for method, value in vars(cls).items():
-                if inspect.isfunction(value) and (not method.startswith("_") or method == "__init__"):
+                kinds = types.FunctionType, classmethod, staticmethod, property
+                if isinstance(value, kinds) and (not method.startswith("_") or method == "__init__"):
                     yield name, class_name, method
 
 
@@ -142,9 +183,9 @@ STEPS = [step for step in public_steps() if not {f"{step[0]}.{step[1]}", ".".joi
 
 def recording(original: Callable[..., Any], calls: list[str]) -> Callable[..., Any]:
     @functools.wraps(original)
-    def double(self: Any, *args: Any, **kwargs: Any) -> Any:
-        calls.append(type(self).__name__)
-        return original(self, *args, **kwargs)
+    def double(*args: Any, **kwargs: Any) -> Any:
+        calls.append(original.__name__)
+        return original(*args, **kwargs)
 
     return double
 
@@ -153,8 +194,21 @@ def replace(package: str, step: tuple[str, str, str], patch: pytest.MonkeyPatch,
     module: ModuleType = importlib.import_module(f"{package}.{step[0]}")
     cls = getattr(module, step[1])
     calls = [] if calls is None else calls
-    patch.setattr(cls, step[2], recording(getattr(cls, step[2]), calls))
+    value = inspect.getattr_static(cls, step[2])
+    if isinstance(value, property):
+        accessors = [recording(one, calls) if one else None for one in (value.fget, value.fset, value.fdel)]
+        patch.setattr(cls, step[2], property(*accessors))
+    elif isinstance(value, classmethod | staticmethod):
+        patch.setattr(cls, step[2], type(value)(recording(value.__func__, calls)))
+    else:
+        patch.setattr(cls, step[2], recording(value, calls))
     return calls
+
+
+def how_often(step: tuple[str, str, str], calls: list[str]) -> int:
+    """What is no call but an attribute, and each time gives the same: whether it was asked at all."""
+    is_attribute = isinstance(inspect.getattr_static(getattr(importlib.import_module(f"tornado.{step[0]}"), step[1]), step[2]), property)
+    return min(len(calls), 1) if is_attribute else len(calls)
 
 
 @pytest.fixture(autouse=True)
@@ -175,7 +229,7 @@ async def test_a_replaced_step_is_called_as_often_as_on_tornado(step: tuple[str,
             calls = replace(package, step, patch)
             answers = await conversation(package)
         assert answers.count(b"HTTP/1.1 ") == len(REQUESTS)
-        counts.append(len(calls))
+        counts.append(how_often(step, calls))
     assert counts[0] == counts[1]
 
 
@@ -186,7 +240,115 @@ async def test_a_step_replaced_while_a_connection_is_open(step: tuple[str, str, 
         calls: list[str] = []
         with pytest.MonkeyPatch.context() as patch:
             await conversation(package, midway=lambda *_: replace(package, step, patch, calls))  # noqa: B023
+        counts.append(how_often(step, calls))
+    assert counts[0] == counts[1]
+
+
+def public_functions() -> Iterator[tuple[str, str]]:
+    for name in (*MODULES, "websocket", "iostream"):
+        theirs = importlib.import_module(f"tornado.{name}")
+        for function, value in inspect.getmembers(theirs, inspect.isfunction):
+            if value.__module__ == theirs.__name__ and not function.startswith("_") and f"{name}.{function}" not in FUNCTIONS_ELSEWHERE:
+                yield name, function
+
+
+@pytest.mark.parametrize("step", list(public_functions()), ids=".".join)
+async def test_a_replaced_function_of_a_module(step: tuple[str, str]) -> None:
+    counts = []
+    for package in ("tornado", "tornadolike"):
+        module, calls = importlib.import_module(f"{package}.{step[0]}"), list[str]()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(module, step[1], recording(getattr(module, step[1]), calls))
+            await conversation(package)
         counts.append(len(calls))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("class_name", ["BaseIOStream", "IOStream"])
+@pytest.mark.parametrize("method", STREAM_STEPS)
+async def test_every_byte_goes_through_what_was_put_in_place_of_a_step_of_streams(class_name: str, method: str) -> None:
+    """How often depends on when bytes come; that none goes past it, does not."""
+    from tornadolike import iostream
+
+    cls, passed = getattr(iostream, class_name), list[Any]()
+    original = getattr(cls, method)
+
+    def double(self: Any, data: Any, *args: Any) -> Any:
+        result = original(self, data, *args)
+        passed.append(result if method != "write" else len(data))
+        return result
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cls, method, double)
+        answers = await conversation("tornadolike")
+    if class_name == "BaseIOStream" and method != "write":
+        assert passed == []  # it is no more than the interface
+    else:
+        assert sum(filter(None, passed)) == len(answers if method != "read_from_fd" else b"".join(REQUESTS))
+
+
+@pytest.mark.parametrize("method", ["write", "flush"])
+async def test_a_large_file_goes_through_what_was_put_in_place_of_a_step(method: str) -> None:
+    """The kernel sends it only where nobody looks at its bytes."""
+    counts = []
+    for package in ("tornado", "tornadolike"):
+        with pytest.MonkeyPatch.context() as patch:
+            calls = replace(package, ("web", "RequestHandler", method), patch)
+            await conversation(package, compress_response=False)
+        counts.append(len(calls))
+    assert counts[0] == counts[1]
+
+
+# -- over a WebSocket
+
+
+async def chat(package: str) -> None:
+    names = "web", "websocket", "httpserver", "iostream"
+    web, websocket, server, iostream = (importlib.import_module(f"{package}.{name}") for name in names)
+
+    class Echo(websocket.WebSocketHandler):  # type: ignore[misc, name-defined]
+        def check_origin(self, origin: str) -> bool:
+            return True
+
+        def on_message(self, message: str | bytes) -> None:
+            if message == "close":
+                self.close(4000, "asked")
+            elif message == "ping":
+                self.ping(b"x")
+            else:
+                self.write_message(message)
+
+    http = server.HTTPServer(web.Application([("/socket", Echo)], log_function=lambda handler: None))
+    ours, theirs = socket.socketpair()
+    http.handle_stream(iostream.IOStream(ours), ("192.0.2.1", 1))
+    reader, writer = await asyncio.open_connection(sock=theirs)
+    async with asyncio.timeout(10):
+        writer.write(Upgrade("1").wire(package))
+        await reader.readuntil(b"\r\n\r\n")
+        for frame, size in (("text", 7), ("bytes", 4), ("asks for a ping", 3), ("ping", 3), ("pong", 0), ("asks to close", 9)):
+            writer.write(FRAMES[frame])
+            await reader.readexactly(size)
+        writer.write(FRAMES["close"])
+        assert await reader.read() == b""
+    writer.close()
+    await http.close_all_connections()
+
+
+def methods_of_a_socket() -> Iterator[tuple[str, str, str]]:
+    for class_name in ("WebSocketHandler", "WebSocketProtocol"):
+        for name, value in vars(getattr(importlib.import_module("tornado.websocket"), class_name)).items():
+            if isinstance(value, types.FunctionType | property) and (not name.startswith("_") or name == "__init__"):
+                yield "websocket", class_name, name
+
+
+@pytest.mark.parametrize("step", list(methods_of_a_socket()), ids=".".join)
+async def test_a_replaced_step_of_a_websocket(step: tuple[str, str, str]) -> None:
+    counts = []
+    for package in ("tornado", "tornadolike"):
+        with pytest.MonkeyPatch.context() as patch:
+            calls = replace(package, step, patch)
+            await chat(package)
+            counts.append(how_often(step, calls))
     assert counts[0] == counts[1]
 
 

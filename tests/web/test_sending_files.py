@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import tornadolike
-from tornadolike import iostream, netutil, web
+from tornadolike import access_log, iostream, netutil, web
 from tornadolike._web import kept_files
 from tornadolike._web.static_files import CHUNK_BYTES, LEAST_FOR_KERNEL
 from tornadolike.httpserver import HTTPServer
@@ -256,6 +256,30 @@ async def test_what_is_transformed_has_to_be_read(connect, kernel_sends):
     async with asyncio.timeout(20):
         head = await reader.readuntil(b"\r\n\r\n")
     assert b"Content-Encoding: gzip" in head
+    assert kernel_sends == []
+
+
+async def test_an_id_in_the_head_leaves_the_body_to_the_kernel(connect, root, kernel_sends):
+    reader, writer = await connect(transforms=[access_log.RequestId])
+    writer.write(request("/kernel/large.txt", "X-Request-ID: one") + request("/kernel/small.txt", "X-Request-ID: two"))
+    for name, given in (("large", "one"), ("small", "two")):
+        head, body = await answer(reader)
+        assert f"X-Request-Id: {given}" in head
+        assert body == (root / f"{name}.txt").read_bytes()
+    assert sum(kernel_sends) == SIZES["large"]
+
+
+async def test_a_transform_that_builds_on_it_sees_the_body(connect, root, kernel_sends):
+    class Upper(access_log.RequestId):
+        def transform_first_chunk(self, status_code, headers, chunk, finishing):
+            return super().transform_first_chunk(status_code, headers, chunk.swapcase(), finishing)
+
+        def transform_chunk(self, chunk, finishing):
+            return chunk.swapcase()
+
+    reader, writer = await connect(transforms=[Upper])
+    writer.write(request("/kernel/other.txt"))
+    assert (await answer(reader))[1] == (root / "other.txt").read_bytes().swapcase()
     assert kernel_sends == []
 
 

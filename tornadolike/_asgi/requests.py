@@ -55,14 +55,21 @@ def plain_target(scope: Scope) -> str | None:
 
 
 def target(scope: Scope, strip_root_path: bool = True) -> Target:
-    """The request target, percent-encoded as it came as far as the server tells."""
+    """The request target, percent-encoded as it came as far as the server tells.
+
+    Behind a proxy that takes the root path away, servers leave it so (hypercorn, granian, daphne, gunicorn) or put it back (uvicorn); it is
+    part of the target in either case.
+    """
     path: str = scope["path"]
     root_path = str(scope.get("root_path") or "").rstrip("/")
     raw = _raw_path(scope, path, root_path)
     query = scope.get("query_string") or b""
     uri = f"{raw}?{query.decode('latin-1')}" if query else raw
-    if not (strip_root_path and root_path and is_below(path, root_path)):
+    if not (strip_root_path and root_path and raw.startswith("/")):
         return Target(uri, raw, "")
+    if not is_below(path, root_path):
+        root = urllib.parse.quote(root_path, safe=_PATH_SAFE)
+        return Target(root + uri, raw, root)
     root = _root_of(raw, root_path)
     return Target(uri, raw[len(root) :] or "/", root)
 

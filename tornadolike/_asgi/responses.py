@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable
 
+from tornadolike._http.response_head import ResponseHead
+
 Pairs = list[tuple[bytes, bytes]]
 
 # About the connection, which is the server's (RFC 9110 §7.6.1). `Connection` itself may still ask an HTTP/1 server to close.
@@ -31,6 +33,21 @@ def fields(headers: Iterable[tuple[str, str]], http_version: str, default_server
     return pairs
 
 
+def fields_on(head: ResponseHead, added: dict[str, str], http_version: str, default_server: str) -> Pairs:
+    """As `fields`, for those that an answer has ``added`` to a head that it shares with others."""
+    shared: Pairs | None = head.forms.get("asgi")
+    if shared is None:
+        shared = head.forms["asgi"] = fields(head.values.items(), "HTTP/1.1", default_server)
+    # Nearly always all of it is sent as it is.
+    pairs, names = shared.copy(), _sent_names
+    for name, value in added.items():
+        encoded = names.get(name)
+        if encoded is None or not value.isascii() or "\n" in value or "\r" in value or "\0" in value:
+            return shared + fields(added.items(), http_version, default_server)
+        pairs.append((encoded, value.encode()))
+    return pairs
+
+
 def _is_sent(name: bytes, value: str, http_version: str, default_server: str) -> bool:
     return value != default_server if name == b"server" else http_version.startswith("HTTP/1")
 
@@ -38,6 +55,7 @@ def _is_sent(name: bytes, value: str, http_version: str, default_server: str) ->
 _CONDITIONAL = frozenset((b"server", b"connection"))
 # Names as ASGI has them; empty for those that are not sent. Programs use few; those that make names up fill it once.
 _names: dict[str, bytes] = {}
+_sent_names: dict[str, bytes] = {}  # those that always are
 _MAX_NAMES = 1000
 
 
@@ -46,6 +64,8 @@ def _encode_name(name: str) -> bytes:
     encoded = b"" if lowered in _CONNECTION_FIELDS or lowered in _SERVERS_FIELDS else _encode_value(name, lowered)
     if len(_names) < _MAX_NAMES:
         _names[name] = encoded
+        if encoded and encoded not in _CONDITIONAL:
+            _sent_names[name] = encoded
     return encoded
 
 

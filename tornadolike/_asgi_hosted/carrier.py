@@ -16,15 +16,23 @@ from tornadolike.http1connection import HTTP1ConnectionParameters
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import app_log
 
+_running_loop = asyncio.get_running_loop  # one look-up less
+_new_context = object.__new__
 DEFAULT_MAX_BODY = 100 * 1024 * 1024
 # How long a server may go on waiting in send() after it has said that the client is gone.
 _STUCK_SECONDS = 1.0
 
 
+Written = tuple[list[Message], "Future[None]"]
+"""Events that belong together, and what is done when they are sent."""
+
+
 class Adapter(Protocol):
     """What an exchange asks of the `ASGIAdapter`."""
 
+    application: Any
     _strips_root_path: bool
+    _starts_plainly: bool  # `_start_request` need not be asked
     _exchanges: "set[Carrier]"
 
     def _start_request(self, connection: Any) -> httputil.HTTPMessageDelegate:
@@ -33,20 +41,18 @@ class Adapter(Protocol):
 
 
 class Context:
-    """Who is at the other end, as far as the server says."""
+    """Who is at the other end, as far as the server says. It is filled in by `Carrier`."""
 
-    __slots__ = ("address", "protocol", "remote_ip")
+    __slots__ = ("_client", "protocol", "remote_ip")
 
-    def __init__(self, scope: Scope) -> None:
-        client = scope.get("client")
-        if client:
-            self.address: Any = tuple(client)
-            self.remote_ip = str(client[0] or _NO_ADDRESS)
-        else:
-            self.address = None
-            self.remote_ip = _NO_ADDRESS
-        scheme = scope.get("scheme")
-        self.protocol = "http" if scheme == "http" else requests.scheme(scope)
+    _client: Any
+    protocol: str
+    remote_ip: str
+
+    @property
+    def address(self) -> Any:
+        """The address and the port, None without one."""
+        return tuple(self._client) if self._client else None
 
     def __str__(self) -> str:
         return self.remote_ip
@@ -71,6 +77,14 @@ class NoStream:
         """Whether the client is gone, as far as the server has said."""
         return self._connection._lost
 
+    def reading(self) -> bool:
+        """No: the server does that."""
+        return False
+
+    def writing(self) -> bool:
+        """Whether something that was written waits for the server."""
+        return self._connection._sending or bool(self._connection._outbox)
+
     def close(self, exc_info: Any = False) -> None:
         """Let the client go, with the response as it is."""
         self._connection._give_up()
@@ -89,18 +103,20 @@ class Carrier(httputil.HTTPConnection):
     A future of a write is done when ``send`` has returned, so that the server's back-pressure reaches whoever awaits it.
     """
 
-    # Set for few exchanges, so they live on the class until then.
+    # Most have one write, or one at a time: a list of one does for that.
+    _outbox: "list[Written] | deque[Written] | None"
+    _waiter: "Future[None] | None"
+    _reader: "asyncio.Task[None] | None"
+    _over: bool  # nothing more is to be sent
+    _incomplete: bool  # a response that begun cannot be completed
+    # Set for few exchanges, or read where few come, so they live on the class until then.
     _close_callback: Callable[[], None] | None = None
-    _waiter: "Future[None] | None" = None
-    _reader: "asyncio.Task[None] | None" = None
     _task: "asyncio.Task[None] | None" = None
     _stuck: asyncio.TimerHandle | None = None
     _interrupted = False
     _sending = False
     _quiet = False  # whoever has set this sends what is written
-    _over = False  # nothing more is to be sent
     _lost = False  # the client is gone
-    _incomplete = False  # a response that begun cannot be completed
     _stream: NoStream | None = None
     _delegate: httputil.HTTPMessageDelegate | None = None
     _delegate_open = False
@@ -111,12 +127,18 @@ class Carrier(httputil.HTTPConnection):
         """Everything that an exchange begins with. Most requests need no more than this, so it is one call."""
         self.scope = scope
         self.params = params
-        self.context = Context(scope)
+        context = self.context = _new_context(Context)
+        client = context._client = scope.get("client")
+        context.remote_ip = str(client[0]) if client and client[0] else _NO_ADDRESS
+        context.protocol = "http" if scope.get("scheme") == "http" else requests.scheme(scope)
         self._receive = receive
         self._send = send
-        self._outbox: deque[tuple[list[Message], Future[None]]] = deque()
+        self._loop = _running_loop()
         # The application's own context is entered as long as its task runs; a copy can be handed to tasks and callbacks.
         self._request_context = contextvars.copy_context()
+        # Every exchange looks at these, some of them several times: from the class that would cost eight times as much.
+        self._outbox = self._waiter = self._reader = None
+        self._over = self._incomplete = False
 
     @property
     def stream(self) -> Any:
@@ -136,12 +158,18 @@ class Carrier(httputil.HTTPConnection):
     # -- sending
 
     def _put(self, messages: list[Message]) -> "Future[None]":
-        future: Future[None] = Future()
+        future: Future[None] = Future(loop=self._loop)
         if self._over:
             future.set_exception(iostream.StreamClosedError())
             future.exception()
             return future
-        self._outbox.append((messages, future))
+        outbox = self._outbox
+        if not outbox:
+            self._outbox = [(messages, future)]
+        elif type(outbox) is list:
+            self._outbox = deque((*outbox, (messages, future)))
+        else:
+            outbox.append((messages, future))
         if self._waiter is not None and not self._quiet:
             self._wake()
         return future
@@ -155,7 +183,7 @@ class Carrier(httputil.HTTPConnection):
         """Send what is written until that is all. Runs in the task that the server made for this call."""
         while not self._lost:
             if self._outbox and not self._sending:
-                await self._send_next()
+                await self._send_next(self._take_written())
                 continue
             if not self._sending:
                 if self._over:
@@ -164,11 +192,16 @@ class Carrier(httputil.HTTPConnection):
                     await self._settle_head()
                     if self._outbox or self._over:
                         continue
-            self._waiter = Future()
+            self._waiter = Future(loop=self._loop)
             await self._waiter
 
-    async def _send_next(self) -> None:
-        messages, future = self._outbox.popleft()
+    def _take_written(self) -> "Written":
+        """What is to be sent next; there is something."""
+        outbox = self._outbox
+        return outbox.popleft() if type(outbox) is deque else outbox.pop()  # type: ignore[union-attr]  # a list
+
+    async def _send_next(self, written: "Written") -> None:
+        messages, future = written
         self._sending = True
         try:
             for message in messages:
@@ -210,10 +243,10 @@ class Carrier(httputil.HTTPConnection):
         self._over = self._lost = True
         self._tell_of_close()
         while self._outbox:
-            self._fail_write(self._outbox.popleft()[1], error)
+            self._fail_write(self._take_written()[1], error)
         self._wake()
         if self._sending and self._task is not None and self._task is not asyncio.current_task():
-            self._stuck = asyncio.get_running_loop().call_later(_STUCK_SECONDS, self._interrupt)
+            self._stuck = self._loop.call_later(_STUCK_SECONDS, self._interrupt)
 
     def _tell_of_close(self) -> None:
         callback, self._close_callback = self._close_callback, None
@@ -222,7 +255,7 @@ class Carrier(httputil.HTTPConnection):
 
     def _call_later(self, function: Callable[[], object]) -> None:
         """Call what belongs to the application, in the request's context, which may be entered at the moment."""
-        asyncio.get_running_loop().call_soon(_guarded, function, context=self._request_context)
+        self._loop.call_soon(_guarded, function, context=self._request_context)
 
     def _interrupt(self) -> None:
         if self._sending and self._task is not None:

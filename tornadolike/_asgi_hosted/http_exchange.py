@@ -9,9 +9,8 @@ import tornadolike
 from tornadolike import gen, httputil, iostream
 from tornadolike._asgi import requests, responses
 from tornadolike._asgi.interface import Message
-from tornadolike._asgi_hosted.carrier import DEFAULT_MAX_BODY, Adapter, Carrier, done, is_being_cancelled, one_turn
+from tornadolike._asgi_hosted.carrier import DEFAULT_MAX_BODY, Adapter, Carrier, Written, done, is_being_cancelled, one_turn
 from tornadolike._http.log_text import one_line
-from tornadolike._http.response_head import ResponseHead
 from tornadolike.concurrent import Future
 from tornadolike.http1connection import parse_int
 from tornadolike.log import app_log, gen_log
@@ -29,63 +28,69 @@ class HTTPExchange(Carrier):
     """One request and its response."""
 
     is_client = False
+    _runs_at_once = True
     _read_all = False
     _started = False
-    _finished = False
+    _finished: bool
     _contentless = False  # such as answers to HEAD are
     _said_last = False  # in an event that is sent, or waits to be
-    _broken = False
+    _broken: bool
     _unsent: int | None = None  # of the length that was announced; without content there is nothing to send
+    _announced = 0  # the length of the request's body, as far as it was said
     _body_size = 0
     _body_timer: asyncio.TimerHandle | None = None
     _body_limit_set: int | None = None
     _body_timeout: float | None = None
 
-    async def run(self, adapter: Adapter) -> None:
-        """Have ``adapter``'s application answer; returns when it has, or the client is gone."""
+    def begin(self, adapter: Adapter) -> Written | None:
+        """Have ``adapter``'s application answer; returns the whole answer if it is there, else `run` is what is left to do."""
         try:
-            wanted = self._request_context.run(self._begin, adapter)
+            wanted = self._request_context.run(self._give_head, adapter)
             if wanted is not None or not self._read_all:
-                self._reader = asyncio.create_task(self._read(wanted))
+                self._reader = self._loop.create_task(self._read(wanted))
         except (Exception, asyncio.CancelledError) as error:  # nothing was awaited: it is the application's
             self._failed(error)
-        if self._reader is None:
+        return self._whole_answer() if self._over else None
+
+    async def run(self, adapter: Adapter) -> Written | None:
+        """Send what is there and what is to come, until the answer is complete, or the client is gone. Returns what is left to be sent,
+        where that is all.
+        """
+        if self._reader is None and not self._over:
             # Most handlers need no more than one turn of the loop, and nobody has to look whether their clients are still there.
+            try:
+                await one_turn()
+            except asyncio.CancelledError:
+                self._lose()
+                raise
             if not self._over:
-                try:
-                    await one_turn()
-                except asyncio.CancelledError:
-                    self._lose()
-                    raise
-            if not self._over:
-                self._reader = asyncio.create_task(self._until_disconnect())
-            elif len(self._outbox) == 1 and not self._incomplete:
-                self._delegate = None  # which leads back to us
-                await self._send_only()
-                return
+                self._reader = self._loop.create_task(self._until_disconnect())
+            elif (answer := self._whole_answer()) is not None:
+                return answer
         await self._carry(adapter)
         if self._delegate_open:
             # It was answered before it was there; who reads it shall not wait for the rest.
             self._tell_of_close()
-        self._delegate = None  # as above
+        self._delegate = None  # which leads back to us
+        return None
 
-    async def _send_only(self) -> None:
-        """Send what is all that there is to send."""
-        messages, future = self._outbox.popleft()
-        try:
-            for message in messages:
-                await self._send(message)
-        except OSError as error:
-            self._fail_write(future, error)
-        except BaseException as error:
-            self._fail_write(future, error)
-            raise
-        else:
-            if not future.done():
-                future.set_result(None)
+    def _whole_answer(self) -> Written | None:
+        """What is over, where it was written in one piece and nobody has to be stopped. Then nothing leads back to us any more."""
+        written = self._outbox
+        if type(written) is not list or not written or self._reader is not None or self._incomplete:
+            return None
+        self._outbox = self._delegate = None
+        return written[0]
 
-    def _begin(self, adapter: Adapter) -> Awaitable[None] | None:
+    def not_sent(self, future: "Future[None]", error: BaseException) -> None:
+        """The server's ``send`` has raised ``error``, which is raised again unless it says that the client is gone."""
+        self._fail_write(future, error)
+        if not isinstance(error, OSError):
+            raise error
+
+    def _give_head(self, adapter: Adapter) -> Awaitable[None] | None:
         """Give the head to the application; returns what the body has to wait for."""
+        self._finished = self._broken = False
         scope = self.scope
         method = self._method = scope["method"]
         version = self._version = "HTTP/1.1" if scope.get("http_version") == "1.1" else requests.version(scope)
@@ -95,8 +100,11 @@ class HTTPExchange(Carrier):
             uri, self._root_path = target.uri, target.root_path
         pairs, bare, announces_body = requests.survey(scope["headers"])
         headers = httputil.HTTPHeaders._from_wire(pairs, bare)
-        self._read_all = not (announces_body or requests.may_have_body(method, version))
-        delegate = self._delegate = adapter._start_request(self)
+        self._read_all = not announces_body and ((version == "HTTP/1.1" and method == "GET") or not requests.may_have_body(method, version))
+        if announces_body:
+            self._announced = requests.announced_length(pairs)
+        delegate = adapter.application.start_request(adapter, self) if adapter._starts_plainly else adapter._start_request(self)
+        self._delegate = delegate
         self._delegate_open = True
         wanted = delegate.headers_received(_new_tuple(_START_LINE, (method, uri, version)), headers)
         if wanted is None and self._read_all:
@@ -126,7 +134,7 @@ class HTTPExchange(Carrier):
     async def _read_body(self) -> None:
         delegate = self._delegate
         assert delegate is not None
-        if requests.announced_length(self.scope["headers"]) > self._body_limit():
+        if self._announced > self._body_limit():
             raise httputil.HTTPInputError("Content-Length too long")
         while not self._over:
             message = await self._receive()
@@ -140,6 +148,8 @@ class HTTPExchange(Carrier):
                 if wanted is not None:
                     await gen.convert_yielded(wanted)
             if not message.get("more_body", False):
+                if self._body_timer is not None:
+                    self._body_timer.cancel()
                 self._request_context.run(self._end_request)
                 return
 
@@ -156,8 +166,6 @@ class HTTPExchange(Carrier):
 
     def _end_request(self) -> None:
         """The request is complete."""
-        if self._body_timer is not None:
-            self._body_timer.cancel()
         self._read_all = True
         delegate = self._delegate
         if self._finished or self._over or delegate is None:
@@ -169,6 +177,8 @@ class HTTPExchange(Carrier):
         except Exception:
             self._delegate_open = True
             raise
+        # A handler that waits is all there is to it now: the fewer objects wait, the less the garbage collector has to look at.
+        self._delegate = None
 
     async def _until_disconnect(self) -> None:
         # One reader, since ``receive`` is not for two. What a body without content still has to say is passed over.
@@ -191,7 +201,7 @@ class HTTPExchange(Carrier):
     def _start_body_timer(self) -> None:
         seconds = self._body_timeout if self._body_timeout is not None else self.params.body_timeout
         if seconds is not None:
-            self._body_timer = asyncio.get_running_loop().call_later(seconds, self._on_body_timeout)
+            self._body_timer = self._loop.call_later(seconds, self._on_body_timeout)
 
     def _on_body_timeout(self) -> None:
         gen_log.info("Timeout reading body from %s", self.context)
@@ -235,37 +245,32 @@ class HTTPExchange(Carrier):
         code: int = start_line[1]  # type: ignore[assignment]  # a server's
         base = getattr(headers, "_head", None)
         try:
-            pairs = self._all_fields(headers) if base is None else self._fields_on(base, headers._joined)
+            if base is None:
+                pairs = responses.fields(headers.get_all(), self._version, _DEFAULT_SERVER)
+                length = headers.get("Content-Length")
+            else:
+                # What headers stand on says nothing about the length.
+                added = headers._joined
+                pairs = responses.fields_on(base, added, self._version, _DEFAULT_SERVER)
+                length = added.get("Content-Length")
         except responses.IllegalHeader:
             self._give_up()
             raise
         self._started = True
+        head: Message = {"type": "http.response.start", "status": code, "headers": pairs}
         if self._method == "HEAD" or code in _WITHOUT_CONTENT:
             self._unsent = 0
             self._contentless = True
-        else:
-            # What headers stand on says nothing about the length.
-            length = headers.get("Content-Length") if base is None else headers._joined.get("Content-Length")
-            if length is not None:
-                self._unsent = parse_int(length)
-        head: Message = {"type": "http.response.start", "status": code, "headers": pairs}
+        elif length is not None:
+            if chunk and length == str(len(chunk)):  # the whole answer, as nearly always
+                self._unsent = 0
+                self._said_last = True
+                return self._put([head, {"type": "http.response.body", "body": bytes(chunk), "more_body": False}])
+            self._unsent = parse_int(length)
         if not chunk:
             self._head_only = True
             return self._put([head])
-        if self._unsent == len(chunk):  # the whole answer, as nearly always
-            self._unsent = 0
-            self._said_last = True
-            return self._put([head, {"type": "http.response.body", "body": bytes(chunk), "more_body": False}])
         return self._put([head, self._piece(bytes(chunk))])
-
-    def _all_fields(self, headers: httputil.HTTPHeaders) -> responses.Pairs:
-        return responses.fields(headers.get_all(), self._version, _DEFAULT_SERVER)
-
-    def _fields_on(self, base: ResponseHead, others: dict[str, str]) -> responses.Pairs:
-        shared: responses.Pairs | None = base.forms.get("asgi")
-        if shared is None:
-            shared = base.forms["asgi"] = responses.fields(base.values.items(), "HTTP/1.1", _DEFAULT_SERVER)
-        return shared + responses.fields(others.items(), self._version, _DEFAULT_SERVER)
 
     def write(self, chunk: bytes) -> "Future[None]":
         """Send a piece of the body; done when the server has taken it. Raises `.HTTPOutputError` beyond the Content-Length."""

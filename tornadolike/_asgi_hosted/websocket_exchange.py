@@ -7,11 +7,13 @@ import tornadolike
 from tornadolike import gen, httputil, iostream, websocket
 from tornadolike._asgi import requests, responses
 from tornadolike._asgi.interface import Message
-from tornadolike._asgi_hosted.carrier import Adapter, Carrier, done, is_being_cancelled
+from tornadolike._asgi_hosted.carrier import Adapter, Carrier, NoStream, done, is_being_cancelled
 from tornadolike._http.log_text import one_line
 from tornadolike.concurrent import Future
 from tornadolike.escape import json_encode, utf8
 from tornadolike.log import app_log, gen_log
+
+_MAX_REASON_BYTES = 123  # RFC 6455 §5.5
 
 _DEFAULT_SERVER = f"TornadoServer/{tornadolike.version}"
 
@@ -45,13 +47,13 @@ class SocketExchange(Carrier):
         if (await self._receive())["type"] != "websocket.connect":
             return
         try:
-            self._request_context.run(self._begin, adapter)
+            self._request_context.run(self._give_head, adapter)
         except (Exception, asyncio.CancelledError) as error:  # nothing was awaited: it is the application's
             self._failed(error)
         await self._carry(adapter)
         self._delegate = self._protocol = None  # which lead back to us
 
-    def _begin(self, adapter: Adapter) -> None:
+    def _give_head(self, adapter: Adapter) -> None:
         target = requests.target(self.scope, adapter._strips_root_path)
         self._root_path = target.root_path
         line = httputil.RequestStartLine("GET", target.uri, "HTTP/1.1")
@@ -145,7 +147,7 @@ class SocketExchange(Carrier):
         """Send what was written, without the detour to the other task, unless that is about it."""
         try:
             while self._outbox and not self._sending:
-                await self._send_next()
+                await self._send_next(self._take_written())
         except Exception as error:
             self._lose(error)
         if self._over:
@@ -160,10 +162,24 @@ class SocketExchange(Carrier):
         super()._lose(error)
         self.end_receiving()
 
+    def _give_up(self) -> None:
+        if self._accepted and self._protocol is not None:
+            self._protocol._abort()
+        else:
+            super()._give_up()
+
     def _fail_write(self, future: "Future[None]", error: BaseException | None) -> None:
         if not future.done():
             future.set_exception(websocket.WebSocketClosedError() if self._accepted else iostream.StreamClosedError(real_error=error))
             future.exception()
+
+
+class _SocketsStream(NoStream):
+    """Stands where applications look for the stream of a WebSocket; ``close`` ends it with code 1011."""
+
+    def closed(self) -> bool:
+        """Whether the WebSocket is over."""
+        return self._connection._over
 
 
 class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
@@ -183,6 +199,7 @@ class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
         super().__init__(handler)
         self._connection = connection
         self._params = params
+        self.stream = cast(Any, _SocketsStream(connection))
 
     def _answer(self, handler: websocket.WebSocketHandler, agreement: Any) -> "Future[None]":
         self._connection.subprotocol = agreement.subprotocol or None
@@ -202,11 +219,11 @@ class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
                 if self.client_terminated or message["type"] != "websocket.receive":
                     continue
                 data = message.get("text")
-                await self._take(message.get("bytes") if data is None else data)
+                await self._deliver_to_handler(message.get("bytes") if data is None else data)
         finally:
             self._end()
 
-    async def _take(self, data: str | bytes | None) -> None:
+    async def _deliver_to_handler(self, data: str | bytes | None) -> None:
         if data is None or len(data) > self._params.max_message_size:
             self.close(1009, "message too big")
             return
@@ -251,6 +268,7 @@ class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
         if self._close_timer is not None:
             self._close_timer.cancel()
         self._connection.end()
+        self._connection._tell_of_close()  # whoever asked the stream for it
 
     def _is_lost(self) -> bool:
         return self._connection._lost
@@ -265,8 +283,8 @@ class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
     def close(self, code: int | None = None, reason: str | None = None) -> None:
         """Close; a code is always sent, 1000 without one."""
         reason_bytes = utf8(reason or "")
-        if len(reason_bytes) > websocket._MAX_REASON_BYTES:
-            raise ValueError(f"a reason has at most {websocket._MAX_REASON_BYTES} bytes")
+        if len(reason_bytes) > _MAX_REASON_BYTES:
+            raise ValueError(f"a reason has at most {_MAX_REASON_BYTES} bytes")
         self.server_terminated = True
         connection = self._connection
         if self._closing or connection._over or self.client_terminated:
@@ -274,7 +292,7 @@ class ASGIWebSocketProtocol(websocket.WebSocketProtocol):
         self._closing = True
         self._sent_code = code if code is not None or reason is None else 1000
         connection._put([{"type": "websocket.close", "code": 1000 if code is None else code, "reason": reason or ""}])
-        self._close_timer = asyncio.get_running_loop().call_later(websocket._CLOSE_SECONDS, connection.end_receiving)
+        self._close_timer = connection._loop.call_later(websocket._CLOSE_SECONDS, connection.end_receiving)
 
     def is_closing(self) -> bool:
         """Whether either side has begun to close, or the connection is gone."""

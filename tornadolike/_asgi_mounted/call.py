@@ -91,6 +91,10 @@ class Call(httputil.HTTPMessageDelegate):
             self._waits_for_start = False
         return True
 
+    def _is_cancelled(self) -> bool:
+        """Whether it is the call that is being cancelled, and not something that the application waited for."""
+        return self.task is None or self.task.cancelling() > 0
+
     def _answer(self, status: int) -> None:
         raise NotImplementedError
 
@@ -169,6 +173,9 @@ def read_head(message: Message) -> tuple[messages.Head, ResponseHead | None]:
     if heads.second != now:
         heads = _heads = _Heads(now)
     try:
+        fields = message["headers"]
+        if type(fields) is not list:  # something that can be iterated over, perhaps once
+            message = {**message, "headers": [*fields]}
         key = message["status"], *message["headers"]
         found = heads.known.get(key)
     except (KeyError, TypeError):  # nothing is said, or in a form that cannot be remembered

@@ -105,9 +105,11 @@ class HTTPCall(Call):
             scope["state"] = life.state.copy()
             try:
                 await container.app(scope, self._receive, self._send)
-            except asyncio.CancelledError:
+            except asyncio.CancelledError as error:
                 if not self._left:
-                    raise
+                    if self._is_cancelled():
+                        raise
+                    self._log_exception(error)  # it is the application's
             except Exception as error:
                 self._log_exception(error)
             else:
@@ -174,7 +176,7 @@ class HTTPCall(Call):
                 except iostream.StreamClosedError as error:
                     raise ClientDisconnected("the client is gone") from error
         elif kind == "http.response.start":
-            if self._head is not None:
+            if self._head is not None or self._complete:
                 raise messages.MessageError("http.response.start was sent before")
             self._head, self._shared = read_head(message)
         else:

@@ -41,12 +41,12 @@ class Life:
         if self._mode == "off":
             return
         if self._loop is None or self._loop.is_closed():
-            self._begin()
+            self._start_lifespan()
         await asyncio.shield(self._started)
         if self.failure is not None:
             raise RuntimeError(self.failure)
 
-    def _begin(self) -> None:
+    def _start_lifespan(self) -> None:
         loop = self._loop = asyncio.get_running_loop()
         self._started, self._leave = Future(), Future()
         self._asked = self._ended = False

@@ -80,9 +80,12 @@ class WebSocketCall(Call):
     async def _run_application(self, scope: Scope) -> None:
         try:
             await self._container.app(scope, self._receive, self._send)
-        except asyncio.CancelledError:
-            self._end(1001)
-            raise
+        except asyncio.CancelledError as error:
+            if self._is_cancelled():
+                self._end(1001)
+                raise
+            self._log_exception(error)  # it is the application's
+            self._end(1011)
         except Exception as error:
             if not (self._over and isinstance(error, ClientDisconnected)):
                 self._log_exception(error)

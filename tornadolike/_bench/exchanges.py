@@ -95,16 +95,16 @@ class PipelinedExchange:
     def __init__(self, request: Request, answer: Answer, host: str, port: int, count: int) -> None:
         self.request = request.wire(host, port) * count
         self._count = count
-        self._begin, self._end = b"HTTP/1.1 %d " % answer.status, b"\r\n\r\n" + (answer.body or b"")
+        self._status_start, self._rest = b"HTTP/1.1 %d " % answer.status, b"\r\n\r\n" + (answer.body or b"")
 
     def answered(self, data: bytes | bytearray) -> bool:
-        if not data.startswith(self._begin[: len(data)]):
+        if not data.startswith(self._status_start[: len(data)]):
             raise WrongAnswer(f"answers a pipelined request with {bytes(data[:_SHOWN])!r}")
         # Counted once at the end, not with every piece: what is long would else be looked at again and again.
-        if not data.endswith(self._end):
+        if not data.endswith(self._rest):
             return False
-        heads, ends = data.count(b"HTTP/1."), data.count(self._end)
-        if heads != data.count(self._begin) or heads != ends or heads > self._count:
+        heads, ends = data.count(b"HTTP/1."), data.count(self._rest)
+        if heads != data.count(self._status_start) or heads != ends or heads > self._count:
             raise WrongAnswer(f"answers {self._count} pipelined requests with {heads} heads and {ends} right bodies")
         return ends == self._count
 

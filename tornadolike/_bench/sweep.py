@@ -16,7 +16,7 @@ from tornadolike._bench.errors import BenchError
 from tornadolike._bench.figures import Comparison
 from tornadolike._bench.table import aligned
 
-_PROGRAM = Path(__file__).with_name("works.py")
+_PROGRAM = Path(__file__).with_name("works") / "__main__.py"
 FLOORS = Path(__file__).with_name("floors.toml")
 TORNADO, OURS = "tornado", "tornadolike"
 LOOPS = ("asyncio", "uvloop")

@@ -92,8 +92,8 @@ def _status() -> int:
         )
         print(f"on: `import tornado` gives tornadolike {tornadolike.__version__} in {sys.prefix}{stale}")  # noqa: T201 - the answer
         return 0
-    what = f"Tornado {real}" if real else "nothing"
-    print(f"off: `import tornado` gives {what} in {sys.prefix}, unless {_alias.ENVIRONMENT_VARIABLE}=1 is set")  # noqa: T201 - the answer
+    what = f"Tornado {real}" if real else f"nothing in {sys.prefix}"
+    print(f"off: `import tornado` gives {what}, unless {_alias.ENVIRONMENT_VARIABLE}=1 is set")  # noqa: T201 - the answer
     return 1
 
 

@@ -12,7 +12,7 @@ def register(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") ->
         help="compare Tornado and tornadolike, with built-in scenarios or with your application",
         description="Serve the same application on every candidate {Tornado, tornadolike} x {event loops} x {HTTP engines}, each in a "
         "process of its own on the loopback interface, in interleaved rounds; report server CPU, speed, latency and memory.",
-        usage="tornadolike bench [APP.py --url PATH [--method POST] [--body FILE]] [options] [-- ARGS ...]",
+        usage="tornadolike bench [APP.py --url PATH [--method POST] [--body FILE]]\n                         [options] [-- ARGS ...]",
         epilog="What stands behind -- goes to APP.py.\n"
         "Exit status: 0 when everything was measured, answers were right and floors hold; 1 when not; 2 for a wrong command line; "
         "130 for Ctrl-C.",

@@ -73,12 +73,13 @@ class _Terminator:
             return
         self._first = number
         if children:
+            vars(sys.modules["tornadolike.process"])["_leaving"] = self._exception()
             return
         loop = asyncio._get_running_loop()
         if self._seconds <= 0 or not _servers():
             _end(number)
         elif loop is not None:
-            loop.call_soon_threadsafe(self._begin)
+            loop.call_soon_threadsafe(self._start_drain)
         else:
             _thread.start_new_thread(self._drain_in_thread, ())
 
@@ -94,7 +95,7 @@ class _Terminator:
             self._leave()
         loop.call_soon_threadsafe(self._leave)
 
-    def _begin(self) -> None:
+    def _start_drain(self) -> None:
         self._draining = asyncio.ensure_future(self._drain())
 
     async def _drain(self) -> None:
@@ -142,10 +143,13 @@ class _Terminator:
         signal.pthread_kill(threading.main_thread().ident or 0, self._first)
 
     def _leave(self) -> NoReturn:
+        raise self._exception()
+
+    def _exception(self) -> BaseException:
         leaving = KeyboardInterrupt() if self._first == signal.SIGINT else SystemExit(0)
         # For those who catch it to run programs in a row, and for the one who would print it.
         leaving._by_signal = True  # type: ignore[union-attr]  # an attribute of our own
-        raise leaving
+        return leaving
 
 
 def _is_left_by_exceptions(loop: asyncio.AbstractEventLoop) -> bool:

@@ -3,6 +3,8 @@
 import json
 import logging
 import logging.config
+import os
+import stat
 import sys
 import tomllib
 from pathlib import Path
@@ -16,7 +18,8 @@ def configure(path: str | None, level: str | None, access: str | None) -> None:
             _from_file(path)
         except Exception as error:
             reason = error.__cause__ or error
-            print(f"tornadolike run: --log-config: {path}: {error}{f': {reason}' if reason is not error else ''}", file=sys.stderr)  # noqa: T201
+            text = " ".join(f"{error}{f': {reason}' if reason is not error else ''}".split())
+            print(f"tornadolike run: --log-config: {path}: {text}", file=sys.stderr)  # noqa: T201
             sys.exit(2)
     elif level is not None:
         _on_stderr(level)
@@ -25,7 +28,36 @@ def configure(path: str | None, level: str | None, access: str | None) -> None:
     if access is not None:
         from tornadolike import access_log
 
+        if access != "off":
+            _append_to_stdout()
         access_log.replace_default(access)
+
+
+def _append_to_stdout() -> None:
+    """Where standard output is a file, write at its end, wherever that is: programs such as ``logrotate`` cut it to nothing meanwhile."""
+    try:
+        import fcntl
+
+        number = sys.stdout.fileno()
+        if stat.S_ISREG(os.fstat(number).st_mode):
+            fcntl.fcntl(number, fcntl.F_SETFL, fcntl.fcntl(number, fcntl.F_GETFL) | os.O_APPEND)
+    except (ImportError, AttributeError, OSError):
+        pass  # another operating system, or no standard output
+
+
+def reopen() -> None:
+    """Let go of the files that logs are written to: with its next line each is opened by its name, where another may lie by now."""
+    loggers = [logging.getLogger(), *(one for one in logging.root.manager.loggerDict.values() if isinstance(one, logging.Logger))]
+    for handler in [handler for one in loggers for handler in one.handlers]:
+        if not isinstance(handler, logging.FileHandler) or handler.stream is None:
+            continue
+        handler.acquire()
+        try:
+            handler.stream.close()
+            handler.stream = None  # as logging has it where a file is opened late
+            handler.mode = "a"  # else a file that somebody has put there would be emptied
+        finally:
+            handler.release()
 
 
 def _on_stderr(level: str) -> None:

@@ -5,6 +5,7 @@ import difflib
 import math
 import re
 import sys
+import textwrap
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
 
@@ -16,18 +17,29 @@ _SIZES = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30}
 _BEHIND_TARGET = frozenset({"--loop", "--http", "--drain"})
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Keeps the lines of a description, but breaks those that are wider than the terminal."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        lines = super()._fill_text(text, width, indent).splitlines()
+        return "\n".join(line if len(line) <= width else textwrap.fill(line, width) for line in lines)
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, with the nearest valid name, and status 2."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs = {"formatter_class": argparse.RawDescriptionHelpFormatter, "allow_abbrev": False, **kwargs}
+        kwargs = {"formatter_class": _Help, "allow_abbrev": False, **kwargs}
         super().__init__(*args, **kwargs)
+        self.elsewhere: dict[str, str] = {}  # options of similar commands, and how that is said here
         self.suggest_on_error = False  # Python 3.14 and later would add a suggestion of their own
 
     def refuse_unknown(self, word: str) -> NoReturn:
         """End because of a word that no option is called."""
         if word.startswith("-"):
-            self.error(f"no such option: {word}{nearest(word.partition('=')[0], self.option_words())}")
+            name = word.partition("=")[0]
+            here = self.elsewhere.get(name)
+            self.error(f"no such option: {word}{nearest(name, self.option_words()) if here is None else f' (here: {here})'}")
         self.error(f"unexpected argument: {word}")
 
     def option_words(self) -> list[str]:
@@ -130,6 +142,21 @@ def seconds(least: float = 0.0, *, above: bool = False) -> Callable[[str], float
             raise argparse.ArgumentTypeError(
                 f"{text!r}: must be a finite number of seconds, {'more than' if above else 'at least'} {least:g}"
             )
+        return value
+
+    return parse
+
+
+def number(*, above: float) -> Callable[[str], float]:
+    """The type of an option that takes a finite number of more than ``above``."""
+
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or value <= above:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number of more than {above:g}")
         return value
 
     return parse

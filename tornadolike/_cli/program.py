@@ -12,6 +12,8 @@ from importlib.machinery import SourceFileLoader
 from types import ModuleType, TracebackType
 from typing import Any
 
+from tornadolike._cli import draining, parsing
+
 _OURS = os.path.dirname(os.path.abspath(__file__))
 _NOT_THE_PROGRAMS = ("<frozen runpy>", "<frozen importlib._bootstrap>", "<frozen importlib._bootstrap_external>", "<frozen importlib>")
 
@@ -21,7 +23,8 @@ def run_module(name: str, arguments: list[str]) -> None:
     _set_first_path(os.getcwd())
     sys.argv = [name, *arguments]
     if not module_exists(name):
-        sys.exit(f"tornadolike run: no module named {name}")
+        draining.say(f"no module named {name}")
+        sys.exit(parsing.USAGE_ERROR)
     runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
@@ -42,7 +45,8 @@ def run_path(path: str, arguments: list[str]) -> None:
         del sys.path[: 0 if sys.flags.safe_path else 1]  # run_path puts the directory or archive itself there
         importer = pkgutil.get_importer(path)
         if importer is None or importer.find_spec("__main__") is None:
-            sys.exit(f"tornadolike run: can't find '__main__' module in {path!r}")
+            draining.say(f"can't find '__main__' module in {path!r}")
+            sys.exit(parsing.USAGE_ERROR)
         runpy.run_path(path, run_name="__main__")
         return
     _set_first_path(os.path.dirname(os.path.realpath(path)))

@@ -1,7 +1,9 @@
 """What ``--reload`` waits for: changes of sources, by watchfiles where that is installed, else by looking twice a second."""
 
 import asyncio
+import importlib.util
 import os
+import sysconfig
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
@@ -24,6 +26,22 @@ async def changes(directories: Iterable[Path]) -> AsyncIterator[set[str]]:
         return
     async for events in watchfiles.awatch(*wanted, watch_filter=lambda _, path: _is_source(path), debounce=400, step=50):
         yield {path for _, path in events}
+
+
+def places_of(module: str) -> list[Path]:
+    """Where the outermost package of a module lies, or the module; nothing where that is installed, and is not worked on."""
+    try:
+        spec = importlib.util.find_spec(module.partition(".")[0])
+    except (ImportError, ValueError):
+        return []
+    if spec is None:
+        return []  # the current directory is watched in any case
+    found = spec.submodule_search_locations or ([os.path.dirname(spec.origin)] if spec.has_location and spec.origin else [])
+    return [Path(place) for place in found if not _SKIPPED.intersection(Path(place).parts) and not _is_of_python(place)]
+
+
+def _is_of_python(place: str) -> bool:
+    return Path(place).is_relative_to(sysconfig.get_path("stdlib"))
 
 
 def _is_source(path: str) -> bool:

@@ -2,10 +2,13 @@
 
 import argparse
 import atexit
+import errno
 import importlib.metadata
 import os
 import platform
 import re
+import socket
+import stat
 import sys
 from typing import Any
 
@@ -19,29 +22,53 @@ USAGE_ERROR = parsing.USAGE_ERROR
 DRAIN_SECONDS = 30.0
 
 _DESCRIPTION = """\
-Run a script, a module with -m, or an application that stands in a module, with
-`import tornado` served by tornadolike. A script or module runs as Python itself
-would run it: what follows its name are its arguments, and it listens by itself.
-Of package.module:attribute, which is an Application, a function that makes one,
-or with --asgi an ASGI application, we are the server."""
+Run a script, a module with -m, or an application that stands in a module,
+with `import tornado` served by tornadolike. A script or module runs as Python
+itself would run it: what follows its name are its arguments, and it listens
+by itself. Of package.module:attribute, which is an Application, a function
+that makes one, or with --asgi an ASGI application, we are the server."""
 
 _EPILOG = """\
 examples:
-  tornadolike run app.py --port=9000                 the program gets --port=9000
+  tornadolike run app.py --port=9000      --port is the program's
   tornadolike run --loop uvloop -m package.server
   tornadolike run shop.main:make_app --port 8000 --workers 4 --access-log json
-  tornadolike run app.py --workers 4 -- --port=9000  ours before --, the program's behind it
+  tornadolike run app.py --workers 4 -- --port=9000
+                                          ours before --, the program's behind
 
 exit status:
-  the program's own; 0 after SIGTERM, when all that was in flight is answered; 1 for
-  an exception; 2 for a wrong command line; 3 when workers cannot start; -15 (143 in a shell)
-  after a second SIGTERM; -2 (130) after Ctrl-C."""
+  the program's own; 0 after SIGTERM, when all that was in flight is answered;
+  1 for an exception; 2 for a wrong command line, or what cannot be found,
+  read or listened on; 3 when workers cannot start; -15 (143 in a shell) after
+  a second SIGTERM; -2 (130) after Ctrl-C."""
 
 # What only makes sense where we are the server.
 _SERVER_ONLY = (
-    *("asgi", "host", "port", "uds", "fd", "ssl_certfile", "ssl_keyfile", "ssl_ca_certs", "proxy_headers", "trusted_proxies"),
-    *("limit_connections", "max_body_size", "request_timeout"),
+    *("asgi", "host", "port", "uds", "fd", "ssl_certfile", "ssl_keyfile", "ssl_keyfile_password", "ssl_ca_certs"),
+    *("proxy_headers", "trusted_proxies", "limit_connections", "max_body_size", "request_timeout"),
 )
+
+
+# Options of Uvicorn, Hypercorn and Gunicorn that are called otherwise here, and would be sought in vain.
+_ELSEWHERE = {
+    **dict.fromkeys(("-b", "--bind"), "--host and --port, or --uds"),
+    **dict.fromkeys(("-w",), "--workers"),
+    **dict.fromkeys(("-k", "--worker-class"), "--loop"),
+    **dict.fromkeys(("--certfile",), "--ssl-certfile"),
+    **dict.fromkeys(("--keyfile",), "--ssl-keyfile"),
+    **dict.fromkeys(("--keyfile-password",), "--ssl-keyfile-password"),
+    **dict.fromkeys(("--ca-certs",), "--ssl-ca-certs"),
+    **dict.fromkeys(("--forwarded-allow-ips",), "--proxy-headers and --trusted-proxies"),
+    **dict.fromkeys(("--graceful-timeout", "--timeout-graceful-shutdown"), "--drain"),
+    **dict.fromkeys(("--timeout", "-t"), "--request-timeout"),
+    **dict.fromkeys(("--limit-concurrency", "--worker-connections"), "--limit-connections"),
+    **dict.fromkeys(("--access-logfile",), "--access-log common or json, on standard output"),
+    **dict.fromkeys(("--no-access-log",), "--access-log off"),
+    **dict.fromkeys(("-p", "--pid"), "--pid-file"),
+    **dict.fromkeys(("-c", "--config"), "options only"),
+    **dict.fromkeys(("--factory",), "nothing: what makes an application is called"),
+    **dict.fromkeys(("--app-dir", "--chdir"), "the current directory, or PYTHONPATH"),
+}
 
 
 def register(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -61,6 +88,7 @@ def register(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("--asgi", action="store_true", default=None, help="the attribute is an ASGI application")
     for add in (_add_engines, _add_addresses, _add_limits, _add_processes, _add_ending, _add_logs):
         add(parser)
+    parser.elsewhere = _ELSEWHERE
     parser.set_defaults(execute=execute, parser=parser)
 
 
@@ -79,6 +107,7 @@ def _add_addresses(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--fd", metavar="N", type=parsing.whole(0), help="a listening socket that was inherited instead (3 under systemd)")
     group.add_argument("--ssl-certfile", metavar="FILE", help="speak TLS with this certificate chain (PEM)")
     group.add_argument("--ssl-keyfile", metavar="FILE", help="its key, where that is in another file")
+    group.add_argument("--ssl-keyfile-password", metavar="TEXT", help="what an encrypted key is opened with (@FILE: what stands there)")
     group.add_argument("--ssl-ca-certs", metavar="FILE", help="ask clients for certificates of these authorities")
     group.add_argument(
         "--proxy-headers", action="store_true", default=None, help="believe X-Forwarded-For, X-Real-Ip, X-Forwarded-Proto (xheaders)"
@@ -114,7 +143,10 @@ def _add_processes(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--reload", action="store_true", default=None, help="restart when a source changes (development)")
     group.add_argument(
-        "--reload-dir", metavar="DIR", action="append", help="watch this directory (default: the current one); may be repeated"
+        "--reload-dir",
+        metavar="DIR",
+        action="append",
+        help="watch this directory (default: the current one, and where the program lies); may be repeated",
     )
 
 
@@ -229,7 +261,7 @@ def _check(arguments: argparse.Namespace) -> None:
         _check_for_a_file_in_place_of_a_module(path)
     arguments.attribute = path is not None and not os.path.exists(path) and parsing.is_attribute(path)
     if path is not None and not arguments.attribute and not os.path.exists(path):
-        raise LookupError(f"can't open file {path!r}: no such file or directory{_near(path)}")
+        raise LookupError(f"can't open file {path!r}: no such file or directory{_meant_by(path)}")
     if not arguments.attribute:
         for name in _SERVER_ONLY:
             if getattr(arguments, name) is not None:
@@ -244,13 +276,54 @@ def _check_together(arguments: argparse.Namespace) -> None:
     given = [f"--{name}" for name in ("port", "uds", "fd") if getattr(arguments, name) is not None]
     if len(given) > 1:
         raise LookupError(f"{given[0]} and {given[1]} exclude each other")
-    if arguments.ssl_keyfile and not arguments.ssl_certfile:
-        raise LookupError("--ssl-keyfile needs --ssl-certfile")
+    for name in ("ssl_keyfile", "ssl_keyfile_password", "ssl_ca_certs"):
+        if getattr(arguments, name) and not arguments.ssl_certfile:
+            raise LookupError(f"{_option(name)} needs --ssl-certfile")
     if arguments.trusted_proxies and not arguments.proxy_headers:
         raise LookupError("--trusted-proxies needs --proxy-headers")
     if arguments.drain_delay and not arguments.drain:
         raise LookupError("--drain-delay needs a --drain above 0")
     _check_files(arguments)
+    if arguments.host is not None:
+        arguments.host = _host(arguments.host)
+    if arguments.fd is not None:
+        _check_descriptor(arguments.fd)
+    if arguments.uds is not None and "TORNADOLIKE_WORKER" not in os.environ:
+        _check_free(arguments.uds)
+    if arguments.ssl_certfile:
+        from tornadolike._cli import tls
+
+        tls.context(arguments)  # here, once, and not in each worker
+
+
+def _host(text: str) -> str:
+    """The host, without the brackets that an IPv6 address has in URLs."""
+    bare = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if "/" in bare or re.fullmatch(r"[^:]*:[0-9]*|\[.*\]:[0-9]*", bare):
+        raise LookupError(f"--host: {text!r} is not an address or a name alone (--port takes the port, --ssl-certfile makes it https)")
+    return bare
+
+
+def _check_descriptor(number: int) -> None:
+    try:
+        mode = os.fstat(number).st_mode
+    except OSError as error:
+        raise LookupError(f"--fd: cannot listen on descriptor {number}: {error.strerror}") from error
+    if not stat.S_ISSOCK(mode):
+        raise LookupError(f"--fd: cannot listen on descriptor {number}: it is no socket")
+
+
+def _check_free(path: str) -> None:
+    """Take no Unix socket away from a process that listens there; a file that nobody listens to any more is replaced."""
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except BlockingIOError:
+            pass  # its queue is full
+        except OSError:
+            return
+    raise LookupError(f"cannot listen on {path}: {os.strerror(errno.EADDRINUSE)}")
 
 
 def _check_for_a_file_in_place_of_a_module(target: str) -> None:
@@ -269,13 +342,31 @@ def _check_files(arguments: argparse.Namespace) -> None:
             raise LookupError(f"--reload-dir: no such directory: {directory}{_near(directory)}")
     for name in ("ssl_certfile", "ssl_keyfile", "ssl_ca_certs", "log_config"):
         file = getattr(arguments, name)
-        if file and not os.path.isfile(file):
-            raise LookupError(f"{_option(name)}: no such file: {file}{_near(file)}")
+        if file:
+            _check_readable(_option(name), file)
+
+
+def _check_readable(option: str, file: str) -> None:
+    if not os.path.exists(file):
+        raise LookupError(f"{option}: no such file: {file}{_near(file)}")
+    if os.path.isdir(file):
+        raise LookupError(f"{option}: a directory, not a file: {file}")
+    if not os.access(file, os.R_OK):
+        raise LookupError(f"{option}: no permission to read {file}")
 
 
 def _option(name: str) -> str:
     """How the option is written whose value has this name."""
     return f"--{name.replace('_', '-')}"
+
+
+def _meant_by(path: str) -> str:
+    """What a script's path that is none may have been meant to be."""
+    module = path.rstrip(":")
+    place = module.replace(".", os.sep)
+    if re.fullmatch(r"\w+(\.\w+)*", module) and (os.path.isfile(f"{place}.py") or os.path.isdir(place)):
+        return f" (-m {module} runs it as a module; {module}:NAME serves an application in it)"
+    return _near(path)
 
 
 def _near(path: str) -> str:
@@ -292,16 +383,26 @@ def load_environment(path: str) -> None:
     Without it: ``NAME=VALUE``, ``export NAME=VALUE``, quotes around the whole value, ``#`` at a line's beginning. Raises `LookupError`
     for a file that does not exist, `ValueError` for a line that is none of these.
     """
-    if not os.path.isfile(path):
-        raise LookupError(f"--env-file: no such file: {path}{_near(path)}")
+    _check_readable("--env-file", path)
     try:
-        import dotenv
-    except ImportError:
-        values = _read_environment(path)
-    else:
-        values = {name: value for name, value in dotenv.dotenv_values(path).items() if value is not None}
+        values = _values_in(path)
+    except UnicodeDecodeError:
+        raise ValueError(f"--env-file: {path} is not UTF-8") from None
     for name, value in values.items():
         os.environ.setdefault(name, value)
+
+
+def _values_in(path: str) -> dict[str, str]:
+    try:
+        import dotenv
+        from dotenv.parser import parse_stream
+    except ImportError:
+        return _read_environment(path)
+    with open(path, encoding="utf-8") as file:
+        for statement in parse_stream(file):
+            if statement.error:  # which it would only log
+                raise ValueError(f"--env-file: {path}, line {statement.original.line}: not NAME=VALUE")
+    return {name: value for name, value in dotenv.dotenv_values(path).items() if value is not None}
 
 
 def _read_environment(path: str) -> dict[str, str]:

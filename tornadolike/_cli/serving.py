@@ -2,18 +2,20 @@
 
 import argparse
 import asyncio
+import contextlib
 import importlib
 import inspect
 import os
+import signal
 import socket
-import ssl
 import sys
 from collections.abc import Callable
 from typing import Any
 
 from tornadolike import httpserver, httputil, netutil, web
-from tornadolike._cli import draining, parsing, program
+from tornadolike._cli import draining, logs, parsing, program, tls, worker
 from tornadolike._loop import factory
+from tornadolike._net import listening
 
 _PORT = 8888
 _HOST = "127.0.0.1"
@@ -32,7 +34,9 @@ def serve(arguments: argparse.Namespace) -> None:
 def _find(target: str) -> Any:
     module_name, attribute = parsing.attribute(target)
     if not program.module_exists(module_name):
-        sys.exit(_complain(f"no module named {module_name}"))
+        lies_in_src = os.path.exists(os.path.join("src", module_name.partition(".")[0]))
+        hint = " (it lies in src: set PYTHONPATH=src, or install your package)" if lies_in_src else ""
+        sys.exit(_complain(f"no module named {module_name}{hint}"))
     value: Any = importlib.import_module(module_name)
     for name in attribute.split("."):
         if not hasattr(value, name):
@@ -49,26 +53,36 @@ def _complain(text: str) -> int:
 
 async def _serve(found: Any, arguments: argparse.Namespace) -> None:
     application = await _application(found, arguments)
-    try:
-        server = _server(application, arguments)
-    except OSError as error:  # of TLS, whose errors are of this kind
-        sys.exit(_complain(f"cannot speak TLS with {arguments.ssl_certfile}: {error.strerror or error}"))
+    server = _server(application, arguments)
     try:
         sockets = _sockets(arguments)
-    except OSError as error:
-        sys.exit(_complain(f"cannot listen on {_wanted(arguments)}: {error.strerror or error}"))
+    except (OSError, ValueError) as error:
+        sys.exit(_complain(f"cannot listen on {_wanted(arguments)}: {_reason(error, arguments)}"))
+    _reopen_logs_on_signal()
     server.add_sockets(sockets)
-    if os.environ.get("TORNADOLIKE_WORKER") is None:
+    if _is_to_say_where(arguments):
         scheme = "https" if arguments.ssl_certfile else "http"
         for sock in sockets:
             draining.say(f"listening on {_shown(sock, scheme)}")
     await asyncio.Event().wait()
 
 
+def _reopen_logs_on_signal() -> None:
+    if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
+        with contextlib.suppress(NotImplementedError):  # a loop without signals
+            asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, logs.reopen)
+
+
+def _is_to_say_where(arguments: argparse.Namespace) -> bool:
+    """Whether nobody else says where we listen: a supervisor does of the sockets that it opens itself."""
+    worker_text = os.environ.get("TORNADOLIKE_WORKER")
+    return worker_text is None or (arguments.fd is not None and worker.number(worker_text) == 0)
+
+
 async def _application(found: Any, arguments: argparse.Namespace) -> Any:
     """What the attribute is, or makes."""
     if arguments.asgi:
-        return _asgi(found, arguments.target)
+        return await _asgi(found, arguments.target)
     made = found
     if not _is_application(made) and callable(made) and _needs_no_arguments(made):
         made = made()
@@ -81,21 +95,34 @@ async def _application(found: Any, arguments: argparse.Namespace) -> Any:
     if inspect.isroutine(found) and made is found:
         sys.exit(_complain(f"{arguments.target} needs arguments: name an Application, or a function that makes one without any"))
     what = "is" if made is found else "gave"
-    sys.exit(_complain(f"{arguments.target} {what} a {type(made).__name__}, neither an Application nor a function that makes one"))
+    sys.exit(_complain(f"{arguments.target} {what} {_kind(made)}, neither an Application nor a function that makes one"))
 
 
 def _is_application(value: Any) -> bool:
     return isinstance(value, httputil.HTTPServerConnectionDelegate) or type(value).__name__ == "WSGIContainer"
 
 
-def _asgi(found: Any, target: str) -> Any:
-    if not callable(found):
-        sys.exit(_complain(f"{target} is a {type(found).__name__}, no ASGI application"))
-    try:
-        asgi: Any = importlib.import_module("tornadolike.asgi")
-    except ImportError:
-        sys.exit(_complain("--asgi: this version has no tornadolike.asgi"))
-    return asgi.ASGIContainer(found)
+async def _asgi(found: Any, target: str) -> Any:
+    """An ASGI application, or what a function without arguments makes, in a container of ours."""
+    made = found
+    if callable(made) and not _is_application(made) and not _takes_three(made) and _needs_no_arguments(made):
+        made = made()
+        if inspect.isawaitable(made):
+            made = await made
+    if _is_application(made):
+        sys.exit(_complain(f"{target} is no ASGI application, but an Application: leave --asgi out"))
+    if not callable(made):
+        what = "is" if made is found else "gave"
+        sys.exit(_complain(f"{target} {what} {_kind(made)}, no ASGI application"))
+    if not _takes_three(made):
+        sys.exit(_complain(f"{target} is no ASGI application: it does not take scope, receive and send"))
+    asgi: Any = importlib.import_module("tornadolike.asgi")
+    return asgi.ASGIContainer(made)
+
+
+def _kind(value: Any) -> str:
+    name = type(value).__name__
+    return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
 def _needs_no_arguments(function: Callable[..., Any]) -> bool:
@@ -107,10 +134,13 @@ def _needs_no_arguments(function: Callable[..., Any]) -> bool:
 
 
 def _takes_three(function: Callable[..., Any]) -> bool:
+    """Also where that cannot be found out."""
     try:
         inspect.signature(function).bind(None, None, None)
-    except (TypeError, ValueError):
+    except TypeError:
         return False
+    except ValueError:
+        return True
     return True
 
 
@@ -122,7 +152,7 @@ def _server(application: Any, arguments: argparse.Namespace) -> httpserver.HTTPS
         options["max_body_size"] = arguments.max_body_size
         options["max_buffer_size"] = max(arguments.max_body_size, 100 * 2**20)
     if arguments.ssl_certfile:
-        options["ssl_options"] = _tls(arguments)
+        options["ssl_options"] = tls.context(arguments)  # which has been tried before
     server = httpserver.HTTPServer(application, **options)
     if arguments.limit_connections:
         server.configure_limits(max_connections=arguments.limit_connections)
@@ -131,24 +161,26 @@ def _server(application: Any, arguments: argparse.Namespace) -> httpserver.HTTPS
     return server
 
 
-def _tls(arguments: argparse.Namespace) -> ssl.SSLContext:
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(arguments.ssl_certfile, arguments.ssl_keyfile)
-    if arguments.ssl_ca_certs:
-        context.load_verify_locations(arguments.ssl_ca_certs)
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
 def _sockets(arguments: argparse.Namespace) -> list[socket.socket]:
     if arguments.fd is not None:
         sock = socket.socket(fileno=arguments.fd)
         sock.setblocking(False)
+        if not sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            sock.listen(listening.DEFAULT_BACKLOG)
         return [sock]
     if arguments.uds is not None:
         return [netutil.bind_unix_socket(arguments.uds)]
     port = _PORT if arguments.port is None else arguments.port
     return netutil.bind_sockets(port, arguments.host or _HOST)
+
+
+def _reason(error: OSError | ValueError, arguments: argparse.Namespace) -> str:
+    path = arguments.uds
+    if path is not None and os.path.exists(path) and isinstance(error, ValueError):
+        return "it exists, and is no socket"
+    if path is not None and isinstance(error, FileNotFoundError):
+        return f"there is no directory {os.path.dirname(path)}"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _wanted(arguments: argparse.Namespace) -> str:

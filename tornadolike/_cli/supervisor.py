@@ -29,6 +29,7 @@ FAILED_START = 3
 
 _MOST_SECONDS_BETWEEN = 30.0
 _LIVED_SECONDS = 60.0
+_FIRST_SECONDS = 5.0
 _KILL_AFTER_SECONDS = 5.0  # beyond the drain
 _RELOAD_DRAIN_SECONDS = 2.0
 
@@ -121,14 +122,16 @@ class _Supervisor:
         self._roll: asyncio.Task[None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._directory = _metrics_directory()
+        self._starting = asyncio.Lock()
 
     async def run(self) -> int:
         loop = asyncio.get_running_loop()
         for one in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(one, self._on_end, int(one))
         loop.add_signal_handler(signal.SIGHUP, self._on_hangup)
-        for number in range(self._count):
-            await self._start(number)
+        if self._arguments.attribute:
+            loop.add_signal_handler(signal.SIGUSR1, self._reopen_logs)
+        self._spawn(self._start_all())
         if self._arguments.reload:
             self._spawn(self._watch_sources())
         await self._end.wait()
@@ -143,6 +146,20 @@ class _Supervisor:
         return task
 
     # -- workers
+
+    async def _start_all(self) -> None:
+        """The first one, and the others when it listens, or has not ended for a while: so what is wrong with all is said by one."""
+        async with self._starting:
+            self._pausing.update(range(1, self._count))
+            first = self._workers.get(0) or await self._start(0)
+            if self._count > 1:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(_listens(first), _FIRST_SECONDS)
+            has_failed = first.ended.is_set() and not first.listens.is_set() and first.process.returncode
+            for number in range(1, self._count):
+                self._pausing.discard(number)
+                if not has_failed and self._ending is None and number not in self._workers:
+                    await self._start(number)
 
     async def _start(self, number: int) -> _Worker:
         ours, theirs = socket.socketpair()
@@ -165,6 +182,8 @@ class _Supervisor:
         self._all.add(one)
         asyncio.get_running_loop().add_reader(ours, self._on_question, one)
         self._spawn(self._wait_for(one))
+        if self._ending is not None:  # since it was asked for: nobody has told it
+            self._tell([one])
         return one
 
     def _on_question(self, one: _Worker) -> None:
@@ -189,7 +208,7 @@ class _Supervisor:
         try:
             sock = self._sockets.find(question, one.number, one.asked)
         except OSError as error:
-            one.channel.send(json.dumps([error.errno, error.strerror]).encode())
+            one.channel.send(json.dumps([error.errno, error.strerror or str(error)]).encode())
         except ValueError as error:
             one.channel.send(json.dumps([None, str(error)]).encode())
         else:
@@ -252,9 +271,13 @@ class _Supervisor:
             self._status = 128 + number
         if not self._all:
             self._end.set()
-        for one in self._all:
+        self._tell(list(self._all))
+
+    def _tell(self, those: list[_Worker]) -> None:
+        """Tell them to end, and see to it that they do."""
+        for one in those:
             one.tell()
-        self._spawn(self._kill_late(list(self._all)))
+        self._spawn(self._kill_late(those))
 
     async def _kill_late(self, those: list[_Worker]) -> None:
         """What does not end when its time is over is stuck."""
@@ -263,6 +286,12 @@ class _Supervisor:
             if not one.ended.is_set():
                 draining.say(f"worker {one.number} (pid {one.pid}) does not end, killing it")
                 one.tell(signal.SIGKILL)
+
+    def _reopen_logs(self) -> None:
+        for one in self._all:
+            if one.listens.is_set() and not one.ended.is_set():  # before that the signal would end it
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(one.pid, signal.SIGUSR1)
 
     # -- replacing
 
@@ -273,11 +302,12 @@ class _Supervisor:
     async def _replace_all(self) -> None:
         try:
             draining.say("SIGHUP: replacing the workers one by one")
-            for number in range(self._count):
-                if self._ending is not None:
-                    return
-                if not await self._replace(number):
-                    return
+            async with self._starting:
+                for number in range(self._count):
+                    if self._ending is not None:
+                        return
+                    if not await self._replace(number):
+                        return
             draining.say("SIGHUP: all workers are replaced")
         finally:
             self._roll = None
@@ -287,7 +317,8 @@ class _Supervisor:
         old = self._workers.get(number)
         new = await self._start(number)
         if not await _listens(new):
-            draining.say(f"SIGHUP: the new worker {number} (pid {new.pid}) does not listen; the others stay")
+            if self._ending is None:  # else all end, and it is nobody's fault
+                draining.say(f"SIGHUP: the new worker {number} (pid {new.pid}) does not listen; the others stay")
             new.tell()
             if old is not None and not old.ended.is_set():
                 self._workers[number] = old
@@ -314,14 +345,15 @@ class _Supervisor:
                 await one.ended.wait()
                 late.cancel()
             if self._ending is None:
-                for number in range(self._count):
-                    await self._start(number)
+                await self._start_all()
 
     def _watched(self) -> list[Path]:
         given = self._arguments.reload_dir
         directories = [Path(name) for name in given or ["."]]
         if self._arguments.target and not self._arguments.attribute and not given:
             directories.append(Path(self._arguments.target).resolve().parent)
+        if not given and (self._arguments.attribute or self._arguments.module):
+            directories += reloading.places_of(self._arguments.module or self._arguments.target.partition(":")[0])
         return directories
 
     async def _end_for_reload(self, one: _Worker) -> None:

@@ -2,10 +2,12 @@
 
 import re
 
+from tornadolike._http.lazy import pattern
+
 _ON = frozenset({"1", "true", "yes", "on"})
 _OFF = frozenset({"", "0", "false", "no", "off"})
 
-_PARAMETER = re.compile(r"\s*([A-Za-z]+)\s*=\s*\"?(\d{1,9})\"?\s*", re.ASCII)
+_PARAMETER = pattern(r"\s*([A-Za-z]+)\s*=\s*\"?(\d{1,9})\"?\s*", re.ASCII)
 
 # The server's clock began when it had sent the response, ours when that was here.
 _MARGIN = 0.9

@@ -18,7 +18,7 @@ class IdlePool(Generic[Connection]):
     __slots__ = ("_by_key", "_idle", "_max_idle", "_max_idle_per_key")
 
     def __init__(self, max_idle: int, max_idle_per_key: int) -> None:
-        self._max_idle = max_idle
+        self._max_idle = max_idle if max_idle_per_key else 0
         self._max_idle_per_key = max_idle_per_key
         # Both in the order of becoming idle.
         self._idle: dict[Connection, tuple[Hashable, float]] = {}
@@ -32,17 +32,23 @@ class IdlePool(Generic[Connection]):
         same_key = self._by_key.get(key)
         if not same_key:
             return None
-        connection = same_key[-1]
-        self.discard(connection)
+        connection = same_key.pop()
+        del self._idle[connection]
+        if not same_key:
+            del self._by_key[key]
         return connection
 
     def put(self, key: Hashable, connection: Connection, deadline: float) -> list[Connection]:
         """Make a connection idle until ``deadline``. Returns the connections that have no place any more, maybe this one."""
-        if not self._max_idle or not self._max_idle_per_key:
+        same_key = self._by_key.get(key)
+        if same_key is None and len(self._idle) < self._max_idle:
+            self._by_key[key] = [connection]
+            self._idle[connection] = key, deadline
+            return []
+        if not self._max_idle:
             return [connection]
         evicted = []
-        same_key = self._by_key.get(key) or []
-        if len(same_key) >= self._max_idle_per_key:
+        if same_key is not None and len(same_key) >= self._max_idle_per_key:
             evicted.append(same_key[0])
         elif len(self._idle) >= self._max_idle:
             evicted.append(next(iter(self._idle)))

@@ -11,18 +11,20 @@ from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
+from tornadolike._http.lazy import pattern
+
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _METHODS_WITH_BODY = frozenset({"POST", "PATCH", "PUT"})
 
 # RFC 9110 §5.6.2 token. A method that is none could smuggle a second request line.
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CONTROL_OR_SPACE = re.compile(r"[\x00-\x20\x7f]")
+_TOKEN = pattern(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_CONTROL = pattern(r"[\x00-\x1f\x7f]")
+_CONTROL_OR_SPACE = pattern(r"[\x00-\x20\x7f]")
 
 # What RFC 3986 §3.3 and §3.4 leave out of paths and queries, except for brackets and backslashes, which clients send as they are and
 # some servers know in no other way; and a percent sign that encodes nothing.
-_NOT_IN_TARGET = re.compile(rb"""[^!#$%&'()*+,\-./0-9:;=?@A-Z\[\\\]_a-z~]|%(?![0-9A-Fa-f]{2})""")
-_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*://)?([^/?#]*)(.*)", re.DOTALL)
+_NOT_IN_TARGET = pattern(rb"""[^!#$%&'()*+,\-./0-9:;=?@A-Z\[\\\]_a-z~]|%(?![0-9A-Fa-f]{2})""")
+_URL = pattern(r"([A-Za-z][A-Za-z0-9+.\-]*://)?([^/?#]*)(.*)", re.DOTALL)
 
 
 class Target(NamedTuple):

@@ -29,15 +29,17 @@ def import_all(package: str, names: Collection[str]) -> None:
     vars(sys.modules[package]).pop("__getattr__", None)
 
 
-_LATE = ("compression", "cookies", "header_values", "multipart", "multipart_stream", "ranges")
+_LATE = ("compression", "cookies", "form_parts", "header_values", "multipart", "multipart_stream", "ranges", "urls")
 
 if TYPE_CHECKING:
     from tornadolike._http import compression as compression
     from tornadolike._http import cookies as cookies
+    from tornadolike._http import form_parts as form_parts
     from tornadolike._http import header_values as header_values
     from tornadolike._http import multipart as multipart
     from tornadolike._http import multipart_stream as multipart_stream
     from tornadolike._http import ranges as ranges
+    from tornadolike._http import urls as urls
 else:
     __getattr__ = late(__name__, _LATE)
 

@@ -1,6 +1,7 @@
 """The ``Cookie`` field as browsers mean it, which is not what RFC 6265 says."""
 
 import re
+from functools import lru_cache
 
 _ESCAPE = re.compile(r"\\([0-3][0-7]{2}|.)")
 
@@ -11,7 +12,7 @@ def parse_cookie_pairs(text: str) -> dict[str, str]:
     Nothing is refused: a piece without ``=`` is a value with the empty name, as in browsers. One odd cookie takes no
     other with it, because a semicolon ends a cookie even between quotes.
     """
-    cookies: dict[str, str] = {}
+    cookies = {}
     quoted = '"' in text
     for piece in text.split(";"):
         name, equals, value = piece.partition("=")
@@ -37,3 +38,15 @@ def unquote(value: str) -> str:
 def _unescape(found: re.Match[str]) -> str:
     escaped = found[1]
     return chr(int(escaped, 8)) if len(escaped) == 3 else escaped
+
+
+@lru_cache(maxsize=256)
+def may_name(name: str) -> bool:
+    """Whether `http.cookies` takes the name; cookies of other names are not shown. Applications ask for few."""
+    from http.cookies import CookieError, SimpleCookie
+
+    try:
+        SimpleCookie()[name] = ""
+    except CookieError:
+        return False
+    return True

@@ -1,9 +1,9 @@
 """What proxies say of those before them."""
 
-import re
+from tornadolike._http.lazy import pattern
 
 # An address in brackets, as in URLs, or an IPv4 address, with or without a port.
-_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.%]+)\](?::[0-9]{1,5})?|([0-9]+(?:\.[0-9]+){3}):[0-9]{1,5}")
+_WITH_PORT = pattern(r"\[([0-9A-Fa-f:.%]+)\](?::[0-9]{1,5})?|([0-9]+(?:\.[0-9]+){3}):[0-9]{1,5}")
 
 
 def address(hop: str) -> str:

@@ -60,8 +60,7 @@ _PATTERNS = {
 def __getattr__(name: str) -> re.Pattern[str]:
     if name not in _PATTERNS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    load()
-    pattern: re.Pattern[str] = globals()[name]
+    globals()[name] = pattern = re.compile(_PATTERNS[name])
     return pattern
 
 

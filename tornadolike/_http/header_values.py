@@ -6,12 +6,14 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from urllib.parse import unquote
 
+from tornadolike._http.lazy import pattern
+
 # Decoders whose time grows faster than their input; no sender has a use for them here.
 _COSTLY_CHARSETS = frozenset({"idna", "punycode"})
-_STARRED_NAME = re.compile(r"(?P<name>[\w.-]+)\*(?:(?P<number>[0-9]{1,4})(?P<extended>\*)?)?")
+_STARRED_NAME = pattern(r"(?P<name>[\w.-]+)\*(?:(?P<number>[0-9]{1,4})(?P<extended>\*)?)?")
 # As many as a sender likes would take thirty times their bytes.
 _MAX_PARAMETERS = 200
-_QUOTED_PAIR = re.compile(r'\\([\\"])')
+_QUOTED_PAIR = pattern(r'\\([\\"])')
 
 
 def split_parameters(text: str) -> Iterator[str]:
@@ -57,7 +59,10 @@ def parse_parameters(text: str) -> tuple[str, dict[str, str]]:
 
 def format_parameters(value: str, parameters: Mapping[str, object]) -> str:
     """The inverse of `parse_parameters` for parameters that need no quotes, sorted by name; None stands for a bare name."""
-    return "; ".join([value, *(name if content is None else f"{name}={content}" for name, content in sorted(parameters.items()))])
+    pieces = [value]
+    for name, content in sorted(parameters.items()):
+        pieces.append(name if content is None else f"{name}={content}")
+    return "; ".join(pieces)
 
 
 def _join_extended(starred: list[tuple[re.Match[str], str]]) -> Iterator[tuple[str, str]]:

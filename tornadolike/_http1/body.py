@@ -5,9 +5,9 @@ share these readers: a parser that decodes bodies by itself runs past the end of
 has its own idea of chunk extensions and trailers.
 """
 
-import re
 from typing import Protocol
 
+from tornadolike._http.lazy import pattern
 from tornadolike._http1.errors import BodyTooLarge, PeerError
 
 MAX_CHUNK_LINE_BYTES = 256
@@ -17,8 +17,8 @@ MAX_CHUNKS_PER_FEED = 256
 """After so many chunks a reader rests, so that a body of tiny chunks cannot hold the loop."""
 
 # chunk-size [ chunk-ext ] without CRLF; extensions may hold what field values may (RFC 9112 §7.1.1).
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]+)(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
-_TRAILER = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
+_CHUNK_LINE = pattern(rb"([0-9A-Fa-f]+)(?:[ \t]*;[\t\x20-\x7e\x80-\xff]*)?")
+_TRAILER = pattern(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t\x20-\x7e\x80-\xff]*")
 
 
 class BodyReader(Protocol):

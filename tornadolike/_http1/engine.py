@@ -78,6 +78,8 @@ _MAX_KNOWN_HEADS = 256
 _MAX_KNOWN_HEAD_BYTES = 2048
 # The shortest field, ``a:`` with a bare LF.
 _MIN_FIELD_BYTES = 3
+_MANY = 1024
+_DECIMALS = tuple(map(str, range(_MANY)))
 # Statuses of responses which may have a body, and end no connection.
 _ORDINARY_STATUS = frozenset(range(200, 600)) - {204, 304}
 
@@ -96,13 +98,11 @@ class Engine:
 
     __slots__ = (
         "_broken_off",
-        "_chunked_output",
         "_light_head_bytes",
         "_parser",
         "_reader",
         "_scanned",
         "_stash",
-        "_unsent_bytes",
         "has_more",
         "keep_alive",
         "max_chunk_bytes",
@@ -111,6 +111,7 @@ class Engine:
         "own",
         "peer",
         "stored",
+        "unsent_bytes",
     )
 
     def __init__(self, parser: HeadParser, max_head_bytes: int = 65536, max_chunk_bytes: int = 65536, max_fields: int = MAX_FIELDS) -> None:
@@ -129,9 +130,9 @@ class Engine:
         self._reader: BodyReader | None = None
         # Body pieces smaller than max_chunk_bytes which wait for more of the same input.
         self._stash: list[bytes] = []
-        self._chunked_output = False
         self._broken_off = False
-        self._unsent_bytes: int | None = None
+        # Of our message: what is left of its length, None without one, `framing.CHUNKED`. Zero or None: its end takes no bytes.
+        self.unsent_bytes: int | None = None
 
     # -- receiving
 
@@ -139,6 +140,11 @@ class Engine:
     def waiting_bytes(self) -> int:
         """How many bytes are ``stored``, unread."""
         return len(self.stored)
+
+    @property
+    def expects_continue(self) -> bool:
+        """Whether the peer waits for an interim response before it sends its body (RFC 9110 §10.1.1)."""
+        return False
 
     def take_waiting(self) -> bytes:
         """Hand over the stored bytes, for another protocol that takes the connection over."""
@@ -272,39 +278,40 @@ class Engine:
     def _begin_output(self, start_line: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
         head = serialize.head(start_line, fields)
         self.own = BODY
-        self._chunked_output = chunked
-        self._unsent_bytes = content_bytes
+        self.unsent_bytes = framing.CHUNKED if chunked else content_bytes
         return head
 
     def send_body(self, data: bytes) -> bytes:
         """Body bytes as they go on the wire. Raises `BodyTooLong` beyond the announced length."""
-        if self._unsent_bytes is not None:
-            self._unsent_bytes -= len(data)
-            if self._unsent_bytes < 0:
+        unsent = self.unsent_bytes
+        if unsent == framing.CHUNKED:
+            return b"%x\r\n%b\r\n" % (len(data), data) if data else data
+        if unsent is not None:
+            if len(data) > unsent:
                 raise BodyTooLong
-        if self._chunked_output and data:
-            return b"%x\r\n%b\r\n" % (len(data), data)
+            self.unsent_bytes = unsent - len(data)
         return data
 
     def may_bypass(self, size: int) -> bool:
         """Whether so many body bytes may go on the wire past `send_body`: as they are, and within an announced length."""
-        return self.own is BODY and self._unsent_bytes is not None and not self._chunked_output and size <= self._unsent_bytes
+        return self.own is BODY and self.unsent_bytes is not None and size <= self.unsent_bytes
 
     def count_bypassed(self, size: int) -> None:
         """So many did."""
-        assert self._unsent_bytes is not None
-        self._unsent_bytes -= size
+        assert self.unsent_bytes is not None
+        self.unsent_bytes -= size
 
     def send_end(self) -> bytes:
         """The end of our message. Raises `BodyTooShort`."""
-        if self._unsent_bytes:
-            raise BodyTooShort(self._unsent_bytes)
+        unsent = self.unsent_bytes
+        if unsent and unsent != framing.CHUNKED:
+            raise BodyTooShort(unsent)
         self.own = DONE
-        return b"0\r\n\r\n" if self._chunked_output and not self._broken_off else b""
+        return b"0\r\n\r\n" if unsent and not self._broken_off else b""
 
     def break_off(self) -> None:
         """What is sent now ends too early: a chunked body gets no last chunk, and the connection is over with it (RFC 9112 §8)."""
-        if self._chunked_output:
+        if self.unsent_bytes == framing.CHUNKED:
             self._broken_off = True
             self.keep_alive = False
 
@@ -329,7 +336,7 @@ class ServerEngine(Engine):
         max_fields: int = MAX_FIELDS,
         known: dict[bytes, RequestHead] | None = None,
     ) -> None:
-        """``known``: what engines on the same parser share, so that they need not read what one of them has read before."""
+        """``known``: what engines with the same parser and limits share, so that they need not read what one of them has read before."""
         super().__init__(parser, max_head_bytes, max_chunk_bytes, max_fields)
         self._known: dict[bytes, RequestHead] = {} if known is None else known
         self._request = _NO_REQUEST
@@ -337,16 +344,17 @@ class ServerEngine(Engine):
     def take_whole(self, data: bytes) -> RequestHead | None:
         """A request that is all there, and whose head came before, without the events; None where `feed` has to see to it.
 
-        Its body, if it has one, waits for `take_body`: the limit has to be settled first.
+        To be asked where ``peer`` is IDLE. The body, if it has one, waits for `take_body`: the limit has to be settled first.
         """
-        if self.peer is not IDLE or (self.stored and data):
+        if self.stored and data:
             return None
-        event = self._known.get(data)
+        # Long data is no head that is known, and to look it up takes a hash of all of it.
+        event = self._known.get(data) if len(data) <= _MAX_KNOWN_HEAD_BYTES else None
         if event is None:
             event = self._take_first(data or bytes(self.stored))
             if event is None:
                 return None
-        elif event.body or len(data) > self._light_head_bytes:
+        elif event.body:
             return None
         else:
             self.peer = DONE
@@ -357,7 +365,7 @@ class ServerEngine(Engine):
     def _take_first(self, data: bytes) -> RequestHead | None:
         """The first of several requests, or one with a body, as `take_whole` takes it; what follows is stored."""
         end = data.find(b"\r\n\r\n") + 4
-        event = self._known.get(data[:end]) if end <= self._light_head_bytes else None
+        event = self._known.get(data[:end])
         if event is None:
             return None
         size = len(data) - end
@@ -404,6 +412,10 @@ class ServerEngine(Engine):
         return event
 
     feed.__doc__ = Engine.feed.__doc__
+
+    @property
+    def expects_continue(self) -> bool:
+        return self._request.expects_continue
 
     def _on_head(self, head: bytes) -> list[Event]:
         event = self._known_request(head)
@@ -453,15 +465,16 @@ class ServerEngine(Engine):
             ready = head.forms[status] = reason, serialize.start_line(f"HTTP/1.1 {status} {reason}\r\n") + head.lines
         return ready[1]
 
-    def send_whole(self, line: tuple[str, int, str], head: ResponseFields, fields: dict[str, str], body: bytes) -> bytes | None:
-        """A whole response: version, status and reason, the fields that it begins with, the others, the body.
+    def send_whole(self, line: tuple[str, int, str], head: ResponseFields | None, fields: dict[str, str], body: bytes) -> bytes | None:
+        """A whole response: version, status and reason, the fields that it begins with, the others, the body. Raises `IllegalHeader`.
 
         None where it is not whole, or the head must say something about the connection, or the request is not read yet, or wants no body.
         """
-        if not self.keep_alive or not self._request.is_plain or self.peer is not DONE or "Connection" in fields:
+        if head is None or not self.keep_alive or not self._request.is_plain or self.peer is not DONE or "Connection" in fields:
             return None
         _, status, reason = line
-        if fields.get("Content-Length") != str(len(body)) or status not in _ORDINARY_STATUS:
+        size = len(body)
+        if fields.get("Content-Length") != (_DECIMALS[size] if size < _MANY else str(size)) or status not in _ORDINARY_STATUS:
             return None
         ready = head.forms.get(status)
         data: bytes = ready[1] if ready is not None and ready[0] is reason else self.ready_head(status, reason, head)
@@ -469,8 +482,7 @@ class ServerEngine(Engine):
         for field in fields.items():
             data += known.get(field) or serialize.line(field)
         self.own = BODY
-        self._chunked_output = False
-        self._unsent_bytes = 0
+        self.unsent_bytes = 0
         return b"%b\r\n%b" % (data, body)
 
     def send_ready_head(
@@ -479,15 +491,9 @@ class ServerEngine(Engine):
         """`send_head` with status line and first fields serialised already, and `send_body` for what comes with it."""
         lines = serialize.lines(fields)
         self.own = BODY
-        self._chunked_output = chunked
-        self._unsent_bytes = 0 if self._request.head_only else content_bytes
+        self.unsent_bytes = 0 if self._request.head_only else framing.CHUNKED if chunked else content_bytes
         if body:
-            if chunked or content_bytes is None or self._request.head_only:
-                body = self.send_body(body)
-            else:
-                self._unsent_bytes = content_bytes - len(body)
-                if self._unsent_bytes < 0:
-                    raise BodyTooLong
+            body = self.send_body(body)
         return b"%b%b\r\n%b" % (ready, lines, body)
 
 
@@ -536,11 +542,10 @@ class ClientEngine(Engine):
         line = serialize.start_line(f"{method} {target} HTTP/1.1\r\n")
         self._method = method
         self.own = BODY
-        self._chunked_output = False
-        self._unsent_bytes = None
+        self.unsent_bytes = None
         return b"%b%b\r\n" % (line, lines)
 
-    def send_whole(self, method: str) -> None:
+    def whole_request_sent(self, method: str) -> None:
         """A request goes out in one piece that the caller has made."""
         self._method = method
         self.own = DONE

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from tornadolike._http.header_fields import WireFields
+
 Pairs = list[tuple[bytes, bytes]]
 """Header fields as on the wire: name in the sender's spelling; white space behind a value may still be there."""
 
@@ -23,7 +25,7 @@ class RequestHead:
         body: int = 0,
     ) -> None:
         self.start_line = method, target, version
-        self.headers = headers  # shared by all requests with this head: to be read only
+        self.headers = WireFields(headers)  # shared by all requests with this head: to be read only
         self.body = body  # its length, or what ends it: `framing.Framing`
         self.keep_alive = keep_alive
         self.expects_continue = expects_continue

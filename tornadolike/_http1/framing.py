@@ -5,23 +5,22 @@ lives on is decided here, over the raw bytes and the parsed pairs, so that all p
 (RFC 9112 §2.2, §3, §5, §6, §9.3; RFC 9110 §5.5).
 """
 
-import re
-
+from tornadolike._http.lazy import pattern
 from tornadolike._http1.errors import PeerError, UnsupportedVersion
 from tornadolike._http1.events import Pairs
 
 # SP, TAB, VCHAR, obs-text and the line ends: all that a head may hold (RFC 9110 §5.5).
 _ALLOWED_BYTES = bytes([0x09, 0x0A, 0x0D, *range(0x20, 0x7F), *range(0x80, 0x100)])
-_HEAD_END = re.compile(rb"\r?\n\r?\n")
-_TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_REQUEST_LINE = re.compile(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])")
-_STATUS_LINE = re.compile(rb"HTTP/([0-9])\.([0-9]) ([0-9]{3})(?: ([\t\x20-\x7e\x80-\xff]*))?")
+_HEAD_END = pattern(rb"\r?\n\r?\n")
+_TOKEN = pattern(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_REQUEST_LINE = pattern(rb"([!#$%&'*+\-.^_`|~0-9A-Za-z]+) ([\x21-\x7e\x80-\xff]+) HTTP/([0-9])\.([0-9])")
+_STATUS_LINE = pattern(rb"HTTP/([0-9])\.([0-9]) ([0-9]{3})(?: ([\t\x20-\x7e\x80-\xff]*))?")
 # uri-host [":" port] (RFC 9110 §7.2): an IP literal or a name, and a port in digits.
-_HOST = re.compile(rb"(?:\[[0-9A-Fa-f:.vV]+\]|(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
-_DIGITS = re.compile(rb"[0-9]+")
+_HOST = pattern(rb"(?:\[[0-9A-Fa-f:.vV]+\]|(?:[A-Za-z0-9._~!$&'()*+;=-]|%[0-9A-Fa-f]{2})*)(?::[0-9]*)?")
+_DIGITS = pattern(rb"[0-9]+")
 # Lists are searched, not split: the pieces of a long one take dozens of times its bytes.
-_LISTED = re.compile(rb"(?:\A|,[ \t]*)([^,]*)")
-_CLOSE, _KEEP_ALIVE = (re.compile(rb"(?i)(?:\A|,)[ \t]*%b[ \t]*(?:,|\Z)" % token) for token in (b"close", b"keep-alive"))
+_LISTED = pattern(rb"(?:\A|,[ \t]*)([^,]*)")
+_CLOSE, _KEEP_ALIVE = (pattern(rb"(?i)(?:\A|,)[ \t]*%b[ \t]*(?:,|\Z)" % token) for token in (b"close", b"keep-alive"))
 
 _OTHER, _LENGTH, _CODING, _CONNECTION, _EXPECT, _HOSTNAME, _NOTED = range(7)
 _FRAMING_FIELDS = {
@@ -32,7 +31,7 @@ _FRAMING_FIELDS = {
     b"host": _HOSTNAME,
 }
 # No matter of framing: those that somebody asks for in every request. Where none of them is there, nobody needs to look (`BARE`).
-_NOTED_FIELDS = dict.fromkeys((b"content-type", b"if-none-match", b"if-modified-since", b"range"), _NOTED)
+_NOTED_FIELDS = dict.fromkeys((b"content-type", b"if-none-match", b"if-modified-since", b"range", b"x-request-id"), _NOTED)
 _KNOWN_FIELDS = _FRAMING_FIELDS | _NOTED_FIELDS
 # What is so in HTTP/1.1 without being said.
 _NO_NEWS = (b"keep-alive", b"Keep-Alive")
@@ -142,7 +141,8 @@ def _spelled(name: bytes) -> int:
 def decide_request(pairs: Pairs, version: str, method: str) -> Framing:
     """Body length and connection fate of a request; raises `PeerError` where its framing fields are ambiguous.
 
-    The very object `BARE` says in addition that none of Content-Type, If-None-Match, If-Modified-Since and Range is among the fields.
+    The very object `BARE` says in addition that none of Content-Type, If-None-Match, If-Modified-Since, Range and
+    X-Request-ID is among the fields.
     """
     known = _spellings.get
     found: dict[int, bytes] | None = None

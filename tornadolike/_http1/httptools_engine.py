@@ -8,15 +8,14 @@ llhttp's callbacks are methods of a dictionary and of lists, so that no Python c
 repeated fields: where it has fewer entries than the head has lines, h11 takes the head.
 """
 
-import re
-
 import httptools
 
+from tornadolike._http.lazy import pattern
 from tornadolike._http1.events import Pairs
 from tornadolike._http1.h11_engine import H11HeadParser
 
 # llhttp lets control characters pass here (RFC 9112 §4).
-_REASON = re.compile(rb"[\t\x20-\x7e\x80-\xff]*")
+_REASON = pattern(rb"[\t\x20-\x7e\x80-\xff]*")
 
 
 class _Callbacks:

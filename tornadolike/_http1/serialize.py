@@ -37,6 +37,8 @@ def line(field: tuple[str, str]) -> bytes:
     """One field, which is then `known`. Raises `IllegalHeader` as `lines` does."""
     name, value = field
     text = f"{name}: {value}\r\n"
+    if name in _NEVER_THE_SAME and value.isascii() and value.isprintable():
+        return text.encode()
     if text.count("\n") != 1 or text.count("\r") != 1 or "\0" in text:
         raise IllegalHeader(_offender([text]))
     try:

@@ -11,10 +11,11 @@ import contextvars
 import os
 import random
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from tornadolike._hub.messages import Data, Message, Messages
 
+_T = TypeVar("_T")
 FIRST_DELAY_SECONDS = 0.1
 MOST_DELAY_SECONDS = 5.0
 
@@ -55,7 +56,7 @@ class Broker(abc.ABC):
 
     @abc.abstractmethod
     def publish(self, room: str, data: Data, excluded: str) -> "asyncio.Future[str]":
-        """Add a message to a room; the future gets its id, or `BrokerDownError`."""
+        """Add a message to a room, that is not for one member of ours, or for all; the future gets its id, or `BrokerDownError`."""
 
     @abc.abstractmethod
     def follow(self, room: str) -> "asyncio.Future[None]":
@@ -107,14 +108,14 @@ class Delays:
         self._next = FIRST_DELAY_SECONDS
 
 
-def start_task(coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+def start_task(coroutine: Coroutine[Any, Any, _T]) -> "asyncio.Task[_T]":
     """A task in an empty context: what a request set must not be seen by what outlives it."""
     task = asyncio.get_running_loop().create_task(coroutine, context=contextvars.Context())
     task._log_destroy_pending = False  # type: ignore[attr-defined] # works until the loop ends, with which it may go
     return task
 
 
-async def end_tasks(*tasks: "asyncio.Task[None] | None") -> None:
+async def end_tasks(*tasks: "asyncio.Task[Any] | None") -> None:
     """Cancel them and wait until they have ended."""
     running = {task for task in tasks if task is not None}
     while running:

@@ -14,10 +14,10 @@ class History:
         self.last = Place(epoch, 0)
         self._kept: deque[Message] = deque(maxlen=size)
 
-    def append(self, data: Data, excluded: str) -> Message:
+    def append(self, data: Data, mark: str = "") -> Message:
         """The new last message."""
         self.last = Place(self.last.epoch, self.last.number + 1)
-        message = Message(str(self.last), data, self.room, excluded)
+        message = Message(str(self.last), data, self.room, mark)
         self._kept.append(message)
         return message
 

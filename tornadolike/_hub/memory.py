@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 
 from tornadolike._hub.broker import Broker, Receiver
 from tornadolike._hub.history import History
-from tornadolike._hub.messages import Data, Messages
+from tornadolike._hub.messages import Data, Messages, Sender
 
 
 class MemoryBroker(Broker):
@@ -49,10 +49,12 @@ class MemoryBroker(Broker):
 
     def start(self, receiver: Receiver) -> None:
         super().start(receiver)
+        self._followed.clear()
+        self._counts.clear()
         receiver.changed(True, "")
 
     def publish(self, room: str, data: Data, excluded: str) -> "asyncio.Future[str]":
-        message = self._history(room).append(data, excluded)
+        message = self._history(room).append(data, Sender(self.origin, 0, excluded).mark(data) if excluded else "")
         if room in self._followed:
             self.receiver.received([message])
         published = asyncio.get_running_loop().create_future()

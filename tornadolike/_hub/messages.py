@@ -43,8 +43,19 @@ class Message:
     id: str
     data: Data
     room: str
-    excluded: str = dataclasses.field(default="", repr=False, compare=False)
-    """Who is not sent it, as ``ORIGIN:MEMBER``; empty: everybody is."""
+    mark: str = dataclasses.field(default="", repr=False, compare=False)
+    """What the broker keeps with it; see `Sender.mark`."""
+
+    @property
+    def again(self) -> bool:
+        """Whether it was sent to the broker once before, which did not know it: who came across a gap may have had it before that."""
+        return self.mark[:1] in ("T", "B")
+
+    @property
+    def excluded(self) -> tuple[str, str]:
+        """Origin and member that are not sent it; nothing: everybody is."""
+        sender, _, member = self.mark.partition(":")
+        return sender[1:].partition(".")[0], member
 
 
 class Messages(list[Message]):
@@ -69,11 +80,12 @@ class Progress:
     def __init__(self, last: Place) -> None:
         self.last = last
 
-    def take(self, at: Place, *, reconnected: bool) -> tuple[bool, bool]:
+    def take(self, at: Place, *, reconnected: bool = False, lost: bool = False) -> tuple[bool, bool]:
         """Whether the message at this place is new, and whether messages before it are missing.
 
         A new epoch begins with number 1. While the connection to the broker lasted, the old history was complete when it ended (a
-        room that nobody used for long); after an interruption nobody knows what was in it behind ``last``.
+        room that nobody used for long); after an interruption nobody knows what was in it behind ``last``. ``lost``: the broker has
+        forgotten the end of the old one, or may have.
         """
         last = self.last
         if at <= last:
@@ -81,4 +93,24 @@ class Progress:
         self.last = at
         if at.epoch == last.epoch:
             return True, at.number != last.number + 1
-        return True, at.number != 1 or (reconnected and last.epoch != 0)
+        return True, at.number != 1 or lost or (reconnected and last.epoch != 0)
+
+
+class Sender(NamedTuple):
+    """Who sent a message."""
+
+    origin: str
+    number: int
+    """Of all messages of this origin, in the order in which they were sent to the broker."""
+    member: str = ""
+    """Whom of the origin's members it is not for."""
+
+    def mark(self, data: Data, *, again: bool = False) -> str:
+        """``ORIGIN.NUMBER[:MEMBER]`` behind ``t`` for text or ``b`` for bytes; a capital one where it was sent before, without answer."""
+        kind = "t" if isinstance(data, str) else "b"
+        return f"{kind.upper() if again else kind}{self.origin}.{self.number}" + (f":{self.member}" if self.member else "")
+
+
+def marked(id_: str, data: bytes, room: str, mark: str) -> Message:
+    """A message as it was kept."""
+    return Message(id_, data.decode("utf-8", "replace") if mark[:1] in ("t", "T") else data, room, mark)

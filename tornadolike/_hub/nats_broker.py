@@ -7,11 +7,13 @@ that was read last is in the stream, then nothing behind it is gone, since the o
 
 import asyncio
 import base64
+import hashlib
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Unpack
 
-from tornadolike._hub.broker import PRESENCE_SECONDS, BrokerDownError
-from tornadolike._hub.messages import Message, Messages, Place, Progress, place
-from tornadolike._hub.server_broker import Request, ServerBroker, ServerOptions
+from tornadolike._hub.broker import PRESENCE_SECONDS, BrokerDownError, end_tasks, start_task
+from tornadolike._hub.messages import Messages, Place, Progress, marked, place
+from tornadolike._hub.server_broker import Received, Request, ServerBroker, ServerOptions, behind
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
@@ -19,12 +21,14 @@ if TYPE_CHECKING:
 
 _KIND = "Tornadolike-Kind"
 _LOOK_SECONDS = 2.0
+_LONGEST_NAME = 500
+_DUPLICATE_SECONDS = 120.0
 
 
 class _Sparse(Progress):
     """Numbers grow, with holes that say nothing."""
 
-    def take(self, at: Place, *, reconnected: bool) -> tuple[bool, bool]:
+    def take(self, at: Place, *, reconnected: bool = False, lost: bool = False) -> tuple[bool, bool]:
         new = at > self.last
         if new:
             self.last = at
@@ -45,40 +49,46 @@ class NATSBroker(ServerBroker):
 
     name = "nats"
     client = ("nats", "nats-py")
+    remembers_seconds = _DUPLICATE_SECONDS - 20  # what was put off until then is on its way for a while
 
     def __init__(self, url: str = "nats://127.0.0.1:4222", **options: Unpack[ServerOptions]) -> None:
         super().__init__(**options)
         self._servers = [server.strip() for server in url.split(",")]
         self._writer: Client | None = None
         self._reader: Client | None = None
+        self._epoch = 0
+
+    def _reset(self) -> None:
+        super()._reset()
         self._subscriptions: dict[str, Any] = {}
         self._to_look_at: set[str] = set()
         self._look = asyncio.Event()
-        self._epoch = 0
+        self._gone: asyncio.Future[Any]
 
     def _subject(self, room: str) -> str:
         """Names of rooms are any text, tokens of subjects are not."""
         return f"{self._prefix}.room.{_token(room)}"
 
-    async def _connect(self) -> "Client":
+    async def _connect(self, closed: Callable[[], Coroutine[Any, Any, None]] | None = None) -> "Client":
         from nats.aio.client import Client
 
         client = Client()
-        await client.connect(
-            servers=self._servers,
-            allow_reconnect=False,  # what to do about a broken connection is decided here
-            max_reconnect_attempts=0,
-            connect_timeout=max(1, int(self._timeout)),
-            ping_interval=2,
-            max_outstanding_pings=2,
-            error_cb=_ignore,
-            closed_cb=self._closed,
-            name="tornadolike hub",
-        )
+        try:
+            await client.connect(
+                servers=self._servers,
+                allow_reconnect=False,  # what to do about a broken connection is decided here
+                max_reconnect_attempts=0,
+                connect_timeout=max(1, int(self._timeout)),
+                ping_interval=2,
+                max_outstanding_pings=2,
+                error_cb=_ignore,
+                closed_cb=closed,
+                name="tornadolike hub",
+            )
+        except BaseException:
+            _abort(client)
+            raise
         return client
-
-    async def _closed(self) -> None:
-        self._look.set()
 
     # ---- requests
 
@@ -86,14 +96,20 @@ class NATSBroker(ServerBroker):
         from nats.js.api import StreamConfig
         from nats.js.errors import NotFoundError
 
-        self._writer = await self._connect()
+        self._gone = gone = asyncio.get_running_loop().create_future()
+
+        async def closed() -> None:
+            if not gone.done():
+                gone.set_result(None)
+
+        self._writer = await self._connect(closed)
         self._stream = self._writer.jetstream(timeout=self._timeout)
         config = StreamConfig(
             name=self._prefix,
             subjects=[f"{self._prefix}.room.*"],
             max_msgs_per_subject=self._history,
             max_age=self._keep_seconds,
-            duplicate_window=min(120.0, self._keep_seconds),
+            duplicate_window=min(_DUPLICATE_SECONDS, self._keep_seconds),
         )
         try:
             info = await self._stream.stream_info(self._prefix)
@@ -109,22 +125,33 @@ class NATSBroker(ServerBroker):
         return await self._stream.create_key_value(KeyValueConfig(bucket=f"{self._prefix}_here", ttl=PRESENCE_SECONDS))
 
     async def _close_writer(self) -> None:
-        if self._writer is not None:
-            await self._writer.close()
+        await _close(self._writer)
+
+    def _is_closed(self) -> bool:
+        return self._writer is None or not self._writer.is_connected
 
     async def _send(self, batch: list[Request]) -> list[Any]:
         assert self._writer is not None
-        answers = await asyncio.gather(*map(self._do, batch), return_exceptions=True)
-        if not self._writer.is_connected:
-            raise BrokerDownError("the connection was closed")
+        answering = start_task(self._do_all(batch))
+        try:
+            # The client would wait for answers from a connection that is closed.
+            await asyncio.wait([answering, self._gone], return_when=asyncio.FIRST_COMPLETED)
+            if not self._writer.is_connected:
+                raise BrokerDownError("the connection was closed")
+            answers = await answering
+        finally:
+            await end_tasks(answering)
         return [_refusal(answer) if isinstance(answer, Exception) else answer for answer in answers]
+
+    async def _do_all(self, batch: list[Request]) -> list[Any]:
+        return await asyncio.gather(*map(self._do, batch), return_exceptions=True)
 
     async def _do(self, request: Request) -> Any:
         room = request.room
         if request.kind == "publish":
-            number, data, excluded = request.arguments
-            kind, content = ("t" + excluded, data.encode()) if isinstance(data, str) else ("b" + excluded, data)
-            headers = {_KIND: kind, "Nats-Msg-Id": f"{self.origin}-{number}"}
+            (data,), sender = request.arguments, request.sender
+            content = data.encode() if isinstance(data, str) else data
+            headers = {_KIND: request.mark(), "Nats-Msg-Id": f"{sender.origin}-{sender.number}"}
             added = await self._stream.publish(self._subject(room), content, headers=headers, timeout=self._timeout)
             return str(Place(self._epoch, added.seq))
         if request.kind == "locate":
@@ -171,18 +198,17 @@ class NATSBroker(ServerBroker):
         begin = asked.number if known and asked is not None else 0
         complete = known and (begin == 0 or await self._has(room, begin))
         found = await self._fetch(room, begin, end.number, limit) if end.number > begin else []
-        return Messages(found, complete=complete or (asked == Place(0, 0) and len(found) < self._history), last_id=str(end))
+        return behind(asked, found, complete=complete or (asked == Place(0, 0) and len(found) < self._history), end=end)
 
-    async def _fetch(self, room: str, after: int, until: int, limit: int) -> list[Message]:
+    async def _fetch(self, room: str, after: int, until: int, limit: int) -> list[Received]:
         """The messages of a room behind one number up to another."""
         subscription = await self._subscribe(self._stream, room, after)
-        found: list[Message] = []
+        found: list[Received] = []
         try:
             while len(found) < limit:
                 raw = await subscription.next_msg(timeout=self._timeout)
-                at, message = self._message(room, raw)
-                found.append(message)
-                if at.number >= until:
+                found.append(self._message(room, raw))
+                if found[-1][0].number >= until:
                     break
         finally:
             await subscription.unsubscribe()
@@ -216,14 +242,16 @@ class NATSBroker(ServerBroker):
         self._look.set()
 
     async def _open_reader(self) -> None:
-        self._reader = await self._connect()
+        async def closed() -> None:
+            self._look.set()
+
+        self._reader = await self._connect(closed)
         self._subscriptions.clear()
         self._to_look_at = set(self._followed)
         self._look.set()
 
     async def _close_reader(self) -> None:
-        if self._reader is not None:
-            await self._reader.close()
+        await _close(self._reader)
 
     async def _read(self) -> None:
         assert self._reader is not None
@@ -258,14 +286,32 @@ class NATSBroker(ServerBroker):
             stream = self._reader.jetstream(timeout=self._timeout)
             self._subscriptions[room] = await self._subscribe(stream, room, followed.progress.last.number, cb=received)
 
-    def _message(self, room: str, raw: Any) -> tuple[Place, Message]:
+    def _message(self, room: str, raw: Any) -> Received:
         at = Place(self._epoch, raw.metadata.sequence.stream)
-        kind: str = (raw.headers or {}).get(_KIND, "b")
-        return at, Message(str(at), raw.data.decode() if kind[:1] == "t" else raw.data, room, kind[1:])
+        return at, marked(str(at), raw.data, room, (raw.headers or {}).get(_KIND, "b"))
+
+
+async def _close(client: "Client | None") -> None:
+    if client is not None:
+        try:
+            await client.close()  # in vain, as long as something is unsent to a server that is frozen
+        finally:
+            _abort(client)
+
+
+def _abort(client: "Client") -> None:
+    """Close what a ``connect`` that failed or was cancelled has left open, and what cannot be closed in order."""
+    writer = getattr(client._transport, "_bare_io_writer", None)
+    if writer is not None:
+        writer.transport.abort()
 
 
 def _token(room: str) -> str:
-    return base64.urlsafe_b64encode(room.encode()).decode().rstrip("=") or "_"
+    """One token of a subject. A server takes lines of 4 KiB: of a long name, a digest, whose length no other token has."""
+    name = room.encode()
+    if len(name) > _LONGEST_NAME:
+        return "_" + hashlib.sha256(name).hexdigest()
+    return base64.urlsafe_b64encode(name).decode().rstrip("=") or "_"
 
 
 async def _ignore(error: Exception) -> None:

@@ -10,8 +10,8 @@ import hashlib
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tornadolike._hub.broker import PRESENCE_SECONDS, BrokerDownError
-from tornadolike._hub.messages import Message, Messages, Place, place
-from tornadolike._hub.server_broker import Request, ServerBroker, ServerOptions
+from tornadolike._hub.messages import Messages, Place, marked, place
+from tornadolike._hub.server_broker import Received, Request, ServerBroker, ServerOptions, behind
 
 if TYPE_CHECKING:
     from asyncpg import Connection
@@ -31,7 +31,7 @@ numbered AS (
     SELECT $1, (extract(epoch FROM clock_timestamp()) * 1000)::bigint, 1, now() WHERE NOT EXISTS (SELECT FROM known)
     ON CONFLICT (room) DO UPDATE SET number = r.number + 1, used = now() RETURNING epoch, number),
 added AS (INSERT INTO {p}_message SELECT $1, epoch, number, $2, $3, $4, $5 FROM numbered)
-SELECT epoch, number, pg_notify('{p}', $6) FROM numbered UNION ALL SELECT epoch, number, NULL FROM known
+SELECT epoch, number, pg_notify('{p}', $1) FROM numbered UNION ALL SELECT epoch, number, NULL FROM known
 """
 _LOCATE = "SELECT epoch, number FROM {p}_room WHERE room = $1"
 _BEHIND = """
@@ -52,6 +52,7 @@ _READ_AT_ONCE = 1000
 # A history grows by so many messages beyond its length before it is cut.
 _TRIM_EACH = 64
 _LOOK_SECONDS = 10.0
+_LONGEST_NAME = 250
 
 
 class PostgresBroker(ServerBroker):
@@ -76,7 +77,12 @@ class PostgresBroker(ServerBroker):
         self._prefix = self._prefix.lower()
         self._writer: Connection | None = None
         self._reader: Connection | None = None
+
+    def _reset(self) -> None:
+        super()._reset()
+        # Names as they are stored; and those of the rooms that are followed.
         self._told: set[str] = set()
+        self._names: dict[str, str] = {}
         self._tell = asyncio.Event()
 
     def _sql(self, statement: str) -> str:
@@ -100,6 +106,9 @@ class PostgresBroker(ServerBroker):
         if self._writer is not None:
             self._writer.terminate()
 
+    def _is_closed(self) -> bool:
+        return self._writer is None or self._writer.is_closed()
+
     async def _send(self, batch: list[Request]) -> list[Any]:
         import asyncpg
 
@@ -110,21 +119,21 @@ class PostgresBroker(ServerBroker):
                 answers.append(await self._do(self._writer, request))
             except asyncpg.PostgresConnectionError:
                 raise
-            except asyncpg.PostgresError as error:
+            except (asyncpg.PostgresError, asyncpg.InterfaceError, ValueError) as error:
                 if self._writer.is_closed():
                     raise
                 answers.append(BrokerDownError(f"the postgres broker refuses: {error}"))
         return answers
 
     async def _do(self, connection: "Connection", request: Request) -> Any:
-        room = request.room
+        room = _stored(request.room)
         if request.kind == "publish":
-            return await self._publish(connection, room, *request.arguments)
+            return await self._publish(connection, room, request)
         if request.kind == "locate":
             row = await connection.fetchrow(self._sql(_LOCATE), room)
             return Place(*row) if row else Place(0, 0)
         if request.kind == "since":
-            return await self._since(connection, room, *request.arguments)
+            return await self._since(connection, request.room, *request.arguments)
         if request.kind == "announce":
             await connection.execute(self._sql(_ANNOUNCE), room, self.origin, request.arguments[0], PRESENCE_SECONDS)
             return None
@@ -135,34 +144,36 @@ class PostgresBroker(ServerBroker):
         self._tell.set()
         return None
 
-    async def _publish(self, connection: "Connection", room: str, number: int, data: str | bytes, excluded: str) -> str:
-        kind, content = ("t" + excluded, data.encode()) if isinstance(data, str) else ("b" + excluded, data)
-        row = await connection.fetchrow(self._sql(_PUBLISH), room, self.origin, number, kind, content, _notification(room))
+    async def _publish(self, connection: "Connection", room: str, request: Request) -> str:
+        (data,), sender = request.arguments, request.sender
+        content = data.encode() if isinstance(data, str) else data
+        row = await connection.fetchrow(self._sql(_PUBLISH), room, sender.origin, sender.number, request.mark(), content)
         at = Place(row[0], row[1])
         if at.number % _TRIM_EACH == 0:
             await connection.execute(self._sql(_TRIM), room, at.epoch, at.number - self._history)
         return str(at)
 
     async def _since(self, connection: "Connection", room: str, last_id: str | None, limit: int) -> Messages:
-        row = await connection.fetchrow(self._sql(_LOCATE), room)
+        row = await connection.fetchrow(self._sql(_LOCATE), _stored(room))
         end = Place(*row) if row else Place(0, 0)
         if last_id is None:
             return Messages(last_id=str(end))
         asked = place(last_id)
-        rows = await connection.fetch(self._sql(_BEHIND), room, *(asked or Place(0, 0)), limit)
-        messages = [_message(room, row) for row in rows]
+        rows = await connection.fetch(self._sql(_BEHIND), _stored(room), *(asked or Place(0, 0)), limit)
+        found = [_message(room, row) for row in rows]
         if asked is None or asked > end:
             complete = False
-        elif not messages:
+        elif not found:
             complete = asked == end
         else:
-            first = messages[0][0]
+            first = found[0][0]
             complete = first.number == 1 if asked == Place(0, 0) else (first.epoch == asked.epoch and first.number == asked.number + 1)
-        return Messages([message for _, message in messages], complete=complete, last_id=str(end))
+        return behind(asked, found, complete=complete, end=end)
 
     # ---- messages
 
     def _rooms_changed(self, room: str) -> None:
+        self._names[_stored(room)] = room
         self._told.add(room)
         self._tell.set()
 
@@ -174,9 +185,9 @@ class PostgresBroker(ServerBroker):
         self._reader.add_termination_listener(self._ended)
 
     def _notified(self, connection: Any, pid: int, channel: str, payload: str) -> None:
-        rooms = [payload] if payload in self._followed else [room for room in self._followed if _notification(room) == payload]
-        if rooms:
-            self._told.update(rooms)
+        room = self._names.get(payload)
+        if room is not None:
+            self._told.add(room)
             self._tell.set()
 
     def _ended(self, connection: Any) -> None:
@@ -203,22 +214,27 @@ class PostgresBroker(ServerBroker):
 
     async def _read_room(self, room: str) -> None:
         followed = self._followed.get(room)
-        if followed is None or followed.progress is None:
+        if followed is None:
+            self._names.pop(_stored(room), None)
+            return
+        if followed.progress is None:
             return
         assert self._reader is not None
         async with asyncio.timeout(self._timeout):
-            rows = await self._reader.fetch(self._sql(_BEHIND), room, *followed.progress.last, _READ_AT_ONCE)
+            rows = await self._reader.fetch(self._sql(_BEHIND), _stored(room), *followed.progress.last, _READ_AT_ONCE)
         self._took(room, [_message(room, row) for row in rows])
         if len(rows) == _READ_AT_ONCE:
             self._told.add(room)
 
 
-def _notification(room: str) -> str:
-    """The name of the room, as far as a notification can carry it."""
-    return room if len(room) < 1000 else "#" + hashlib.sha256(room.encode()).hexdigest()
+def _stored(room: str) -> str:
+    """The name under which a room is kept and notified: indices and notifications take no long ones, and no text has a NUL."""
+    if len(room) > _LONGEST_NAME or "\0" in room or room.startswith("#"):
+        return "#" + hashlib.sha256(room.encode()).hexdigest()
+    return room
 
 
-def _message(room: str, row: Any) -> tuple[Place, Message]:
-    epoch, number, kind, data = row
+def _message(room: str, row: Any) -> Received:
+    epoch, number, mark, data = row
     at = Place(epoch, number)
-    return at, Message(str(at), data.decode() if kind[0] == "t" else data, room, kind[1:])
+    return at, marked(str(at), data, room, mark)

@@ -2,28 +2,36 @@
 
 Keys, all with one hash tag, so that a script may touch them on a cluster: ``{PREFIX}:room:NAME`` a stream for each room,
 ``{PREFIX}:sent:ORIGIN`` the numbers that a process sent last, ``{PREFIX}:here:NAME`` who has how many members, until when,
-``{PREFIX}:wake:ORIGIN`` a stream that only ends the waiting of a process whose rooms changed. All expire.
+``{PREFIX}:wake:ORIGIN`` a stream that only ends the waiting of a process whose rooms changed, ``{PREFIX}:run`` which run of the server that
+is, and since when. All expire.
 
 Streams and not pub/sub: who was away for a moment goes on where it was. One XREAD waits for all rooms of the process.
+
+A server that is killed comes back with what it saved last, or with nothing, and would give ids a second time. So with each run of a
+server the histories of all rooms begin a new epoch; whoever was in an older one is told that messages may be missing. Not so where the
+server writes everything to its disk before it answers (``appendfsync always``).
 """
 
 import asyncio
+import contextlib
+import re
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Unpack
 
 from tornadolike._hub.broker import PRESENCE_SECONDS, BrokerDownError
-from tornadolike._hub.messages import Message, Messages, Place, Progress, place
-from tornadolike._hub.server_broker import Request, ServerBroker, ServerOptions
+from tornadolike._hub.messages import Messages, Place, Progress, marked, place
+from tornadolike._hub.server_broker import Received, Request, ServerBroker, ServerOptions, behind
 
 if TYPE_CHECKING:
-    from redis.asyncio import Redis
+    from redis.asyncio.connection import AbstractConnection
 
-# Adds messages, each once: KEYS sent, then the stream of each; ARGV history, seconds to keep, then number, data, kind of each. Gives their
-# ids. One call for many: what a call costs in the client is several times what a message costs.
+# Adds messages, each once: KEYS sent, run, then the stream of each; ARGV history, seconds to keep, seconds to know what was sent, begin of
+# the run, then number, data, mark of each. Gives their ids. One call for many: what a call costs in the client is several times what a
+# message costs.
 _PUBLISH = """
-local ids = {}
-for i = 2, #KEYS do
-    local number, data, kind = ARGV[3 * i - 3], ARGV[3 * i - 2], ARGV[3 * i - 1]
+local ids, begun = {}, tonumber(ARGV[4])
+for i = 3, #KEYS do
+    local number, data, mark = ARGV[3 * i - 4], ARGV[3 * i - 3], ARGV[3 * i - 2]
     local slot, id = tonumber(number) % 1024, nil
     local before = redis.call('HGET', KEYS[1], slot)
     if before then
@@ -32,22 +40,36 @@ for i = 2, #KEYS do
     end
     if not id then
         local last = redis.call('XREVRANGE', KEYS[i], '+', '-', 'COUNT', 1)[1]
-        local epoch, n
+        local epoch, n = 0, 0
         if last then
-            epoch, n = string.match(last[1], '^(%d+)-(%d+)$')
-        else
-            local now = redis.call('TIME')
-            epoch, n = string.format('%.0f', now[1] * 1000 + math.floor(now[2] / 1000)), 0
+            local e, k = string.match(last[1], '^(%d+)-(%d+)$')
+            epoch, n = tonumber(e), tonumber(k)
         end
-        id = epoch .. '-' .. string.format('%.0f', n + 1)
-        redis.call('XADD', KEYS[i], 'MAXLEN', '~', ARGV[1], id, 'd', data, 'k', kind)
+        if not last or epoch < begun then
+            local now = redis.call('TIME')
+            epoch, n = math.max(now[1] * 1000 + math.floor(now[2] / 1000), begun, epoch + 1), 0
+        end
+        id = string.format('%.0f-%.0f', epoch, n + 1)
+        redis.call('XADD', KEYS[i], 'MAXLEN', '~', ARGV[1], id, 'd', data, 'k', mark)
         redis.call('EXPIRE', KEYS[i], ARGV[2])
         redis.call('HSET', KEYS[1], slot, number .. ' ' .. id)
     end
-    ids[i - 1] = id
+    ids[i - 2] = id
 end
-redis.call('EXPIRE', KEYS[1], 300)
+redis.call('EXPIRE', KEYS[1], ARGV[3])
+redis.call('EXPIRE', KEYS[2], ARGV[2])
 return ids
+"""
+# Since when this run of the server is known, in milliseconds: KEYS run; ARGV its name, seconds to keep. Who cannot write begins now.
+_BEGUN = """
+local name, begun = string.match(redis.call('GET', KEYS[1]) or '', '^(.*) (%d+)$')
+if name ~= ARGV[1] then
+    local now = redis.call('TIME')
+    begun = string.format('%.0f', math.max(now[1] * 1000 + math.floor(now[2] / 1000), (begun or 0) + 1))
+    redis.pcall('SET', KEYS[1], ARGV[1] .. ' ' .. begun)
+end
+redis.pcall('EXPIRE', KEYS[1], ARGV[2])
+return begun
 """
 # How many members a process has: KEYS here; ARGV origin, count, seconds.
 _ANNOUNCE = """
@@ -66,6 +88,7 @@ end
 return sum
 """
 _BLOCK_SECONDS = 5.0
+_UNBLOCK_AGAIN_SECONDS = 0.05
 _READ_AT_ONCE = 1000
 
 
@@ -81,13 +104,15 @@ class RedisBroker(ServerBroker):
     :arg keep_seconds: after so long without a message a room's history is forgotten; a day by default.
     :arg timeout: seconds to wait for an answer; 5 by default.
     :arg when_down: ``"raise"``, the default: publishing raises `BrokerDownError` when there was no answer within ``timeout``. ``"queue"``:
-        it waits for as long as it takes.
+        it waits for as long as it takes; but what was sent and had no answer for an hour (NATS: 100 seconds) fails, since the broker
+        would not know that it has it.
     :arg max_queued: requests that may wait; one more is refused with `BrokerDownError`. 10,000 by default.
     """
 
     name = "redis"
     client = ("redis.asyncio", "redis")
     any_prefix = True
+    remembers_seconds = 3600.0
 
     def __init__(self, url: str = "redis://127.0.0.1:6379/0", **options: Unpack[ServerOptions]) -> None:
         super().__init__(**options)
@@ -96,25 +121,32 @@ class RedisBroker(ServerBroker):
         parse_url(url)  # a wrong one is told now
         self._url = url
         self._tag = f"{{{self._prefix}}}"
-        self._writer: Redis | None = None
-        self._reader: Redis | None = None
+        self._writer: AbstractConnection | None = None
+        self._reader: AbstractConnection | None = None
+
+    def _reset(self) -> None:
+        super()._reset()
         self._woken_at = b"0-0"
         self._reading: _Reading | None = None
+        self._reader_id = 0  # the server's number for the connection that reads
 
-    def _client(self) -> "Redis":
-        from redis.asyncio import Redis
+    def _connection(self) -> Any:
+        """One that is not connected yet. The connection itself, without the client and the pool around it: a command through those takes as
+        long as all else here together, and a pool whose closing is cancelled forgets its connections.
+        """
+        from redis.asyncio import ConnectionPool
         from redis.asyncio.retry import Retry
         from redis.backoff import NoBackoff
 
-        return Redis.from_url(
+        pool: Any = ConnectionPool.from_url(
             self._url,
             protocol=2,
-            single_connection_client=True,
             decode_responses=False,
             socket_connect_timeout=self._timeout,
             socket_timeout=None,  # its own costs a task for each command; the time is kept here
             retry=Retry(NoBackoff(), 0),  # what to do about a broken connection is decided here
         )
+        return pool.make_connection()
 
     def _key(self, kind: str, name: str) -> str:
         return f"{self._tag}:{kind}:{name}"
@@ -122,25 +154,44 @@ class RedisBroker(ServerBroker):
     # ---- requests
 
     async def _open_writer(self) -> None:
-        self._writer = self._client()
-        await self._writer.initialize()
-        self._scripts = [await self._writer.script_load(script) for script in (_PUBLISH, _ANNOUNCE, _MEMBERS)]
+        connection: Any = self._connection()
+        self._writer = connection
+        await connection.connect()
+        self._begun["requests"] = await self._begin(connection)
+        scripts = _PUBLISH, _ANNOUNCE, _MEMBERS
+        commands = [("SCRIPT", "LOAD", script) for script in scripts]
+        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        self._scripts: list[str] = [(await connection.read_response(disable_decoding=True)).decode() for _ in scripts]
+
+    async def _begin(self, connection: Any) -> int:
+        """Since when the server that this connection has remembers everything, in milliseconds."""
+        from redis.exceptions import ResponseError
+
+        name = ""
+        with contextlib.suppress(ResponseError):  # who may not ask takes it for one that never forgets
+            run = re.search(rb"\brun_id:(\w+)", await _asked(connection, "INFO", "server"))
+            name = run[1].decode() if run else ""
+            settings = await _asked(connection, "CONFIG", "GET", "append*")
+            if {b"appendonly": b"yes", b"appendfsync": b"always"}.items() <= dict(zip(settings[::2], settings[1::2], strict=True)).items():
+                name = "lasting"
+        return int(await _asked(connection, "EVAL", _BEGUN, 1, f"{self._tag}:run", name, int(self._keep_seconds)))
 
     async def _close_writer(self) -> None:
-        if self._writer is not None:
-            await self._writer.aclose()
+        await _close(self._writer)
+
+    def _is_closed(self) -> bool:
+        reader = getattr(self._writer, "_reader", None)
+        return reader is None or reader.at_eof() or reader.exception() is not None
 
     async def _send(self, batch: list[Request]) -> list[Any]:
         from redis.exceptions import NoScriptError, ResponseError
 
-        assert self._writer is not None
+        connection = self._writer
+        assert connection is not None
         groups = [(publishes, list(requests)) for publishes, requests in groupby(batch, lambda request: request.kind == "publish")]
         commands: list[tuple[Any, ...]] = []
         for publishes, requests in groups:
             commands += [self._publishing(requests)] if publishes else map(self._command, requests)
-        # Through the connection, as in `_read`.
-        connection = self._writer.connection
-        assert connection is not None
         await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         answers: list[Any] = []
         for publishes, requests in groups:
@@ -155,17 +206,19 @@ class RedisBroker(ServerBroker):
             if publishes:
                 replies = replies * len(requests) if isinstance(replies[0], ResponseError) else replies[0]
             answers += [
-                _refusal(reply) if isinstance(reply, ResponseError) else _understood(request, reply)
+                _refusal(reply) if isinstance(reply, ResponseError) else _understood(request, reply, self._begun["requests"])
                 for request, reply in zip(requests, replies, strict=True)
             ]
         return answers
 
     def _publishing(self, requests: list[Request]) -> tuple[Any, ...]:
-        keys, arguments = [self._key("sent", self.origin)], [self._history, int(self._keep_seconds)]
+        keys: list[str] = [self._key("sent", self.origin), f"{self._tag}:run"]
+        # It is known for longer than it may be sent: what was put off until then is on its way for a while.
+        known = int(self.remembers_seconds + 60 + 2 * self._timeout)
+        arguments: list[Any] = [self._history, int(self._keep_seconds), known, self._begun["requests"]]
         for request in requests:
-            number, data, excluded = request.arguments
             keys.append(self._key("room", request.room))
-            arguments += [number, data, ("t" if isinstance(data, str) else "b") + excluded]
+            arguments += [request.sender.number, request.arguments[0], request.mark()]
         return "EVALSHA", self._scripts[0], len(keys), *keys, *arguments
 
     def _command(self, request: Request) -> tuple[Any, ...]:
@@ -182,6 +235,8 @@ class RedisBroker(ServerBroker):
             # From the place itself on: whether it is there tells whether what follows it is complete.
             return "XRANGE", self._key("room", room), begin, "+", "COUNT", limit + 1
         if request.kind == "wake":
+            if arguments:
+                return "CLIENT", "UNBLOCK", *arguments
             return "XADD", self._key("wake", self.origin), "MAXLEN", 1, "*", "w", ""
         if request.kind == "announce":
             return "EVALSHA", announce, 1, self._key("here", room), self.origin, arguments[0], int(PRESENCE_SECONDS)
@@ -191,15 +246,34 @@ class RedisBroker(ServerBroker):
 
     def _rooms_changed(self, room: str) -> None:
         self._reading = None
-        self._ask("wake", room)
+        self._ask("wake", room).add_done_callback(self._woken)
+
+    def _woken(self, answer: "asyncio.Future[Any]") -> None:
+        """A server without memory takes no entry, not even that one: then the waiting is ended by hand."""
+        if not answer.cancelled() and answer.exception() is not None:
+            self._unblock()
+
+    def _unblock(self) -> None:
+        if self._reading is None and self._reader_id and self._tasks:
+            self._ask("wake", "", self._reader_id).add_done_callback(self._unblocked)
+
+    def _unblocked(self, answer: "asyncio.Future[Any]") -> None:
+        if not answer.cancelled() and answer.exception() is None and not answer.result():
+            self._loop.call_later(_UNBLOCK_AGAIN_SECONDS, self._unblock)  # it did not wait yet
 
     async def _open_reader(self) -> None:
-        self._reader = self._client()
-        await self._reader.initialize()
+        from redis.exceptions import ResponseError
+
+        connection: Any = self._connection()
+        self._reader = connection
+        self._reader_id = 0
+        await connection.connect()
+        self._begun["messages"] = await self._begin(connection)
+        with contextlib.suppress(ResponseError):  # who may not ask is served all the same
+            self._reader_id = await _asked(connection, "CLIENT", "ID")
 
     async def _close_reader(self) -> None:
-        if self._reader is not None:
-            await self._reader.aclose()
+        await _close(self._reader)
 
     async def _read(self) -> None:
         assert self._reader is not None
@@ -207,9 +281,7 @@ class RedisBroker(ServerBroker):
             rooms = {name: followed.progress for name, followed in self._followed.items() if followed.progress is not None}
             self._reading = _Reading({self._key("room", name): name for name in rooms}, rooms, self._key("wake", self.origin))
         reading = self._reading
-        # The connection itself, without the client around it: that takes as long as all else here together.
-        connection = self._reader.connection
-        assert connection is not None
+        connection = self._reader
         async with asyncio.timeout(_BLOCK_SECONDS + self._timeout):
             await connection.send_packed_command([reading.command(self._woken_at)], check_health=False)
             answer: Any = await connection.read_response(disable_decoding=True)
@@ -218,7 +290,7 @@ class RedisBroker(ServerBroker):
             if name is None:
                 self._woken_at = entries[-1][0]
             else:
-                self._took(name, [message for entry in entries if (message := _message(name, entry)) is not None])
+                self._took(name, _each(name, entries))
 
 
 class _Reading:
@@ -231,7 +303,7 @@ class _Reading:
         self._ids = [b""] * len(names)
         words = b"XREAD", b"COUNT", b"%d" % _READ_AT_ONCE, b"BLOCK", b"%d" % (_BLOCK_SECONDS * 1000), b"STREAMS"
         keys = [*self.names, wake.encode()]
-        self._begin = b"*%d\r\n" % (len(words) + 2 * len(keys)) + b"".join(map(_word, [*words, *keys]))
+        self._words = b"*%d\r\n" % (len(words) + 2 * len(keys)) + b"".join(map(_word, [*words, *keys]))
 
     def command(self, woken_at: bytes) -> bytes:
         """As it goes to the server."""
@@ -239,7 +311,21 @@ class _Reading:
             last = progress.last
             if last is not self._places[number]:
                 self._places[number], self._ids[number] = last, _word(b"%d-%d" % last)
-        return b"".join([self._begin, *self._ids, _word(woken_at)])
+        return b"".join([self._words, *self._ids, _word(woken_at)])
+
+
+async def _asked(connection: Any, *command: Any) -> Any:
+    await connection.send_command(*command, check_health=False)
+    return await connection.read_response(disable_decoding=True)
+
+
+async def _close(connection: "AbstractConnection | None") -> None:
+    """At once, whatever is on its way: what counts was answered. Whoever cancels this gets a closed connection as well."""
+    if connection is not None:
+        writer = getattr(connection, "_writer", None)
+        if writer is not None:
+            writer.transport.abort()  # who is frozen would not let it go for as long as something is unsent
+        await connection.disconnect()
 
 
 def _word(text: bytes) -> bytes:
@@ -250,14 +336,14 @@ def _refusal(error: Exception) -> Exception:
     return BrokerDownError(f"the redis broker refuses: {error}")
 
 
-def _understood(request: Request, answer: Any) -> Any:
+def _understood(request: Request, answer: Any, begun: int) -> Any:
     if request.kind == "publish":
         return answer.decode()
     if request.kind == "locate":
         return _place(answer[0][0]) if answer else Place(0, 0)
     if request.kind == "since":
-        return _messages(request, answer)
-    return None if request.kind == "wake" else int(answer)
+        return _messages(request, answer, begun)
+    return None if request.kind == "wake" and not request.arguments else int(answer)
 
 
 def _place(id_: bytes) -> Place:
@@ -265,28 +351,28 @@ def _place(id_: bytes) -> Place:
     return Place(int(epoch), int(number))
 
 
-def _message(room: str, entry: Any) -> tuple[Place, Message] | None:
-    """An entry of a stream as a message; None for what others wrote into it."""
-    id_, fields = entry
-    if len(fields) != 4 or fields[0] != b"d" or fields[2] != b"k":
-        return None
-    kind: bytes = fields[3]
-    data = fields[1].decode() if kind[:1] == b"t" else fields[1]
-    return _place(id_), Message(id_.decode(), data, room, kind[1:].decode())
+def _each(room: str, entries: Any) -> list[Received]:
+    """The entries of a stream that are messages, and not what others wrote into it."""
+    return [
+        (_place(id_), marked(id_.decode(), fields[1], room, fields[3].decode("utf-8", "replace")))
+        for id_, fields in entries
+        if len(fields) == 4 and fields[0] == b"d" and fields[2] == b"k"
+    ]
 
 
-def _messages(request: Request, answer: Any) -> Messages:
+def _messages(request: Request, answer: Any, begun: int) -> Messages:
     last_id, limit = request.arguments
     if last_id is None:
         return Messages(last_id=answer[0][0].decode() if answer else "0-0")
     asked = place(last_id)
-    found = [message for entry in answer if (message := _message(request.room, entry)) is not None]
+    found = _each(request.room, answer)
     if asked is None:
-        return Messages([message for _, message in found[:limit]], complete=False)
+        return behind(None, found[:limit], complete=False, end=Place(0, 0))
     before = found[0][0] if found else None
     complete = asked == Place(0, 0) and (before is None or before.number == 1)
     if before == asked:
         found, complete = found[1:], True
     elif before is not None and before.epoch == asked.epoch and before.number == asked.number + 1:
         complete = True
-    return Messages([message for _, message in found[:limit]], complete=complete, last_id=last_id)
+    complete = complete and (asked.epoch == 0 or asked.epoch >= begun)
+    return behind(asked, found[:limit], complete=complete, end=asked)

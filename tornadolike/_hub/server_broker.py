@@ -2,6 +2,9 @@
 
 Both are tasks that connect, work until the connection breaks, and connect again, for ever. What was sent when a connection broke and had no
 answer is sent again; a message carries its publisher's number, by which the broker knows one that it has already.
+
+A broker that was restarted without its memory does not know it, though members may have had it. So what is sent again is marked: a process
+that had it under its first id leaves out the second, and so does a member that comes back with an id of before.
 """
 
 import asyncio
@@ -14,9 +17,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, TypedDict
 
 from tornadolike._hub.broker import Broker, BrokerDownError, Delays, end_tasks, start_task
-from tornadolike._hub.messages import Data, Message, Messages, Place, Progress
+from tornadolike._hub.messages import Data, Message, Messages, Place, Progress, Sender
 
 MOST_IN_BATCH = 256
+_MOST_PUBLISHERS = 1024
+_NOBODY = Sender("", 0)
 
 Kind = Literal["publish", "locate", "since", "announce", "members", "wake"]
 
@@ -25,8 +30,8 @@ Kind = Literal["publish", "locate", "since", "announce", "members", "wake"]
 class Request:
     """One request to the broker, and the future that gets its answer.
 
-    ``arguments`` by kind: ``publish`` number, data, excluded; ``since`` last id, limit; ``announce`` count. Of the others, ``locate``
-    asks for the place where the room ends, ``members`` how many it has, and ``wake`` has our reader look at its rooms again.
+    ``arguments`` by kind: ``publish`` data; ``since`` last id, limit; ``announce`` count. Of the others, ``locate`` asks for the place
+    where the room ends, ``members`` how many it has, and ``wake`` has our reader look at its rooms again.
     """
 
     kind: Kind
@@ -34,17 +39,55 @@ class Request:
     arguments: tuple[Any, ...]
     answer: "asyncio.Future[Any]"
     deadline: float
+    member: str = ""
+    sender: Sender = _NOBODY
+    """Of ``publish``: what it is known by, from when it is first sent."""
+    first_sent: float = 0.0
+    again: bool = False
+
+    def mark(self) -> str:
+        """Of ``publish``."""
+        return self.sender.mark(self.arguments[0], again=self.again)
+
+
+Received = tuple[Place, Message]
+
+
+def behind(asked: Place | None, found: list[Received], *, complete: bool, end: Place) -> Messages:
+    """What was found behind a place. Who comes across a gap is not sent what it may have had before that."""
+    across = not complete and asked is not None and asked.epoch > 0
+    last = found[-1][0] if found else end
+    return Messages([message for _, message in found if not (across and message.again)], complete=complete, last_id=str(last))
 
 
 class Followed:
-    """A room that is followed: what was received of it."""
+    """A room that is followed: what was received of it.
 
-    __slots__ = ("interrupted", "progress", "ready")
+    ``begun``: the memory of the broker (see `ServerBroker._begun`) that ``progress`` is about. ``lost``: that is gone, and what it had
+    behind what we read.
+    """
+
+    __slots__ = ("begun", "heard", "interrupted", "lost", "progress", "ready")
 
     def __init__(self) -> None:
         self.progress: Progress | None = None
-        self.interrupted = False
+        self.interrupted = self.lost = False
+        self.begun = 0
+        # By the begin of a mark, kind and publisher, the rest of the last one.
+        self.heard: dict[str, str] = {}
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def take(self, progress: Progress, at: Place) -> tuple[bool, bool]:
+        """As that of ``progress``, after an interruption."""
+        epoch = progress.last.epoch
+        taken = progress.take(at, reconnected=self.interrupted, lost=self.lost)
+        self.interrupted = False
+        self.lost = self.lost and at.epoch == epoch
+        return taken
+
+    def knows(self, sender: str, number: str) -> bool:
+        """Whether this message that comes again has been here; what follows it has not, if it has not."""
+        return any(_number(number) <= _number(self.heard.get(kind + sender[1:], "")) for kind in "tb")
 
 
 class ServerOptions(TypedDict, total=False):
@@ -70,6 +113,9 @@ class ServerBroker(Broker):
     """The client's module, and its package."""
     any_prefix: ClassVar[bool] = False
     """Whether ``prefix`` may be any text, and not only a name."""
+
+    remembers_seconds: ClassVar[float] = math.inf
+    """For how long the broker knows a message that is sent again."""
 
     def __init__(
         self,
@@ -99,6 +145,10 @@ class ServerBroker(Broker):
         self._queues = when_down == "queue"
         self._max_queued = max_queued
         self._numbers = itertools.count(1)
+        self._reset()
+
+    def _reset(self) -> None:
+        """Nothing is of the time before: neither rooms nor, where another loop begins, what belonged to the one that ended."""
         self._waiting: deque[Request] = deque()
         self._in_flight: list[Request] = []
         self._something = asyncio.Event()
@@ -106,6 +156,9 @@ class ServerBroker(Broker):
         self._tasks: list[asyncio.Task[None]] = []
         self._disconnecting: set[asyncio.Task[None]] = set()
         self._states: dict[str, str | None] = {"requests": None, "messages": None}
+        # Since when the broker remembers everything, as each of the two connections was told when it was made. An epoch before that may
+        # lack its end.
+        self._begun = {"requests": 0, "messages": 0}
         self._up: bool | None = None
 
     # ---- what a subclass does
@@ -113,6 +166,10 @@ class ServerBroker(Broker):
     async def _open_writer(self) -> None:
         """Connect for requests."""
         raise NotImplementedError
+
+    def _is_closed(self) -> bool:
+        """Whether the connection for requests is known to be: what cannot be sent need not be sent again."""
+        return False
 
     async def _send(self, batch: list[Request]) -> list[Any]:
         """Ask for all of them, in order; an answer for each: an id, a `Place`, `Messages`, None, a number; or an exception."""
@@ -143,6 +200,7 @@ class ServerBroker(Broker):
 
     def start(self, receiver: Any) -> None:
         super().start(receiver)
+        self._reset()
         self._loop = asyncio.get_running_loop()
         self._tasks = [start_task(work) for work in (self._keep_up("requests"), self._keep_up("messages"), self._watch())]
 
@@ -218,14 +276,14 @@ class ServerBroker(Broker):
     def waiting(self) -> int:
         return len(self._in_flight) + len(self._waiting)
 
-    def _ask(self, kind: Kind, room: str, *arguments: Any) -> "asyncio.Future[Any]":
+    def _ask(self, kind: Kind, room: str, *arguments: Any, member: str = "") -> "asyncio.Future[Any]":
         answer: asyncio.Future[Any] = self._loop.create_future()
         if len(self._waiting) >= self._max_queued and kind not in {"locate", "wake"}:  # of those there is one a room
             answer.set_exception(BrokerDownError(f"{len(self._waiting)} requests wait for the {self.name} broker already"))
             return answer
         lasting = kind in {"locate", "wake"} or (self._queues and kind == "publish")
         deadline = math.inf if lasting else self._loop.time() + self._timeout
-        self._waiting.append(Request(kind, room, arguments, answer, deadline))
+        self._waiting.append(Request(kind, room, arguments, answer, deadline, member))
         self._something.set()
         return answer
 
@@ -243,12 +301,14 @@ class ServerBroker(Broker):
 
     async def _write(self) -> None:
         """Send what waits, after what was sent before and had no answer. Requests whose asker gave up are left out."""
-        batch = self._in_flight
+        batch, now = self._in_flight, self._loop.time()
+        if (batch or self._waiting) and self._is_closed():
+            raise BrokerDownError("the connection was closed")
+        for request in batch:
+            if request.kind == "publish":
+                self._sent_before(request, now)
         batch[:] = [request for request in batch if not request.answer.done()]
-        while len(batch) < MOST_IN_BATCH and self._waiting:
-            request = self._waiting.popleft()
-            if not request.answer.done():
-                batch.append(request)
+        self._fill(batch, now)
         if not batch:
             self._something.clear()
             await self._something.wait()
@@ -264,8 +324,25 @@ class ServerBroker(Broker):
             else:
                 request.answer.set_result(answer)
 
+    def _fill(self, batch: list[Request], now: float) -> None:
+        while len(batch) < MOST_IN_BATCH and self._waiting:
+            request = self._waiting.popleft()
+            if request.answer.done():
+                continue
+            if request.kind == "publish":  # numbered now: those in flight at one time are neighbours
+                request.sender = Sender(self.origin, next(self._numbers), request.member)
+                request.first_sent = now
+            batch.append(request)
+
+    def _sent_before(self, request: Request, now: float) -> None:
+        """Without an answer: once more, as long as the broker would know it."""
+        request.again = True
+        if now - request.first_sent > min(self.remembers_seconds, self._keep_seconds) and not request.answer.done():
+            lost = f"the {self.name} broker did not answer for so long that it would not know the message again, if it has it"
+            request.answer.set_exception(BrokerDownError(lost))
+
     def publish(self, room: str, data: Data, excluded: str) -> "asyncio.Future[str]":
-        return self._ask("publish", room, next(self._numbers), data, excluded)
+        return self._ask("publish", room, data, member=excluded)
 
     async def since(self, room: str, last_id: str | None, limit: int) -> Messages:
         messages: Messages = await self._ask("since", room, last_id, limit)
@@ -275,7 +352,9 @@ class ServerBroker(Broker):
         return messages
 
     async def announce(self, counts: Mapping[str, int]) -> None:
-        await asyncio.gather(*(self._ask("announce", room, count) for room, count in counts.items()))
+        rooms = iter(counts.items())
+        while some := list(itertools.islice(rooms, MOST_IN_BATCH)):  # of many rooms not all at once: other requests wait, too
+            await asyncio.gather(*(self._ask("announce", room, count) for room, count in some))
 
     async def members(self, room: str) -> int:
         count: int = await self._ask("members", room)
@@ -287,20 +366,30 @@ class ServerBroker(Broker):
         followed = self._followed.get(room)
         if followed is None:
             followed = self._followed[room] = Followed()
-            self._locate(room, followed)
+            self._locate(room, followed, Delays())
             if self._up is False:
                 followed.ready.set_result(None)
         return followed.ready
 
-    def _locate(self, room: str, followed: Followed) -> None:
+    def _locate(self, room: str, followed: Followed, delays: Delays) -> None:
         """Ask where the room ends; in the queue of requests, so that what is published next comes behind that place."""
+        if self._followed.get(room) is not followed or not self._tasks:
+            return
 
         def located(answer: "asyncio.Future[Any]") -> None:
             if self._followed.get(room) is not followed:
                 return
-            if answer.cancelled() or answer.exception() is not None:
+            if answer.cancelled() or not self._tasks:
                 return  # closed
-            followed.progress = self._progress(answer.result())
+            if answer.exception() is not None:  # refused: nobody waits for that, and it may be passing
+                if not followed.ready.done():
+                    followed.ready.set_result(None)
+                self._loop.call_later(delays.again(), self._locate, room, followed, delays)
+                return
+            if self._begun["requests"] < self._begun["messages"]:
+                self._loop.call_later(delays.again(), self._locate, room, followed, delays)
+                return  # that was before the broker lost its memory, as the reader knows
+            followed.progress, followed.begun = self._progress(answer.result()), self._begun["requests"]
             self._rooms_changed(room)
             if not followed.ready.done():
                 followed.ready.set_result(None)
@@ -316,34 +405,55 @@ class ServerBroker(Broker):
 
     async def _check_places(self) -> None:
         """After an interruption: a history that is not the one that we read is lost, also where nothing new is in it."""
-        asked = {
-            room: self._ask("locate", room)
-            for room, followed in self._followed.items()
-            if followed.interrupted and followed.progress is not None and followed.progress.last.epoch
-        }
+        begun = self._begun["messages"]
+        asked: dict[str, asyncio.Future[Place]] = {}
+        for room, followed in self._followed.items():
+            if followed.interrupted and followed.progress is not None:
+                followed.lost = followed.lost or followed.begun < begun
+                followed.begun = max(followed.begun, begun)
+                if followed.lost or followed.progress.last.epoch:
+                    asked[room] = self._ask("locate", room)
         for room, answer in asked.items():
-            end: Place = await answer
-            followed = self._followed.get(room)
-            if followed is not None and followed.progress is not None and end < followed.progress.last:
-                followed.progress.last = Place(0, 0)
-                followed.interrupted = False
+            end = await answer
+            known = self._followed.get(room)
+            if known is None or known.progress is None:
+                continue
+            if end < known.progress.last or (known.lost and end == known.progress.last):
+                known.progress.last = end
+                known.interrupted = known.lost = False
                 self.receiver.missed(room)
 
-    def _took(self, room: str, messages: list[tuple[Place, Message]]) -> None:
+    def _took(self, room: str, messages: list[Received]) -> None:
         """What was read of a room: hand on what is new, tell what is missing."""
         followed = self._followed.get(room)
         if followed is None or followed.progress is None:
             return
         new: list[Message] = []
+        progress, heard = followed.progress, followed.heard
         for at, message in messages:
-            fresh, missing = followed.progress.take(at, reconnected=followed.interrupted)
-            followed.interrupted = False
+            certain = not (followed.interrupted or followed.lost)
+            fresh, missing = progress.take(at) if certain else followed.take(progress, at)
             if missing:
                 if new:
                     self.receiver.received(new)
                     new = []
                 self.receiver.missed(room)
-            if fresh:
-                new.append(message)
+            if not fresh:
+                continue
+            sender, _, number = message.mark.partition(".")
+            if sender < "a":  # a capital: it was sent before
+                if followed.knows(sender, number):
+                    continue
+                sender = sender.lower()
+            heard[sender] = number
+            new.append(message)
+        while len(heard) > _MOST_PUBLISHERS:
+            del heard[next(iter(heard))]
         if new:
             self.receiver.received(new)
+
+
+def _number(text: str) -> int:
+    """Of the rest of a mark; 0 where there is none."""
+    number = text.partition(":")[0]
+    return int(number) if number.isdecimal() else 0

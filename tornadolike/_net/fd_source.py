@@ -5,12 +5,15 @@ import socket
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from tornadolike._net import kept_buffers, loops
-from tornadolike._net.ports import CAN_SEND_FILES, SourceOwner, send_file
+from tornadolike._net import kept_buffers, loops, transport_source
+from tornadolike._net.ports import CAN_SEND_FILES, Receiver, SourceOwner, Writer, send_file
 
 _MAX_ROUNDS = 16
 _READ_BYTES = 64 * 1024
 _MAX_FULL_READS = 4
+# So many reads within a second, and the connection is busy.
+_BUSY_READS = 8
+_BUSY_SECONDS = 1.0
 
 
 def _not_called(*args: object) -> None:
@@ -39,19 +42,20 @@ class FdSource:
     and passed on: straight from the socket when there is one, otherwise with the owner's ``read_from_fd``.
 
     A connection that was just accepted ``expects_bytes``: they are looked for before the loop is asked to watch, since one that is
-    answered and closed within a turn or two need not be registered at all. One that lasts is offered to its owner instead (``_move``),
-    which may have something better for it; if so, the descriptor is not watched any more, and `leave` is this source's end.
+    answered and closed within a turn or two need not be registered at all. One that is busy is offered to its owner (``_move``), which
+    may have something better for it, and heavier; if so, the descriptor is not watched any more, and `leave` is this source's end.
     """
 
     __slots__ = (
         "_callback",
+        "_counted_since",
         "_ended",
         "_expects_bytes",
         "_fd",
         "_loop",
-        "_may_move",
         "_moving",
         "_owner",
+        "_reads_left",
         "_receiver",
         "_registered",
         "_registry",
@@ -59,7 +63,6 @@ class FdSource:
         "_watches_reading",
         "_watches_writing",
         "blocked",
-        "write",
     )
 
     def __init__(
@@ -75,16 +78,17 @@ class FdSource:
         self._owner = owner
         self._socket = sock  # only when the owner's hooks do nothing but read and write it
         self._fd = -1
-        self._receiver: Callable[[bytes], None] | None = None
+        self._receiver: Receiver | None = None
         # That reading is watched may be true before the loop knows of it.
         self._watches_reading = self._registered = self._watches_writing = False
         self._ended = False  # the other end sends no more: a descriptor is readable then for ever
         self._expects_bytes = expects_bytes
-        self._may_move = expects_bytes
+        # Until it is looked whether that many took long; 0: it does not move, as nothing does where there is no libuv.
+        self._reads_left = _BUSY_READS if expects_bytes and transport_source.suits(loop) else 0
+        self._counted_since = 0.0
         self._moving = False
         self._callback: Callable[[], None] = _not_called  # what `_read_to_the_end` calls
         self.blocked = False
-        self.write: Callable[[bytes], None] | None = None if sock is None else self._write
 
     def _descriptor(self) -> int:
         if self._fd < 0:
@@ -94,7 +98,7 @@ class FdSource:
             self._registry[self._fd] = (self._owner, _not_called)
         return self._fd
 
-    def deliver(self, receiver: Callable[[bytes], None] | None) -> None:
+    def deliver(self, receiver: Receiver | None) -> None:
         """Pass arriving bytes to ``receiver``; None: the owner reads by itself."""
         self._receiver = receiver
         if self._registered:
@@ -130,17 +134,11 @@ class FdSource:
         try:
             self._receive()
         finally:
-            self._call_soon(self._register)  # behind what this made the loop do, such as running a handler
+            self._call_soon(self._register_or_move)  # behind what this made the loop do, such as running a handler
 
     def _register(self) -> None:
         if self._registered or self._moving or not self._watches_reading:
             return
-        if self._may_move:
-            self._may_move = False
-            # Where the owner reads by itself, as `handle_stream` does, a short connection would pay for the move, and not get it back.
-            self._moving = self._receiver is not None and not self._watches_writing and self._owner._move()
-            if self._moving:
-                return
         self._registered = True
         if self._receiver is None:
             callback = self._owner._on_readable
@@ -151,7 +149,7 @@ class FdSource:
             # The owner may hold bytes already (as TLS does) which no readiness announces.
             self._call_soon(self._receive_held)
         if loops.on_libuv(self._loop):
-            self._callback, callback = callback, self._read_to_the_end
+            callback = self._to_the_end(callback)
         self._owner._context.copy().run(self._watch_reading, callback)
 
     def _watch_reading(self, callback: Callable[[], None]) -> None:
@@ -165,28 +163,68 @@ class FdSource:
             self._loop.remove_reader(fd)
             self._loop.add_reader(fd, callback)
 
-    def _read_to_the_end(self) -> None:
+    def _to_the_end(self, callback: Callable[[], None]) -> Callable[[], None]:
         """libuv tells of an error once, together with the bytes that came before it, and watches no more: so look behind them."""
+        if self._receiver is not None and self._socket is not None:
+            return self._receive_to_the_end  # most of all: without a method that would have to be kept
+        self._callback = callback
+        return self._read_to_the_end
+
+    def _receive_to_the_end(self) -> None:
+        self._receive()
+        if self._registered:
+            self._receive()
+        if self._registered and self._reads_left and self._is_busy():
+            self._move()
+
+    def _read_to_the_end(self) -> None:
         self._callback()
         if self._registered and self._callback != self._receive_with_hook:  # which does so itself
             self._callback()
+
+    def _register_or_move(self) -> None:
+        """Behind the first read."""
+        # Where the owner reads by itself, as `handle_stream` does, a short connection would pay for the move, and not get it back.
+        if self._reads_left and self._watches_reading and self._receiver is not None and self._is_busy():
+            self._move()
+        else:
+            self._register()
+
+    def _is_busy(self) -> bool:
+        """Whether so much was read so quickly that a transport pays; each call counts a read."""
+        if not self._counted_since:
+            self._counted_since = self._loop.time()
+        self._reads_left -= 1
+        if self._reads_left:
+            return False
+        self._reads_left = _BUSY_READS
+        since, self._counted_since = self._counted_since, self._loop.time()
+        return self._counted_since - since < _BUSY_SECONDS and not self._watches_writing
+
+    def _move(self) -> None:
+        self._reads_left = 0
+        if self._registered:
+            self._registered = False
+            self._loop.remove_reader(self._fd)
+        self._moving = self._owner._move()
+        self._register()
 
     def _call_soon(self, callback: Callable[[], None]) -> None:
         self._loop.call_soon(callback, context=self._owner._context.copy())
 
     def use_hooks(self) -> None:
         """Read and write with the owner's hooks alone from now on."""
-        self._socket = self.write = None
-        self._may_move = False
+        self._socket = None
+        self._reads_left = 0
         if self._registered:
             self._registered = False
             self._register()
 
-    def leave(self) -> Callable[[bytes], None] | None:
+    def leave(self) -> Receiver | None:
         """The end for one that moved; returns the receiver."""
         receiver = self._receiver
         self._watches_reading = False
-        self._receiver = self._socket = self.write = None
+        self._receiver = self._socket = None
         self._callback = _not_called
         return receiver
 
@@ -199,7 +237,11 @@ class FdSource:
             self.watch_writing()
         return sent
 
-    def _write(self, data: bytes) -> None:
+    @property
+    def writer(self) -> Writer | None:
+        return None if self._socket is None else self
+
+    def write(self, data: bytes) -> None:
         """Send at once what can be; the owner gets the rest back."""
         sock = self._socket
         if sock is None:
@@ -250,7 +292,7 @@ class FdSource:
         if entry is not None and entry[0] is self._owner:
             del self._registry[self._fd]
         self.blocked = False
-        self._receiver = self._socket = self.write = None
+        self._receiver = self._socket = None
         self._callback = _not_called  # its own method, mostly: a reference cycle
 
     def _receive(self) -> None:
@@ -267,7 +309,7 @@ class FdSource:
                 self._end()
                 return
             try:
-                self._receiver(data)  # type: ignore[misc]  # and because there is a receiver
+                self._receiver.data_received(data)  # type: ignore[union-attr]  # and because there is a receiver
             except Exception as error:
                 self._owner._on_read_error(error)  # as a transport does: the connection ends, and the loop reports it
                 raise
@@ -305,7 +347,7 @@ class FdSource:
         if self._receiver is not None:
             data = bytes(buffer[:size])
             try:
-                self._receiver(data)
+                self._receiver.data_received(data)
             except Exception as error:
                 self._owner._on_read_error(error)
                 raise

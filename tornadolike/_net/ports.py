@@ -4,7 +4,7 @@ A *source* moves bytes; its *owner* (a stream, or the TLS layer between the two)
 ``transport_source.TransportSource`` on an asyncio transport, and ``fd_source.FdSource`` on the readiness of a file descriptor.
 ``tls.TLSSource`` lies on top of the former, or of ``socket_source.SocketSource``, which does for it what a transport would.
 
-A server's stream begins as ``IOStream(connection)``. Where ``transport_source.suits(loop)``, it moves to a transport if it lasts
+A server's stream begins as ``IOStream(connection)``. Where ``transport_source.suits(loop)``, it moves to a transport if it is busy
 (``IOStream._move``), and what speaks TLS is put on one at once::
 
     def on_connection(source: TransportSource) -> None:            # synchronous, inside connection_made
@@ -15,7 +15,6 @@ A server's stream begins as ``IOStream(connection)``. Where ``transport_source.s
 
 import contextvars
 import os
-from collections.abc import Callable
 from typing import Protocol
 
 CAN_SEND_FILES = hasattr(os, "sendfile")
@@ -51,6 +50,24 @@ class SourceOwner(Protocol):
         """All that was written is in the kernel, or (readiness) the kernel takes more."""
 
 
+class Receiver(Protocol):
+    """Takes what arrives."""
+
+    def data_received(self, data: bytes, /) -> None: ...
+
+
+class Writer(Protocol):
+    """Takes what is to go out: a source, or the transport below one."""
+
+    def write(self, data: bytes, /) -> None: ...
+
+
+class Failing(Protocol):
+    """A transport, as long as it may have failed without our knowing."""
+
+    def is_closing(self) -> bool: ...
+
+
 class ByteSource(Protocol):
     """What a stream asks of its source."""
 
@@ -59,11 +76,14 @@ class ByteSource(Protocol):
         """Bytes are waiting for the kernel; ``_on_drained`` will follow."""
 
     @property
-    def write(self) -> Callable[[bytes], None] | None:
-        """Takes all of its argument at once. Only to be called while not ``blocked``. None where a source has no such way."""
+    def writer(self) -> "Writer | None":
+        """Whose ``write`` takes all of its argument at once: not a method of its own, which each connection would have to keep.
 
-    def deliver(self, receiver: Callable[[bytes], None] | None, /) -> None:
-        """Hand arriving bytes to ``receiver``; None: to the owner."""
+        Only to be called while not ``blocked``. None where a source has no such way.
+        """
+
+    def deliver(self, receiver: "Receiver | None", /) -> None:
+        """Hand arriving bytes to ``receiver.data_received``; None: to the owner."""
 
     def pause(self) -> None:
         """Stop reading, idempotent. What is already under way may still be delivered."""

@@ -52,6 +52,10 @@ class SocketSource:
             receive = self._receive_to_the_end if loops.on_libuv(self._loop) else self._receive
             self._owner._context.copy().run(self._loop.add_reader, self._fd, receive)
 
+    @property
+    def writer(self) -> "SocketSource":
+        return self
+
     def write(self, data: bytes) -> None:
         """Send ``data``, what the kernel does not take later."""
         if self._owner is None:

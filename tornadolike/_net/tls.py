@@ -1,10 +1,9 @@
 """TLS without I/O, and as a byte source on top of another one."""
 
 import ssl
-from collections.abc import Callable
 from typing import Any, Protocol
 
-from tornadolike._net.ports import SourceOwner
+from tornadolike._net.ports import Receiver, SourceOwner, Writer
 
 _RECORD_BYTES = 16 * 1024  # RFC 8446 §5.1: what one record holds at most
 _SEND_BYTES = 256 * 1024
@@ -93,8 +92,9 @@ class RawSource(Protocol):
 
     blocked: bool
 
+    @property
+    def writer(self) -> Writer: ...
     def adopt(self, owner: SourceOwner, /) -> None: ...
-    def write(self, data: bytes, /) -> None: ...
     def unsent(self) -> int: ...
     def pause(self) -> None: ...
     def resume(self) -> None: ...
@@ -104,17 +104,17 @@ class RawSource(Protocol):
 class TLSSource:
     """A byte source which encrypts, on top of another one. Until the handshake is done it is ``blocked``."""
 
-    __slots__ = ("_context", "_ended", "_owner", "_raw", "_receiver", "blocked", "session", "write")
+    __slots__ = ("_context", "_ended", "_out", "_owner", "_raw", "_receiver", "blocked", "session")
 
     def __init__(self, raw: RawSource, session: Session, owner: SecureOwner) -> None:
         self._raw = raw
+        self._out = raw.writer
         self._owner: SecureOwner | None = owner
         self._context = owner._context
         self._ended = False
-        self._receiver: Callable[[bytes], None] = owner._on_data
+        self._receiver: Receiver | None = None
         self.session = session
         self.blocked = True
-        self.write: Callable[[bytes], None] | None = self._write
         raw.adopt(self)
 
     def start(self) -> None:
@@ -128,9 +128,12 @@ class TLSSource:
         else:
             self._send_outgoing()
 
-    def deliver(self, receiver: Callable[[bytes], None] | None) -> None:
-        if self._owner is not None:
-            self._receiver = receiver or self._owner._on_data
+    def deliver(self, receiver: Receiver | None) -> None:
+        self._receiver = receiver
+
+    @property
+    def writer(self) -> Writer | None:
+        return None if self._owner is None else self
 
     def pause(self) -> None:
         if self.session.established:
@@ -142,7 +145,7 @@ class TLSSource:
     def unsent(self) -> int:
         return self._raw.unsent()
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
         if not data:
             return
         try:
@@ -150,31 +153,30 @@ class TLSSource:
         except ssl.SSLError as error:
             self._fail(error)
             return
-        self._raw.write(ciphertext)
+        self._out.write(ciphertext)
 
     def send(self, data: memoryview) -> int:
         if self.blocked:
             return 0
         with data[:_SEND_BYTES] as piece:
-            self._raw.write(self.session.encrypt(piece))
+            self._out.write(self.session.encrypt(piece))
             return len(piece)
 
     def close(self) -> None:
         if self._owner is None:
             return
         self._owner = None
-        self.write = None
         self.say_goodbye()
         self._raw.close()
 
     def say_goodbye(self) -> None:
         """Send the alert that says that we send no more, if it can go out now."""
         if self.session.established and not self._raw.blocked and (farewell := self.session.finish()):
-            self._raw.write(farewell)
+            self._out.write(farewell)
 
     def _send_outgoing(self) -> None:
         if data := self.session.outgoing():
-            self._raw.write(data)
+            self._out.write(data)
 
     def _fail(self, error: BaseException) -> None:
         self._send_outgoing()  # the alert: the other end learns why
@@ -208,7 +210,10 @@ class TLSSource:
             if self._owner is not None:
                 self._owner._on_secured()
         if plaintext and self._owner is not None:
-            self._receiver(plaintext)
+            if self._receiver is not None:
+                self._receiver.data_received(plaintext)
+            else:
+                self._owner._on_data(plaintext)
         if session.peer_closed:
             self._end()
 
@@ -228,7 +233,6 @@ class TLSSource:
 
     def _on_lost(self, error: BaseException | None) -> None:
         owner, self._owner = self._owner, None
-        self.write = None
         if owner is not None:
             owner._on_lost(error)
 

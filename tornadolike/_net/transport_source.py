@@ -9,10 +9,11 @@ from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from tornadolike._net import kept_buffers, loops
-from tornadolike._net.ports import CAN_SEND_FILES, SourceOwner, send_file
+from tornadolike._net.ports import CAN_SEND_FILES, Receiver, SourceOwner, send_file
 
 _SEND_BYTES = 256 * 1024
 _SMALL_READ = 8 * 1024
+_SCRATCH_BYTES = kept_buffers.SCRATCH_BYTES
 _ENDINGS = KeyboardInterrupt, SystemExit
 
 _Registry = dict[int, tuple[Any, Callable[..., Any]]]
@@ -53,14 +54,14 @@ def _step(loop: asyncio.AbstractEventLoop, steps: Coroutine[Any, Any, Any]) -> N
         waiting.add_done_callback(lambda _: _step(loop, steps))
 
 
-def _discard(data: bytes) -> None:
-    """Where bytes go that arrive after the end."""
+def _not_called(*args: object) -> None:
+    """Fills the handler's place in the registry: the loop calls the transport."""
 
 
 class TransportSource(asyncio.BaseProtocol):
     """A byte source on a transport; also the transport's protocol, while what arrives comes in small pieces."""
 
-    __slots__ = ("_ended", "_on_connection", "_owner", "_receiver", "_writing_fd", "blocked", "fd", "registry", "transport", "write")
+    __slots__ = ("_ended", "_on_connection", "_owner", "_receiver", "_writing_fd", "blocked", "fd", "registry", "transport")
 
     def __init__(self, on_connection: Callable[["TransportSource"], None]) -> None:
         self._on_connection: Callable[[TransportSource], None] | None = on_connection
@@ -68,28 +69,31 @@ class TransportSource(asyncio.BaseProtocol):
         self._writing_fd = -1  # our own descriptor of the socket, while a file waits until writing is possible
         self.blocked = False
         self._ended = False  # the other end sends no more
-        self._receiver: Callable[[bytes], None] = _discard
+        self._receiver: Receiver | None = None
         self.registry: _Registry | None = None
         self.fd = -1  # where it stands in the registry
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        self.write: Callable[[bytes], None] = self.transport.write
         # Both limits 0: pause_writing says that the kernel did not take everything, resume_writing that it has.
         self.transport.set_write_buffer_limits(0)
         if self.registry is not None:
-            self.registry[self.fd] = (self, _discard)
+            self.registry[self.fd] = (self, _not_called)
         on_connection, self._on_connection = self._on_connection, None
         if on_connection is not None:
             on_connection(self)
 
-    def adopt(self, owner: SourceOwner, receiver: Callable[[bytes], None] | None = None) -> None:
+    @property
+    def writer(self) -> asyncio.Transport:
+        return self.transport
+
+    def adopt(self, owner: SourceOwner, receiver: Receiver | None = None) -> None:
         """Tell ``owner`` from now on, and hand arriving bytes to ``receiver`` as `deliver` does."""
         self._owner = owner
         self.deliver(receiver)
 
-    def deliver(self, receiver: Callable[[bytes], None] | None) -> None:
-        self._receiver = receiver or (self._owner._on_data if self._owner is not None else _discard)
+    def deliver(self, receiver: Receiver | None) -> None:
+        self._receiver = receiver if self._owner is not None else None
 
     def unsent(self) -> int:
         return self.transport.get_write_buffer_size() if self.blocked else 0
@@ -152,7 +156,7 @@ class TransportSource(asyncio.BaseProtocol):
         self._owner = None
         self._unregister()
         self._unwatch_writing()
-        self._receiver = _discard
+        self._receiver = None
         if self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
@@ -161,10 +165,14 @@ class TransportSource(asyncio.BaseProtocol):
     # What the transport calls.
 
     def data_received(self, data: bytes) -> None:
-        if len(data) > kept_buffers.SCRATCH_BYTES:
+        if len(data) > _SCRATCH_BYTES:
             self.transport.set_protocol(_Bulk(self))
+        receiver = self._receiver
         try:
-            self._receiver(data)
+            if receiver is not None:
+                receiver.data_received(data)
+            elif self._owner is not None:  # None: it comes after the end
+                self._owner._on_data(data)
         except _ENDINGS as ending:
             self.end_program(ending)
 
@@ -183,7 +191,7 @@ class TransportSource(asyncio.BaseProtocol):
         owner, self._owner = self._owner, None
         self._unregister()
         self._unwatch_writing()
-        self._receiver = _discard
+        self._receiver = None
         if hasattr(self.transport, "_read_ready_cb"):
             self.transport._read_ready_cb = None  # asyncio leaves a reference cycle behind: the transport holds its own method
         ending = exc if isinstance(exc, _ENDINGS) else None
@@ -230,8 +238,10 @@ class _Bulk(asyncio.BufferedProtocol):
         try:
             if room and source._owner is not None:
                 source._owner._on_filled(nbytes)
-            else:
-                source._receiver(bytes(kept_buffers.scratch()[:nbytes]))
+            elif source._receiver is not None:
+                source._receiver.data_received(bytes(kept_buffers.scratch()[:nbytes]))
+            elif source._owner is not None:
+                source._owner._on_data(bytes(kept_buffers.scratch()[:nbytes]))
         except _ENDINGS as ending:
             source.end_program(ending)
 

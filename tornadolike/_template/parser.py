@@ -79,17 +79,17 @@ class _Parser:
         operator, _, argument = token.value.partition(" ")
         argument = argument.strip()
         if operator in _OPENERS:
-            self._begin(operator, argument, token)
+            self._open_block(operator, argument, token)
         elif operator in _DIVIDERS:
             self._divide(operator, token)
         elif operator == "end":
-            self._end(token)
+            self._close_block(token)
         elif operator in _SIMPLE:
             _SIMPLE[operator](self, argument, token)
         else:
             _refuse(f"unknown operator: {operator!r}", token)
 
-    def _begin(self, operator: str, argument: str, token: Token) -> None:
+    def _open_block(self, operator: str, argument: str, token: Token) -> None:
         if operator in ("apply", "block") and not argument:
             _refuse(f"{operator} without a name", token)
         # The body of apply becomes a function, which a loop around it does not reach into.
@@ -103,7 +103,7 @@ class _Parser:
             _refuse(f"{operator} in a {block} block" if block else f"{operator} outside of a block", token)
         self._nodes.append(Branch(token.value, token.line))
 
-    def _end(self, token: Token) -> None:
+    def _close_block(self, token: Token) -> None:
         if not self._open:
             _refuse("{% end %} without a block", token)
         block, body = self._open.pop(), self._nodes

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable
 
-_RUN = re.compile(r"\s+")
-_BLANKS = re.compile(r"[\t ]+")
+from tornadolike._http.lazy import pattern
+
+_RUN = pattern(r"\s+")
+_BLANKS = pattern(r"[\t ]+")
 
 
 def _keep(text: str) -> str:

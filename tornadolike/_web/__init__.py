@@ -20,7 +20,9 @@ _LATE = (
     "origins",
     "redirects",
     "signing",
+    "template_loading",
     "ui_resources",
+    "written",
     "xsrf",
 )
 
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
     from tornadolike._web import origins as origins
     from tornadolike._web import redirects as redirects
     from tornadolike._web import signing as signing
+    from tornadolike._web import template_loading as template_loading
     from tornadolike._web import ui_resources as ui_resources
+    from tornadolike._web import written as written
     from tornadolike._web import xsrf as xsrf
 else:
     __getattr__ = _http.late(__name__, _LATE)

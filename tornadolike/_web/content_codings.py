@@ -1,6 +1,7 @@
-"""Which codings of its answer a client wants (RFC 9110 §12.5.3)."""
+"""Which codings of its answer a client wants (RFC 9110 §12.5.3), and what an answer says of the one that it has."""
 
 import re
+from collections.abc import Mapping, MutableMapping
 
 _MAX_CODINGS = 100
 _ZERO = re.compile(r"0(?:\.0{0,3})?")
@@ -20,3 +21,23 @@ def accepts_gzip(header: str) -> bool:
         if coding in ("gzip", "x-gzip"):
             return wanted
     return False
+
+
+def can_be_encoded(headers: Mapping[str, str], size: int, least: int, is_head: bool) -> bool:
+    """Whether an answer is plain and whole, and has at least so many bytes. That to HEAD says how many it would have."""
+    if is_head and headers.get("Content-Length", "").isdigit():
+        size = int(headers["Content-Length"])
+    return size >= least and "Content-Encoding" not in headers and "Content-Range" not in headers
+
+
+def announce_gzip(headers: MutableMapping[str, str], length: int | None) -> None:
+    """Change the fields of an answer that is compressed now; ``length`` is what it comes to, None where that is not known yet: chunked."""
+    headers["Content-Encoding"] = "gzip"
+    etag = headers.get("Etag", "")
+    if etag.startswith('"'):
+        headers["Etag"] = f"W/{etag}"  # other bytes than those of the plain form (RFC 9110 §8.8.1)
+    if "Content-Length" in headers:
+        if length is None:
+            del headers["Content-Length"]
+        else:
+            headers["Content-Length"] = str(length)

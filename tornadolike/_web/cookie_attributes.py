@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -33,3 +33,26 @@ def put(jar: SimpleCookie, name: str, value: str, attributes: Iterable[tuple[str
     for attribute, content in attributes:
         if content:
             morsel[attribute] = content
+
+
+def put_checked(
+    jar: SimpleCookie | None, name: str, value: str, given: list[tuple[str, Any]], made: list[tuple[str, Any]], others: Mapping[str, Any]
+) -> SimpleCookie:
+    """Do what `check` and `put` do; nothing is put where anything is refused. Returns the jar, a new one where there was none.
+
+    ``given`` are attributes that may hold anything, ``made`` those that we have made, of dates and numbers. ``others`` may have names that
+    `http.cookies.Morsel` does not know, which refuses them.
+    """
+    check(name, value, [*given, *others.items()])
+    if others:
+        from http.cookies import Morsel
+
+        Morsel().update(others)
+    if jar is None:
+        from http.cookies import SimpleCookie
+
+        jar = SimpleCookie()
+    put(jar, name, value, [*given, *made])
+    if others:
+        jar[name].update(others)
+    return jar

@@ -11,8 +11,8 @@ def preferred(header: str) -> list[str]:
     """
     weighted = []
     for entry in header.split(",", _MAX_LANGUAGES)[:_MAX_LANGUAGES]:
-        tag, *parameters = entry.strip().split(";")
-        weight = _weight(parameters[0].strip()) if parameters else 1.0
+        tag, _, parameters = entry.strip().partition(";")
+        weight = _weight(parameters.partition(";")[0].strip()) if parameters else 1.0
         if weight > 0:
             weighted.append((tag, weight))
     weighted.sort(key=lambda pair: pair[1], reverse=True)

@@ -3,6 +3,7 @@
 import re
 import string
 import urllib.parse
+from collections.abc import Callable
 
 # Browsers trim these at both ends of a URL and leave out the three below anywhere inside it.
 _TRIMMED = "".join(map(chr, range(0x21)))
@@ -53,8 +54,26 @@ def keeps_origin(template: str, url: str) -> bool:
         return False
 
 
+def status(asked: int | None, permanent: bool) -> int:
+    """The status of a redirect: the one that is ``asked`` for, which must be one."""
+    if asked is None:
+        return 301 if permanent else 302
+    assert isinstance(asked, int), f"not a status: {asked!r}"
+    assert 300 <= asked <= 399, f"{asked} is no redirect"
+    return asked
+
+
 def refusal(template: str, url: str) -> str | None:
     """Why nobody may be sent to ``url``, which a request has made of ``template``; None when they may."""
     if not keeps_origin(template, url):
         return OTHER_ORIGIN
     return _INVALID if _FORBIDDEN.search(url) else None
+
+
+def with_way_back(login: str, full_url: Callable[[], str], uri: str | None) -> str:
+    """The URL of a login page, with the argument ``next`` that says where to go afterwards, unless it has arguments already."""
+    if "?" in login:
+        return login
+    # A login page on another host has to know which host to come back to.
+    elsewhere = bool(urllib.parse.urlsplit(login).scheme)
+    return f"{login}?{urllib.parse.urlencode({'next': full_url() if elsewhere else uri})}"

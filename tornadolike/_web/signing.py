@@ -15,7 +15,6 @@ import base64
 import binascii
 import hmac
 import re
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,6 +25,10 @@ _AHEAD_SECONDS = 31 * _SECONDS_A_DAY
 _VERSION = re.compile(rb"([1-9][0-9]{0,2})\|")
 # The second format as it nearly always is: no field has a separator in it. Whether the lengths fit is another matter.
 _PLAIN_V2 = re.compile(rb"2\|([0-9]{1,9}):([0-9]{1,20})\|([0-9]{1,9}):([0-9]+)\|([0-9]{1,9}):([^|]*)\|([0-9]{1,9}):([^|]*)\|([^|]*)")
+
+
+Secrets = str | bytes | dict[int, str] | dict[int, bytes]
+"""A key, or several by their versions."""
 
 
 class Refused(ValueError):
@@ -86,6 +89,16 @@ def version(signed: bytes) -> int:
     """Return the format that ``signed`` claims: a number below 1000 before the first ``|``, else 1."""
     found = _VERSION.match(signed)
     return int(found[1]) if found else 1
+
+
+def key_version(signed: bytes) -> int | None:
+    """The version of the key that a value says it was signed with; None where it says none. Nothing is verified."""
+    if version(signed) < 2:
+        return None
+    try:
+        return fields_v2(signed).key_version
+    except Refused:
+        return None
 
 
 def _aged(seconds: bytes, now: float, max_age_days: float, log: str) -> int:
@@ -150,7 +163,7 @@ def _fields_by_length(signed: bytes) -> Fields:
         raise Refused from None
 
 
-def verify_v2(secrets: str | bytes | Mapping[int, str | bytes], name: str, signed: bytes, max_age_days: float, now: float) -> bytes:
+def verify_v2(secrets: Secrets, name: str, signed: bytes, max_age_days: float, now: float) -> bytes:
     """Return the value in ``signed``, which is in the second format. Raises `Refused`, which never asks for a log line."""
     fields = fields_v2(signed)
     if isinstance(secrets, (str, bytes)):
@@ -165,3 +178,31 @@ def verify_v2(secrets: str | bytes | Mapping[int, str | bytes], name: str, signe
         raise Refused
     _aged(fields.seconds, now, max_age_days, "")
     return _decoded(fields.value)
+
+
+def sign(form: int, secrets: Secrets, name: str, value: bytes, now: float, key_version: int | None) -> bytes:
+    """Return ``value`` signed in the format number ``form``, with the key of that version where there are several.
+
+    Raises ValueError for a format that is not known.
+    """
+    if form == 1:
+        assert not isinstance(secrets, dict), "Version must be at least 2 for key version support"
+        return sign_v1(secrets, name, value, now)
+    if form != 2:
+        raise ValueError(f"Unsupported version {form}")
+    if isinstance(secrets, dict):
+        assert key_version is not None, "Key version must be set when sign key dict is used"
+        secrets = secrets[key_version]
+    return sign_v2(secrets, name, value, now, key_version or 0)
+
+
+def verify(secrets: Secrets, name: str, signed: bytes, max_age_days: float, now: float, least_form: int) -> bytes:
+    """Return the value in ``signed``, whichever format it is in, from ``least_form`` on. Raises `Refused`."""
+    form = version(signed)
+    if form < least_form or form > 2:
+        raise Refused
+    if form == 2:
+        return verify_v2(secrets, name, signed, max_age_days, now)
+    if isinstance(secrets, dict):
+        raise Refused  # somebody else's: nothing is signed like that with several keys
+    return verify_v1(secrets, name, signed, max_age_days, now)

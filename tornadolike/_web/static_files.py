@@ -78,6 +78,25 @@ class Targets:
         self._known[path, *directories] = identity(found), target
 
 
+def target(path: str, directories: Iterable[str]) -> str | None:
+    """Where ``path`` leads, symbolic links followed; None where that is in none of the ``directories``."""
+    found = os.path.realpath(path)
+    for resolve in (os.path.abspath, os.path.realpath):
+        # A target, in which every link is followed, can be below a directory as it is written only if that has no links in it
+        # either. That is the usual case, and spares the look-ups of the second one.
+        if any(is_inside(resolve(directory), found) for directory in directories):
+            return found
+    return None
+
+
+def media_type(guessed: str | None, encoding: str | None) -> str:
+    """The ``Content-Type`` of a file, from what `mimetypes.guess_type` makes of its name."""
+    if encoding is None:
+        return guessed or "application/octet-stream"
+    # RFC 6713. The file is sent as it is, not as something that was encoded for the transfer.
+    return "application/gzip" if encoding == "gzip" else "application/octet-stream"
+
+
 def identity(found: os.stat_result) -> tuple[int, ...]:
     """What stays the same while nobody changes a file, or puts another one in its place."""
     # Whatever is done to a file or its names, apart from reading, changes st_ctime.

@@ -1,7 +1,9 @@
 """What the UI modules of a page ask for besides their own markup, and where in the page it goes."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from itertools import chain
+from types import ModuleType
+from typing import Any, Protocol, cast
 
 
 class Module(Protocol):
@@ -13,6 +15,15 @@ class Module(Protocol):
     def css_files(self) -> Iterable[str] | None: ...
     def html_head(self) -> str | bytes | None: ...
     def html_body(self) -> str | bytes | None: ...
+
+
+class Renderer(Protocol):
+    """The part of `web.RequestHandler` that makes tags of resources."""
+
+    def render_linked_js(self, js_files: Iterable[str]) -> str: ...
+    def render_embed_js(self, js_embed: Iterable[bytes]) -> bytes: ...
+    def render_linked_css(self, css_files: Iterable[str]) -> str: ...
+    def render_embed_css(self, css_embed: Iterable[bytes]) -> bytes: ...
 
 
 def _octets(text: str | bytes) -> bytes:
@@ -61,9 +72,19 @@ class Resources:
                 names.extend([files] if isinstance(files, str) else files)
 
 
-def unique(paths: Iterable[str], resolve: Callable[[str], str]) -> list[str]:
+def _unique(paths: Iterable[str], resolve: Callable[[str], str]) -> list[str]:
     """Return each path once, in order, after ``resolve`` has made it a URL."""
     return list(dict.fromkeys(map(resolve, paths)))
+
+
+def script_links(paths: Iterable[str], resolve: Callable[[str], str]) -> str:
+    """The tags for script files, each once."""
+    return "".join([f'<script src="{url}" type="text/javascript"></script>' for url in _unique(paths, resolve)])
+
+
+def style_links(paths: Iterable[str], resolve: Callable[[str], str]) -> str:
+    """The tags for style sheets, each once."""
+    return "".join([f'<link href="{url}" type="text/css" rel="stylesheet"/>' for url in _unique(paths, resolve)])
 
 
 def place(page: bytes, resources: Iterable[tuple[bytes, bytes]], *, last: bool) -> bytes:
@@ -76,3 +97,28 @@ def place(page: bytes, resources: Iterable[tuple[bytes, bytes]], *, last: bool) 
             at = page.rindex(tag) if last else page.index(tag)
             page = page[:at] + piece + b"\n" + page[at:]
     return page
+
+
+def completed(page: bytes, modules: Iterable[Module], renderer: Renderer) -> bytes:
+    """A page with all that its modules want: scripts at the end of its body, styles at the end of its head."""
+    wanted = Resources(modules)
+    scripts = [
+        (b"</body>", _octets(renderer.render_linked_js(wanted.js_files)) if wanted.js_files else b""),
+        (b"</body>", renderer.render_embed_js(wanted.js_embedded) if wanted.js_embedded else b""),
+    ]
+    rest = [
+        (b"</head>", _octets(renderer.render_linked_css(wanted.css_files)) if wanted.css_files else b""),
+        (b"</head>", renderer.render_embed_css(wanted.css_embedded) if wanted.css_embedded else b""),
+        (b"</head>", b"".join(wanted.heads)),
+        (b"</body>", b"".join(wanted.bodies)),
+    ]
+    return place(place(page, scripts, last=True), rest, last=False)
+
+
+def named_members(container: Any) -> Iterable[tuple[str, Any]]:
+    """The names in a module, a dictionary, or a list of such, with what they are for."""
+    if isinstance(container, ModuleType):
+        return [(name, getattr(container, name)) for name in dir(container)]
+    if isinstance(container, list):
+        return chain.from_iterable(map(named_members, container))
+    return cast("Iterable[tuple[str, Any]]", container.items())

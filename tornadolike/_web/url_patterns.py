@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable
 
+from tornadolike._http.lazy import pattern
+
 SLOT = "%s"
 """Stands for one group in a `template`."""
 
-_ENCODED = re.compile(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
-_NOT_ASCII = re.compile(r"[^\x00-\x7f]+")
+_ENCODED = pattern(r"(?:%[89A-Fa-f][0-9A-Fa-f])+")
+_NOT_ASCII = pattern(r"[^\x00-\x7f]+")
 
 
 def readable(path: str) -> str:

@@ -78,3 +78,12 @@ def _head(first: int, size: int, mask_bit: int) -> bytes:
     if size < 65536:
         return _MEDIUM.pack(first, 126 | mask_bit, size)
     return _LARGE.pack(first, 127 | mask_bit, size)
+
+
+def close_payload(code: int | None, reason: bytes | None) -> bytes:
+    """What a close frame says: nothing, or a code, 1000 where there is but a ``reason``, and that (RFC 6455 §5.5.1)."""
+    if code is None:
+        if reason is None:
+            return b""
+        code = 1000
+    return struct.pack(">H", code) + (reason or b"")

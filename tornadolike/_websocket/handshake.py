@@ -2,9 +2,8 @@
 
 import base64
 import binascii
-import hashlib
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from tornadolike._http.header_values import format_parameters, split_parameters
@@ -58,6 +57,13 @@ def check_upgrade(version: str, upgrade: str | None, connection: str | None) -> 
     return None
 
 
+def check_offer(headers: Mapping[str, str]) -> Refusal | None:
+    """Whether a request for a WebSocket has what every one has (RFC 6455 §4.2.1)."""
+    if headers.get("Host") and headers.get("Sec-WebSocket-Version") and is_key(headers.get("Sec-WebSocket-Key", "")):
+        return None
+    return Refusal(400, "Missing/Invalid WebSocket headers", "(Host, Sec-WebSocket-Key or -Version)")
+
+
 def negotiate(offer: Mapping[str, str], select_subprotocol: Callable[[list[str]], str | None], compresses: bool) -> Agreement:
     """What a server agrees to of a client's ``offer``, the request headers. Raises `NotNegotiable` where it selects what nobody offered."""
     offered = split_list(offer.get("Sec-WebSocket-Protocol"))
@@ -75,6 +81,28 @@ def negotiate(offer: Mapping[str, str], select_subprotocol: Callable[[list[str]]
     return Agreement(selected, deflate, fields)
 
 
+def http_url(url: str) -> str:
+    """Where the request goes that asks for a WebSocket at ``url``. Raises KeyError for a scheme other than ``ws`` and ``wss``."""
+    scheme, colon, rest = url.partition(":")
+    return {"ws": "http", "wss": "https"}[scheme] + colon + rest
+
+
+def offer(key: str, subprotocols: Iterable[str] | None, compresses: bool) -> dict[str, str]:
+    """The fields with which a client asks for a WebSocket (RFC 6455 §4.1)."""
+    fields = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Key": key, "Sec-WebSocket-Version": "13"}
+    if subprotocols:  # without any there is no such field
+        fields["Sec-WebSocket-Protocol"] = ",".join(subprotocols)
+    if compresses:
+        fields["Sec-WebSocket-Extensions"] = DEFLATE_OFFER
+    return fields
+
+
+def check_answer(upgrade: str | None, connection: str | None) -> None:
+    """Whether a server that answers 101 with these fields has switched to WebSocket. Raises `NotNegotiable`."""
+    if (upgrade or "").lower() != "websocket" or "upgrade" not in (option.lower() for option in split_list(connection)):
+        raise NotNegotiable("the server did not upgrade to WebSocket")
+
+
 def check_selected(selected: str | None, offered: str | None) -> None:
     """A client's reading of the server's choice. Raises `NotNegotiable` for what was not offered (RFC 6455 §4.1)."""
     if selected is not None and selected not in split_list(offered):
@@ -83,6 +111,8 @@ def check_selected(selected: str | None, offered: str | None) -> None:
 
 def accept_value(key: bytes) -> str:
     """``Sec-WebSocket-Accept`` for a ``Sec-WebSocket-Key`` (RFC 6455 §4.2.2)."""
+    import hashlib  # for handshakes alone: it loads a library
+
     return base64.b64encode(hashlib.sha1(key + _GUID, usedforsecurity=False).digest()).decode("ascii")
 
 

@@ -10,6 +10,7 @@ import concurrent.futures
 import contextlib
 import contextvars
 import functools
+import os
 import sys
 import warnings
 from collections.abc import AsyncGenerator, Callable
@@ -49,6 +50,13 @@ def _atexit_callback() -> None:
 
 
 atexit.register(_atexit_callback)
+
+
+def _is_blocking(fd: int) -> bool:
+    try:
+        return os.get_blocking(fd)
+    except (OSError, AttributeError):  # what is wrong with it the loop will say; not on Windows
+        return False
 
 
 class BaseAsyncIOLoop(IOLoop):
@@ -129,16 +137,24 @@ class BaseAsyncIOLoop(IOLoop):
     def _watch(self, fd: int, events: int) -> None:
         """Bring what the asyncio loop watches in line with ``events``; it knows readers and writers, nothing else."""
         loop = self.selector_loop
-        for event, watched, add, remove in (
-            (IOLoop.READ, self.readers, loop.add_reader, loop.remove_reader),
-            (IOLoop.WRITE, self.writers, loop.add_writer, loop.remove_writer),
-        ):
-            if events & event and fd not in watched:
-                add(fd, self._handle_events, fd, event)
-                watched.add(fd)
-            elif not events & event and fd in watched:
-                watched.remove(fd)
-                remove(fd)
+        # libuv makes what it watches non-blocking, for good; a program that writes to a terminal by itself counts on what it was.
+        was_blocking = events != IOLoop.NONE and transport_source.suits(loop) and _is_blocking(fd)
+        if events & IOLoop.READ:
+            if fd not in self.readers:
+                loop.add_reader(fd, self._handle_events, fd, IOLoop.READ)
+                self.readers.add(fd)
+        elif fd in self.readers:
+            self.readers.remove(fd)
+            loop.remove_reader(fd)
+        if events & IOLoop.WRITE:
+            if fd not in self.writers:
+                loop.add_writer(fd, self._handle_events, fd, IOLoop.WRITE)
+                self.writers.add(fd)
+        elif fd in self.writers:
+            self.writers.remove(fd)
+            loop.remove_writer(fd)
+        if was_blocking:
+            os.set_blocking(fd, True)
 
     def _handle_events(self, fd: int, events: int) -> None:
         file, handler = self.handlers[fd]

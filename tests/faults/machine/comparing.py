@@ -1,16 +1,21 @@
 """Two transcripts of one script, and what may differ between them: each kind by name, as exactly as it can be said."""
 
+import re
 from typing import Any
 
-from tests.faults.machine.differences import DIFFERENCES, may_have_closed
+from tests.faults.machine import smaller
+from tests.faults.machine.differences import DIFFERENCES, RAISING_WITHIN, may_have_closed
 from tests.faults.machine.running import Seen, Side, Transcript
-from tests.faults.machine.scripts import Script
+from tests.faults.machine.scripts import Script, Upgrade
+
+_FRAMES = ("on_message ", "on_ping", "on_pong", "closed meanwhile", "log_exception WebSocketClosedError")
 
 
 def compared(script: Script, tornado: Transcript, ours: Transcript) -> list[str]:
     """What differs and is not declared; and what is wrong on our side whatever Tornado does."""
     found: list[str] = []
     gone = next((number for number, step in enumerate(script.steps) if step.kind in ("leave", "reset", "end")), len(tornado.steps))
+    parts = False
     for number, (theirs, own) in enumerate(zip(tornado.steps[:gone], ours.steps[:gone], strict=True)):
         expected, parts = explained(script, theirs, own)
         if expected != own._replace(sent=expected.sent):
@@ -20,9 +25,8 @@ def compared(script: Script, tornado: Transcript, ours: Transcript) -> list[str]
     else:
         found += _after_leaving(script, gone, tornado, ours)
     # A client that leaves while another request waits behind one that waits itself is not noticed at once by either.
-    found += [f"left: {one}" for one in ours.left if not one.endswith("connections") or one not in tornado.left]
-    if not tornado.errors:
-        found += [f"error: {one}" for one in ours.errors]
+    found += [f"left: {one}" for one in ours.left if not one.endswith("connections") or not (parts or one in tornado.left)]
+    found += [f"error: {one}" for one in ours.errors[len(tornado.errors) :]]
     return found
 
 
@@ -41,25 +45,52 @@ def _after_leaving(script: Script, gone: int, tornado: Transcript, ours: Transcr
     for request in script.requests:
         if request.who in begun:
             theirs, own = (_hooks_of(request.who, side.steps[gone:]) for side in (tornado, ours))
-            if own not in _endings(request, theirs):
+            if own not in _endings(request, theirs) and not (isinstance(request, Upgrade) and _heard_more(theirs, own)):
                 found.append(f"behind the end:\n    {request}\n    Tornado: {theirs}\n    ours:    {own}")
     return found
 
 
 def _hooks_of(who: str, steps: list[Seen]) -> list[str]:
-    """In order; how much of a body was there before the client left is a matter of time."""
+    """In order; how much of a body was there before the client left is a matter of time, and nobody gets what is sent then."""
     hooks = [hook.partition(": ")[2] for step in steps for hook in step.hooks if hook.startswith(who + ":")]
-    return ["data" if hook.startswith("data ") else hook for hook in hooks]
+    return [hook for hook in hooks if not hook.startswith(("data ", "sent ", "first chunk ", "last chunk"))]
+
+
+def _heard_more(theirs: list[str], own: list[str]) -> bool:
+    """Whether it is a matter of which frames were read before the connection was found to be closed."""
+    lists = [[hook for hook in hooks if not hook.startswith(_FRAMES)] for hooks in (theirs, own)]
+    frames = [[hook for hook in hooks if hook.startswith(_FRAMES[:3])] for hooks in (theirs, own)]
+    return lists[0] == lists[1] and frames[1][: len(frames[0])] == frames[0][: len(frames[1])]
 
 
 def _endings(request: Any, theirs: list[str]) -> list[list[str]]:
     """What may be heard behind the client's leaving, where Tornado says what is given."""
     endings = [theirs]
+    failed = isinstance(request, Upgrade) and request.how in ("open raises", "open waits") and not theirs  # told after that, too
+    if failed or (isinstance(request, Upgrade) and request.how == "prepare waits" and "open" in theirs):
+        endings.append(["on_connection_close", "on_close None None"])
+    if getattr(request, "where", "") == "call" and theirs == ["close callback", "raised HTTPOutputError"]:
+        # Its write is wrong; but there is nobody any more who would get it.
+        endings += [["close callback", "raised StreamClosedError"], ["close callback", "on_finish"]]
+    if getattr(request, "how", "") == "detaches, waits" and not theirs:
+        # A stream that nobody reads does not see that the client has left; a write does.
+        endings.append(["raised StreamClosedError", "log_exception StreamClosedError"])
+    if getattr(request, "how", "") in RAISING_WITHIN and theirs[-1:] == ["on_connection_close"]:
+        # What data_received raises is answered.
+        error = {"data fails": "HTTPError", "data raises": "ValueError"}.get(request.how, "CancelledError")
+        answer = [f"log_exception {error}", f"log_request {409 if error == 'HTTPError' else 500}", "on_finish"]
+        endings.append([*theirs[:-1], *answer, "on_connection_close"])
     if "on_connection_close" not in theirs:
         # It does not look where it has bytes that were sent ahead; we do, as far as there is room.
-        if not theirs and getattr(request, "how", "") == "polls":
+        if not theirs and getattr(request, "how", "") in ("polls", "on_connection_close raises"):
             endings.append(["on_connection_close", "gone", "log_request 200", "on_finish"])
-        endings += [[*theirs[:place], "on_connection_close", *theirs[place:]] for place in range(len(theirs) + 1)]
+        for told in ("on_connection_close", "close callback"):
+            endings += [[*theirs[:place], told, *theirs[place:]] for place in range(len(theirs) + 1)]
+        if getattr(request, "how", "") == "writes elsewhere" and theirs == ["log_request 200", "on_finish"]:
+            failed = [*theirs, "raised StreamClosedError", "log_exception StreamClosedError"]
+            endings += [failed, ["on_connection_close", *failed]]
+        if getattr(request, "where", "") == "call" and request.how == "in pieces" and theirs == ["on_finish"]:
+            endings.append(["close callback", "raised StreamClosedError"])
     return endings
 
 
@@ -86,3 +117,13 @@ def difference(script: Script, tornado: Side, ours: Side, tries: tuple[float, ..
         if not found:
             break
     return found
+
+
+def shown(script: Script, tornado: Side, ours: Side) -> list[str]:
+    """The smallest script that was found where this one differs, and what differs; nothing, where nothing does."""
+    found = difference(script, tornado, ours)
+    if not found:
+        return []
+    script = smaller.smallest(script, lambda one: bool(difference(one, tornado, ours, (0.0, 0.01))))
+    steps = [re.sub("l{40,}", "l...", repr(step)) for step in script.steps]
+    return [*steps, f"{script.settings} {script.program} tls={script.tls}", *(difference(script, tornado, ours) or found)]

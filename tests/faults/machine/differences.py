@@ -30,12 +30,25 @@ def declared(why: str, *, parts: bool = False) -> Callable[[Change], Change]:
 
 _CONTINUE = "HTTP/1.1 100 (Continue)\r\n\r\n"
 _EARLY = frozenset(
-    ("prepare finishes", "prepare fails", "prepare raises", "prepare waits", "prepare waits, finishes", "prepare waits, fails")
+    (
+        "prepare finishes",
+        "prepare fails",
+        "prepare raises",
+        "prepare cancels",
+        "prepare waits",
+        "prepare waits, finishes",
+        "prepare waits, fails",
+    )
 )
 
-_WITHIN = frozenset({"data finishes", "data fails", "data raises", "data waits", "data waits, finishes"})
+RAISING_WITHIN = frozenset({"data fails", "data raises", "data cancels", "data waits", "data waits, finishes"})
+_WITHIN = frozenset({"data finishes", "data fails", "data raises", "data cancels", "data waits", "data waits, finishes"})
 
-_BREAKING = frozenset({"prepare says GET", "too short", "too long", "closes"})
+_CLOSES = frozenset({"closes", "prepare closes", "data closes"})
+
+_BREAKING = frozenset({"prepare says GET", "too short", "too long", "closes", "prepare closes", "data closes"})
+
+_NEXT = re.compile(r"\[\w+\] HTTP/1\.1 ")
 
 _SAYS_CLOSE = frozenset({"prepare says close", "says close"})
 
@@ -44,8 +57,12 @@ def _is(request: Any, *kinds: str) -> bool:
     return isinstance(request, Request) and request.kind in kinds
 
 
+def _is_post(request: Any) -> bool:
+    return isinstance(request, Request) and request.kind not in ("get", "head", "options")
+
+
 def _ended(request: Any, seen: Seen) -> bool:
-    return f"{request.who}: on_finish" in seen.hooks
+    return f"{request.who}: on_finish" in seen.hooks or f"{request.who}: raised HTTPOutputError" in seen.hooks
 
 
 def _is_early(request: Any) -> bool:
@@ -59,10 +76,28 @@ def _raised(request: Any, seen: Seen) -> bool:
 def _same_until(request: Any, theirs: Seen, own: Seen) -> bool:
     """Whether the hooks are the same to the end of the request."""
     lists = []
-    for seen in (theirs, own):
+    for seen in (_without_its_own_close(request, theirs), _without_its_own_close(request, own)):
         last = max((number for number, hook in enumerate(seen.hooks) if hook.startswith(f"{request.who}: ")), default=-1)
         lists.append(seen.hooks[: last + 1])
     return lists[0] == lists[1]
+
+
+def _without_its_own_close(request: Any, seen: Seen) -> Seen:
+    told = [f"{request.who}: {what}" for what in ("on_connection_close", "close callback")]
+    if request.how not in _CLOSES:
+        return seen
+    hooks = list[str]()
+    for hook in seen.hooks:
+        sent = f"{request.who}: sent "
+        if hook.startswith(sent) and hooks and hooks[-1].startswith(sent):
+            hook = f"{sent}{int(hooks.pop().removeprefix(sent)) + int(hook.removeprefix(sent))}"
+        if hook not in told:
+            hooks.append(hook)
+    return seen._replace(hooks=hooks)
+
+
+def _without_data(request: Any, seen: Seen) -> list[str]:
+    return [hook for hook in seen.hooks if not hook.startswith(f"{request.who}: data ")]
 
 
 def may_have_closed(script: Script, own: Seen) -> bool:
@@ -74,6 +109,24 @@ def may_have_closed(script: Script, own: Seen) -> bool:
 
 def _hears(request: Any, seen: Seen) -> bool:
     return any(hook.startswith(f"{request.who}: ") for hook in seen.hooks)
+
+
+def _answer(request: Any, seen: Seen) -> str:
+    """What this step has of the answer to a request, where its head is in it."""
+    _, begin, behind = seen.received.partition(f"[{request.who}] HTTP/1.1 ")
+    return begin + _NEXT.split(behind, maxsplit=1)[0]
+
+
+def _changed(request: Any, seen: Seen, old: str, new: str) -> Seen:
+    """With other text in the head of the answer to a request."""
+    answer = _answer(request, seen)
+    head, _, body = answer.partition("\r\n\r\n")
+    changed = f"{head}\r\n".replace(old, new, 1) + "\r\n" + body
+    return seen._replace(received=seen.received.replace(answer, changed, 1)) if answer else seen
+
+
+def _keeps(request: Any, seen: Seen) -> bool:
+    return "\r\nConnection: Keep-Alive\r\n" in _answer(request, seen).partition("\r\n\r\n")[0] + "\r\n"
 
 
 def _without_continue(theirs: Seen, own: Seen) -> Seen | None:
@@ -112,10 +165,79 @@ def _without_chunks(text: str) -> str:
     return re.sub(r"(?:[0-9a-f]+\r\n<[0-9]+ x>\r\n)+", add, text)
 
 
+@declared("header section: more than max_header_size is answered 431")
+def too_large_a_head(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if "max_header_size" in script.settings and theirs.closed and own.closed and not _hears(request, own):
+        answer = "[?] HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        return theirs._replace(received=own.received) if own.received == theirs.received + answer else None
+    return None
+
+
 @declared("Expect: ignored for HTTP/1.0 and without a body")
 def no_continue_for_nothing(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     nothing = _is(request, "expect") and (not request.size or request.version.startswith("1.0"))
+    if nothing and request.how == "prepare closes" and own.hooks != theirs.hooks and own.hooks[: len(theirs.hooks)] == theirs.hooks:
+        return theirs._replace(hooks=own.hooks)  # its 100 finds the connection closed
     return _without_continue(theirs, own) if nothing and _hears(request, theirs) else None
+
+
+@declared("Expect: no 100 before a refusal")
+def no_continue_before_a_refusal(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    limited = _is(request, "expect") and (request.how == "prepare limits" or "max_body_size" in script.settings)
+    return _without_continue(theirs, own) if limited and request.size > 5000 and _over(own) else None
+
+
+@declared(
+    "Content-Length: one that is no number, in a request for a handler that streams, is refused before there is a handler", parts=True
+)
+def refused_before_a_handler(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if _is(request, "bad length") and request.where == "stream" and _hears(request, theirs) and not _hears(request, own) and _over(own):
+        begun = next(number for number, hook in enumerate(theirs.hooks) if hook.startswith(f"{request.who}: "))
+        before = own.received.removesuffix("[?] HTTP/1.1 400 Bad Request\r\n\r\n")
+        return own if own.hooks == theirs.hooks[:begun] and _begins(theirs.received, before) else None
+    return None
+
+
+@declared("on_connection_close: also called where it is the handler that closes the connection, whenever that is")
+def told_of_its_own_close(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if isinstance(request, Request) and request.how in _CLOSES and theirs.closed and own.closed:
+        lists = [theirs.hooks, _without_its_own_close(request, own).hooks]
+        if request.where == "file/big":  # cut as it may be
+            lists = [[re.sub("sent [0-9]+", "sent", hook) for hook in hooks] for hooks in lists]
+        return theirs._replace(hooks=own.hooks) if lists[0] == lists[1] else None
+    return None
+
+
+@declared("on_connection_close: how much more of its body that handler gets is a matter of what was read before", parts=True)
+def closes_within_the_body(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    closes = _is_post(request) and request.where == "stream" and request.how in ("prepare closes", "data closes")
+    if not closes or not theirs.closed or not own.closed or own.received != theirs.received:
+        return None
+    lists = [_without_data(request, _without_its_own_close(request, seen)) for seen in (theirs, own)]
+    rest = re.compile(f"{request.who}: (POST|first chunk 200( alone)?|sent [0-9]+|last chunk|log_request 200|on_finish)")
+    heads = [[hook for hook in hooks if not rest.fullmatch(hook)] for hooks in lists]
+    return own if heads[0] == heads[1] else None
+
+
+@declared("no difference: what came with a bad chunk is not handed over", parts=True)
+def nothing_with_a_bad_chunk(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    within = _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in _WITHIN
+    refused = f"[{request.who}] HTTP/1.1 400 Bad Request\r\n\r\n" if within else ""
+    if not within or not own.closed or not own.received.endswith(refused) or _without_data(request, own) != own.hooks:
+        return None
+    before = own.hooks.index(f"{request.who}: prepare") + 1 if f"{request.who}: prepare" in own.hooks else 0
+    same = own.hooks[:before] == theirs.hooks[:before] and own.hooks[before:] == [f"{request.who}: on_connection_close"]
+    return own if same and _begins(theirs.received, own.received.removesuffix(refused)) else None
+
+
+@declared("set_max_body_size with decompress_request: the limit that a handler sets holds for the decompressed body too", parts=True)
+def limit_on_what_is_inflated(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    limited = _is(request, "gzip") and request.how == "prepare limits" and request.size > 5000 and request.where == "stream"
+    if not limited or not script.settings.get("decompress_request") or not _over(own):
+        return None
+    before, _, after = own.received.partition(f"[{request.who}] ")
+    refused = after == "HTTP/1.1 400 Bad Request\r\n\r\n" or own.deaf
+    return own if refused and _begins(theirs.received, before) and own.hooks[-1:] == [f"{request.who}: on_connection_close"] else None
 
 
 @declared("Expect: no 100 within an answer that has begun")
@@ -127,17 +249,36 @@ def no_continue_within_an_answer(script: Script, request: Any, theirs: Seen, own
 @declared("pipelining: a request behind one that closes the connection does not run its handler", parts=True)
 def behind_the_last(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     last = isinstance(request, Request) and (
-        request.version in ("1.0", "1.1 close") or request.how in _BREAKING or _is_early(request) or script.settings.get("no_keep_alive")
+        request.version in ("1.0", "1.1 close")
+        or (request.version == "1.0 keep-alive" and request.kind == "options")
+        or request.how in _BREAKING
+        or _is_early(request)
+        or script.settings.get("no_keep_alive")
+        or (request.where == "call" and f"{request.who}: raised HTTPOutputError" in own.hooks)
     )
-    if last and _over(own) and _ended(request, own) and _same_until(request, theirs, own) and _begins(own.received, theirs.received):
+    ends = _ended(request, own) or (last and request.where == "call" and request.how == "closes" and _hears(request, own))
+    if last and _over(own) and ends and _same_until(request, theirs, own) and _begins(own.received, theirs.received):
         return own if not any(hook.startswith(f"{request.who}: ") for hook in theirs.hooks[len(own.hooks) :]) else None
     return None
 
 
 @declared("no difference: in which pieces a body comes, where the first one is enough")
 def first_piece(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    if isinstance(request, Request) and request.how in _WITHIN:
-        data = re.compile(f"{request.who}: data [0-9]+")
+    data = re.compile(f"{getattr(request, 'who', '')}: data [0-9]+")
+    if _is(request, "bad chunk", "bad gzip") and theirs.closed and own.closed:
+        # What came with the bad ones is not handed over.
+        others = [[hook for hook in seen.hooks if not data.fullmatch(hook)] for seen in (theirs, own)]
+        if others[0] == others[1]:
+            return theirs._replace(hooks=own.hooks)
+    if _is_post(request) and request.how == "data flushes" and theirs.hooks != own.hooks:
+        # What it flushes with the first piece stands between the pieces.
+        sums = [sum(int(hook.rpartition(" ")[2]) for hook in seen.hooks if data.fullmatch(hook)) for seen in (theirs, own)]
+        return (
+            theirs._replace(hooks=own.hooks)
+            if sums[0] == sums[1] and _without_data(request, theirs) == _without_data(request, own)
+            else None
+        )
+    if isinstance(request, Request) and request.how in (*_WITHIN, "data closes"):
         ours = [hook for hook in own.hooks if data.fullmatch(hook)]
         return theirs._replace(hooks=[ours[0] if ours and data.fullmatch(hook) else hook for hook in theirs.hooks])
     return None
@@ -145,44 +286,50 @@ def first_piece(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen |
 
 @declared("HTTP/1.0: a message with Transfer-Encoding is the last of its connection", parts=True)
 def coded_in_http_1_0(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    if _is(request, "chunked") and request.version == "1.0 keep-alive" and _ended(request, theirs):
-        return own if _same_until(request, theirs, own) and _over(own) and "Keep-Alive" not in own.received else None
+    if _is(request, "chunked", "trailers", "bad chunk") and request.version == "1.0 keep-alive" and _ended(request, theirs):
+        return own if _same_until(request, theirs, own) and _over(own) and not _keeps(request, own) else None
     return None
 
 
 @declared("HTTP/1.0: what a handler says in Connection stays")
 def said_close_in_http_1_0(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    if isinstance(request, Request) and request.version == "1.0 keep-alive" and request.how in _SAYS_CLOSE:
-        return theirs._replace(received=theirs.received.replace("Connection: Keep-Alive", "Connection: close"))
+    says = isinstance(request, Request) and request.version == "1.0 keep-alive" and request.how in _SAYS_CLOSE
+    if says and "\r\nConnection: close\r\n" in _answer(request, own):
+        return _changed(request, theirs, "Connection: Keep-Alive", "Connection: close")
     return None
 
 
 @declared("HTTP/1.0: Connection: Keep-Alive is answered only where the connection is in fact kept")
 def not_kept(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    if isinstance(request, Request) and request.version == "1.0 keep-alive" and theirs.closed and "Keep-Alive" not in own.received:
-        return theirs._replace(received=theirs.received.replace("Connection: Keep-Alive\r\n", ""))
+    if isinstance(request, Request) and request.version == "1.0 keep-alive" and theirs.closed and not _keeps(request, own):
+        return _changed(request, theirs, "Connection: Keep-Alive\r\n", "")
     return None
 
 
 @declared("HTTP/1.0: a response without a length ends with the connection, though the client asked to keep it", parts=True)
 def without_a_length(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    before, _, last = own.received.rpartition("HTTP/1.1 ")
     keeps = isinstance(request, Request) and request.version == "1.0 keep-alive" and _ended(request, own)
-    if not keeps or "\r\nContent-Length" in last or not _over(own) or not _same_until(request, theirs, own):
+    if not keeps or "\r\nContent-Length" in _answer(request, own) or not _over(own) or not _same_until(request, theirs, own):
         return None
-    text = theirs.received
-    text = text[: len(before)] + text[len(before) :].replace("Connection: Keep-Alive\r\n", "", 1)
-    return own if _begins(text, own.received) else None
+    return own if _begins(_changed(request, theirs, "Connection: Keep-Alive\r\n", "").received, own.received) else None
+
+
+@declared("HTTP/1.0: a response without a length ends with the connection, though the client asked to keep it")
+def head_without_a_length(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    keeps = isinstance(request, Request) and request.version == "1.0 keep-alive" and not _ended(request, own) and not _keeps(request, own)
+    if not keeps or "\r\nContent-Length" in _answer(request, own):
+        return None
+    return _changed(request, theirs, "Connection: Keep-Alive\r\n", "")
 
 
 @declared("@stream_request_body: what data_received raises is answered as what a method of the request raises", parts=True)
 def raised_within_the_body(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    raises = isinstance(request, Request) and request.where == "stream" and request.how in ("data fails", "data raises", "data waits")
+    raises = isinstance(request, Request) and request.where == "stream" and request.how in RAISING_WITHIN
     told = f"{request.who}: on_connection_close"
     if not raises or told not in theirs.hooks or not _raised(request, own) or not _ended(request, own):
         return None
     before = theirs.hooks[: theirs.hooks.index(told)]
-    answer = re.search(r"HTTP/1\.1 (409|500) ", own.received) is not None or own.deaf
+    answer = re.match(rf"\[{request.who}\] HTTP/1\.1 (409|500) ", _answer(request, own)) is not None or own.deaf
     return own if answer and own.hooks[: len(before)] == before and _begins(own.received, theirs.received) else None
 
 
@@ -196,8 +343,11 @@ def early_answer_to_a_whole_request(script: Script, request: Any, theirs: Seen, 
 @declared("@stream_request_body: an answer that comes before the request was read says that the connection ends")
 def early_answer_says_close(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     if _is_early(request) and _ended(request, theirs) and theirs.closed:
-        head, _, rest = own.received.rpartition("\r\nConnection: close\r\n")
-        return theirs._replace(received=own.received) if f"{head}\r\n{rest}" == theirs.received else None
+        return (
+            theirs._replace(received=own.received)
+            if _changed(request, own, "Connection: close\r\n", "") == own._replace(received=theirs.received)
+            else None
+        )
     return None
 
 
@@ -211,7 +361,11 @@ def head_of_a_file_that_says_get(script: Script, request: Any, theirs: Seen, own
         and _ended(request, theirs)
     ):
         more = own.received.removeprefix(theirs.received)
-        return theirs._replace(received=own.received) if re.fullmatch(r"HTTP/1\.1 200 OK\r\n([^\r]+\r\n)+\r\n", more) else None
+        return (
+            theirs._replace(received=own.received)
+            if re.fullmatch(rf"\[{request.who}\] HTTP/1\.1 200 OK\r\n([^\r]+\r\n)+\r\n", more)
+            else None
+        )
     return None
 
 
@@ -222,16 +376,23 @@ def says_close(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | 
     return None
 
 
-@declared("an exception behind flush(): a chunked body gets no last chunk, and the connection is closed", parts=True)
+@declared("an exception, or send_error(), behind flush(): a chunked body gets no last chunk, and the connection is closed", parts=True)
 def broken_off(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    if isinstance(request, Request) and _raised(request, own) and _ended(request, theirs) and _over(own):
+    failed = isinstance(request, Request) and (_raised(request, own) or request.how == "flush, sends error")
+    if failed and _ended(request, theirs) and _over(own):
         last = "0\r\n\r\n"
-        return own if _same_until(request, theirs, own) and _begins(theirs.received, own.received + last) else None
+        broken = _begins(theirs.received, own.received + last) or (own.deaf and own.received == theirs.received)
+        return own if _same_until(request, theirs, own) and broken else None
     return None
 
 
 @declared("no difference: how a file is cut into chunks")
 def chunks_of_a_file(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if isinstance(request, Request) and request.where == "file/big" and script.program.get("transforms"):
+        sizes = re.compile(f"{request.who}: sent [0-9]+")
+        lists = [[sizes.sub("sent", hook) for hook in seen.hooks] for seen in (theirs, own)]
+        if lists[0] == lists[1] and theirs.hooks != own.hooks:
+            return theirs._replace(hooks=own.hooks)
     if isinstance(request, Request) and request.where == "file/big" and request.how == "prepare flushes":
         return theirs._replace(received=own.received) if _without_chunks(theirs.received) == _without_chunks(own.received) else None
     return None
@@ -249,7 +410,8 @@ def on_close_after_open_raised(script: Script, request: Any, theirs: Seen, own: 
 def websocket_without_keep_alive(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     who = f"{request.who}: "
     if isinstance(request, Upgrade) and script.settings.get("no_keep_alive") and who + "open" in theirs.hooks:
-        return own if own.hooks[:1] == theirs.hooks[:1] else None
+        opened = who + "open" in own.hooks and (own.deaf or _answer(request, own).startswith(f"[{request.who}] HTTP/1.1 101 "))
+        return own if opened and own.hooks[: own.hooks.index(who + "open")] == theirs.hooks[: theirs.hooks.index(who + "open")] else None
     return None
 
 
@@ -258,6 +420,46 @@ def violations(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | 
     if isinstance(request, Upgrade) and theirs.closed and _begins(own.received, theirs.received):
         more = _expanded(own.received)[len(_expanded(theirs.received)) :].encode("latin-1")
         # Perhaps behind what Tornado throws away; or not at all, where the client sends too much to hear of it.
-        if re.fullmatch(rb"x*|.*\x88.\x03(\xea|\xef)[ -~]+", more, re.DOTALL):
+        said = re.fullmatch(rb"(.*?)\x88.\x03(?:\xea|\xef)[ -~]+", more, re.DOTALL)
+        if not more.strip(b"x") or (said and _are_frames(said[1])):
             return theirs._replace(received=own.received)
     return None
+
+
+@declared("a client that closes: what was written before is sent, and its close is answered, before the connection is dropped")
+def sent_to_the_end(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    closes = isinstance(request, Upgrade) and any(frame in ("close", "close, bare") for step in script.steps for frame in _frames_of(step))
+    if closes and theirs.closed and own.closed and _begins(own.received, theirs.received):
+        more = _expanded(own.received)[len(_expanded(theirs.received)) :].encode("latin-1")
+        said = re.fullmatch(rb"(.*?)\x88(?:\x00|.\x03\xe8(?:bye)?|.\x0f\xa0asked)", more, re.DOTALL)
+        if said and _are_frames(said[1]):
+            return theirs._replace(received=own.received)
+    return None
+
+
+def _frames_of(step: Any) -> list[str]:
+    return [frame for one in step.what for frame in ([one] if isinstance(one, str) else getattr(one, "frames", ()))]
+
+
+@declared("a refusal: is not written into an answer that has begun")
+def refused_within_an_answer(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if _is_post(request) and request.how in ("prepare flushes", "data flushes") and theirs.closed and own.closed:
+        return theirs._replace(received=own.received) if theirs.received == f"{own.received}[?] HTTP/1.1 400 Bad Request\r\n\r\n" else None
+    return None
+
+
+def _are_frames(data: bytes) -> bool:
+    """Whether these are messages, pings and pongs of a server, the first of which may be the rest of one."""
+    data = data.lstrip(b"x")
+    while data:
+        size, head = data[1:2], 2
+        if data[0] not in (0x81, 0x82, 0x89, 0x8A) or not size:
+            return False
+        length = size[0]
+        if length >= 126:
+            head = 4 if length == 126 else 10
+            length = int.from_bytes(data[2:head], "big")
+        if len(data) < head + length:
+            return False
+        data = data[head + length :]
+    return True

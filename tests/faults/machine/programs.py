@@ -18,11 +18,21 @@ class Notes:
         self.events: list[tuple[int, str, str]] = []
         self.waiting: list[asyncio.Future[None]] = []
         self.seen: list[weakref.ref[Any]] = []
+        self.tasks: set[asyncio.Future[None]] = set()
+
+    def ended(self, who: str, task: asyncio.Future[None]) -> None:
+        self.tasks.discard(task)
+        if task.cancelled():
+            self(who, "cancelled")
+        elif (error := task.exception()) is not None:
+            self(who, f"raised {type(error).__name__}")
 
     def __call__(self, who: str, what: str) -> None:
-        if what.startswith("data ") and self.events and self.events[-1][1] == who and self.events[-1][2].startswith("data "):
-            _, _, before = self.events.pop()  # how a body is cut is nobody's business
-            what = f"data {int(before[5:]) + int(what[5:])}"
+        kind = what[:5]
+        step, last, before = self.events[-1] if self.events else (-1, "", "")
+        if kind in ("data ", "sent ") and (step, last, before[:5]) == (self.step, who, kind):
+            self.events.pop()  # how a body is cut is nobody's business
+            what = f"{kind}{int(before[5:]) + int(what[5:])}"
         self.events.append((self.step, who, what))
 
     async def gate(self) -> None:
@@ -84,6 +94,32 @@ def _prepare_says_close(handler: Any, notes: Notes, web: Any) -> None:
     handler.set_header("Connection", "close")
 
 
+def _prepare_detaches(handler: Any, notes: Notes, web: Any) -> None:
+    stream = handler.detach()
+    stream.write(RAW)
+    stream.close()
+
+
+def _prepare_closes(handler: Any, notes: Notes, web: Any) -> None:
+    handler.request.connection.stream.close()
+
+
+async def _prepare_cancels(handler: Any, notes: Notes, web: Any) -> None:
+    raise asyncio.CancelledError
+
+
+def _prepare_limits(handler: Any, notes: Notes, web: Any) -> None:
+    handler.request.connection.set_max_body_size(5000)
+
+
+def _prepare_allows(handler: Any, notes: Notes, web: Any) -> None:
+    handler.request.connection.set_max_body_size(10_000_000)
+
+
+def _prepare_hurries(handler: Any, notes: Notes, web: Any) -> None:
+    handler.request.connection.set_body_timeout(40)
+
+
 async def _data_turns(handler: Any, notes: Notes, web: Any) -> None:
     await asyncio.sleep(0)
 
@@ -100,6 +136,14 @@ async def _data_waits_finishes(handler: Any, notes: Notes, web: Any) -> None:
 async def _data_flushes(handler: Any, notes: Notes, web: Any) -> None:
     handler.write("first")
     await handler.flush()
+
+
+async def _data_cancels(handler: Any, notes: Notes, web: Any) -> None:
+    raise asyncio.CancelledError
+
+
+def _data_closes(handler: Any, notes: Notes, web: Any) -> None:
+    handler.request.connection.stream.close()
 
 
 def _data_finishes(handler: Any, notes: Notes, web: Any) -> None:
@@ -192,6 +236,50 @@ async def _writes_after_finish(handler: Any, notes: Notes) -> None:
     handler.write("again")
 
 
+async def _subscribes(handler: Any, notes: Notes) -> None:
+    handler.request.connection.set_close_callback(lambda: notes(handler.who, "close callback"))
+    await notes.gate()
+    handler.write("waited")
+
+
+async def _finishes_elsewhere(handler: Any, notes: Notes) -> None:
+    asyncio.get_running_loop().call_soon(handler.finish, "elsewhere")
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def _writes_elsewhere(handler: Any, notes: Notes) -> None:
+    async def write() -> None:
+        handler.write("begun")
+        await handler.flush()
+        await notes.gate()
+        handler.write("end")
+        await handler.finish()
+
+    await asyncio.ensure_future(write())
+
+
+async def _sends_error(handler: Any, notes: Notes) -> None:
+    handler.write("dropped")
+    handler.send_error(404)
+
+
+async def _flush_sends_error(handler: Any, notes: Notes) -> None:
+    handler.write("begun")
+    await handler.flush()
+    handler.send_error(404)
+
+
+def _redirects(handler: Any, notes: Notes) -> None:
+    handler.redirect("/plain", status=303)
+
+
+def _clears(handler: Any, notes: Notes) -> None:
+    handler.write("dropped")
+    handler.set_header("X-Dropped", "1")
+    handler.clear()
+
+
 async def _cancels(handler: Any, notes: Notes) -> None:
     raise asyncio.CancelledError
 
@@ -204,10 +292,12 @@ async def _detaches(handler: Any, notes: Notes) -> None:
 
 async def _detach_waits(handler: Any, notes: Notes) -> None:
     stream = handler.detach()
-    await notes.gate()
-    if not stream.closed():
-        await stream.write(RAW)
-    stream.close()
+    try:
+        await notes.gate()
+        if not stream.closed():
+            await stream.write(RAW)
+    finally:
+        stream.close()  # it is the handler's: nobody else would
 
 
 async def _detach_echoes(handler: Any, notes: Notes) -> None:
@@ -222,7 +312,8 @@ async def _closes(handler: Any, notes: Notes) -> None:
 
 
 def _plain(handler: Any, notes: Notes) -> None:
-    handler.write(f"{handler.request.method} {len(handler.request.body or b'')} {handler.size}")
+    request = handler.request
+    handler.write(f"{request.method} {len(request.body or b'')} {handler.size} {request.remote_ip} {request.protocol}")
 
 
 def _raises(handler: Any, notes: Notes) -> None:
@@ -251,6 +342,10 @@ def _too_short(handler: Any, notes: Notes) -> None:
     handler.write("short")
 
 
+def _on_finish_raises(handler: Any, notes: Notes) -> None:
+    handler.write("and then")
+
+
 def _too_long(handler: Any, notes: Notes) -> None:
     handler.set_header("Content-Length", "2")
     handler.write("long")
@@ -274,6 +369,15 @@ METHOD: dict[str, Callable[[Any, Notes], Any]] = {
     "finishes twice": _finishes_twice,
     "writes after finish": _writes_after_finish,
     "cancels": _cancels,
+    "subscribes": _subscribes,
+    "finishes elsewhere": _finishes_elsewhere,
+    "writes elsewhere": _writes_elsewhere,
+    "sends error": _sends_error,
+    "flush, sends error": _flush_sends_error,
+    "redirects": _redirects,
+    "clears": _clears,
+    "on_finish raises": _on_finish_raises,
+    "on_connection_close raises": _polls,
     "detaches": _detaches,
     "detaches, waits": _detach_waits,
     "detaches, echoes": _detach_echoes,
@@ -296,6 +400,12 @@ PREPARE: dict[str, Callable[[Any, Notes, Any], Any]] = {
     "prepare flushes": _prepare_flushes,
     "prepare says GET": _prepare_says_get,
     "prepare says close": _prepare_says_close,
+    "prepare detaches": _prepare_detaches,
+    "prepare closes": _prepare_closes,
+    "prepare cancels": _prepare_cancels,
+    "prepare limits": _prepare_limits,
+    "prepare allows": _prepare_allows,
+    "prepare hurries": _prepare_hurries,
 }
 # With the first piece of the body.
 DATA: dict[str, Callable[[Any, Notes, Any], Any]] = {
@@ -306,7 +416,12 @@ DATA: dict[str, Callable[[Any, Notes, Any], Any]] = {
     "data waits": _data_waits,
     "data waits, finishes": _data_waits_finishes,
     "data flushes": _data_flushes,
+    "data cancels": _data_cancels,
+    "data closes": _data_closes,
+    "data always turns": _data_turns,
 }
+# What answers without a handler.
+CALLED = ["plain", "waits", "in pieces", "closes", "no length"]
 OPEN = ["plain", "prepare fails", "prepare waits", "prepare finishes", "refuses", "open raises", "open closes", "open waits", "open writes"]
 
 
@@ -348,8 +463,9 @@ MESSAGES: dict[str | bytes, Callable[[Any, str | bytes], Any]] = {
 }
 
 
-def application(package: str, notes: Notes, directory: str) -> Any:
-    web, websocket, iostream = (importlib.import_module(f"{package}.{name}") for name in ("web", "websocket", "iostream"))
+def application(package: str, notes: Notes, directory: str, **settings: Any) -> Any:
+    names = "web", "websocket", "iostream", "httputil", "routing"
+    web, websocket, iostream, httputil, routing = (importlib.import_module(f"{package}.{name}") for name in names)
     lost = iostream.StreamClosedError, websocket.WebSocketClosedError
 
     class Application(web.Application):  # type: ignore[misc, name-defined]
@@ -372,7 +488,69 @@ def application(package: str, notes: Notes, directory: str) -> Any:
 
     socket = _socket(notes, websocket, noting, lost)
     files = [(f"/{name}/(.*)", cls, {"path": directory}) for name, cls in (("file", file), ("cut", Cut))]
-    return Application([("/plain", plain), ("/stream", streamed), ("/socket", socket), *files])
+    called = routing.Rule(routing.PathMatches("/call"), _callable(notes, httputil))
+    if settings.pop("transforms", False):
+        settings["transforms"] = [_transform(notes, web)]
+    return Application([("/plain", plain), ("/stream", streamed), ("/socket", socket), called, *files], **settings)
+
+
+def _transform(notes: Notes, web: Any) -> Any:
+    class Noted(web.OutputTransform):  # type: ignore[misc, name-defined]
+        def __init__(self, request: Any) -> None:
+            self.who = request.headers.get("X-Who", "-")
+            notes(self.who, "transform")
+
+        def transform_first_chunk(self, status: int, headers: Any, chunk: bytes, finishing: bool) -> Any:
+            notes(self.who, f"first chunk {status}{' alone' * finishing}")
+            notes(self.who, f"sent {len(chunk)}")
+            headers["X-Noted"] = "1"
+            return status, headers, chunk
+
+        def transform_chunk(self, chunk: bytes, finishing: bool) -> bytes:
+            notes(self.who, f"sent {len(chunk)}")
+            if finishing:
+                notes(self.who, "last chunk")
+            return chunk
+
+    return Noted
+
+
+def _callable(notes: Notes, httputil: Any) -> Callable[[Any], None]:
+    """Answers through the connection itself, as programs without handlers do."""
+    line = httputil.ResponseStartLine("HTTP/1.1", 200, "OK")
+
+    def answer(request: Any) -> None:
+        who, how = request.headers.get("X-Who", "-"), request.headers.get("X-How")
+        connection, body = request.connection, f"{request.method} {len(request.body)}".encode()
+        length = {} if how == "no length" else {"Content-Length": str(len(body))}
+        notes.seen += [weakref.ref(request), weakref.ref(connection)]
+        notes(who, "initialize")
+        connection.set_close_callback(lambda: notes(who, "close callback"))
+
+        def whole() -> None:
+            connection.write_headers(line, httputil.HTTPHeaders(length), body)
+            connection.finish()
+            notes(who, "on_finish")
+
+        async def later(in_pieces: bool) -> None:
+            await notes.gate()
+            if in_pieces:
+                await connection.write_headers(line, httputil.HTTPHeaders(length), body[:3])
+                await connection.write(body[3:])
+                connection.finish()
+                notes(who, "on_finish")
+            else:
+                whole()
+
+        if how in ("waits", "in pieces"):
+            notes.tasks.add(task := asyncio.ensure_future(later(how == "in pieces")))
+            task.add_done_callback(lambda task: notes.ended(who, task))
+        elif how == "closes":
+            connection.stream.close()
+        else:
+            whole()
+
+    return answer
 
 
 def _noting(notes: Notes, web: Any) -> Any:
@@ -399,9 +577,13 @@ def _noting(notes: Notes, web: Any) -> Any:
             notes(self.who, "on_connection_close")
             self.gone.set()
             super().on_connection_close()  # type: ignore[misc]
+            if self.how == "on_connection_close raises":
+                raise ValueError("in on_connection_close")
 
         def on_finish(self) -> None:
             notes(self.who, "on_finish")
+            if self.how == "on_finish raises":
+                raise ValueError("in on_finish")
 
         def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
             notes(self.who, f"log_exception {typ.__name__}")
@@ -428,6 +610,8 @@ def _handlers(notes: Notes, web: Any, noting: Any, lost: Any) -> tuple[Any, Any]
         def data_received(self, chunk: bytes) -> Any:
             self.size += len(chunk)
             notes(self.who, f"data {len(chunk)}")
+            if self.how == "data always turns":
+                return asyncio.sleep(0)
             return DATA[self.how](self, notes, web) if self.how in DATA and self.size == len(chunk) else None
 
     return Plain, Streamed

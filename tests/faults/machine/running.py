@@ -7,6 +7,7 @@ import importlib
 import os
 import re
 import socket
+import ssl
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.faults.machine import programs, scripts
 
 _KERNEL_BYTES = 65536  # what lies in sockets' buffers is bounded, so that who does not read is noticed
 _QUIET_TURNS = 24
+_DRIP, _DRIPPING = 7, 3000  # so few bytes at once, where there are no more than that to be sent
 
 
 class Seen(NamedTuple):
@@ -26,6 +28,9 @@ class Seen(NamedTuple):
     closed: bool
     sent: int
     deaf: bool  # the client does not read: nobody knows whether the connection is closed
+
+
+LATER = 100.0
 
 
 class Transcript(NamedTuple):
@@ -39,17 +44,19 @@ class Transcript(NamedTuple):
 class Client:
     """A socket that is neither watched nor waited for: the script says when it is looked at."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, tls: ssl.SSLContext | None) -> None:
         self.socket = socket.socket()
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _KERNEL_BYTES)
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BYTES)
         self.socket.connect(("127.0.0.1", port))
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setblocking(False)
+        if tls is not None:
+            self.socket = tls.wrap_socket(self.socket, do_handshake_on_connect=False, server_hostname="localhost")
         self.unsent = b""
         self.sent = 0
         self.received = b""
-        self.deaf = self.ends = self.ended = self.closed = self.left = False
+        self.deaf = self.ends = self.ended = self.closed = self.left = self.drips = False
 
     def send(self, data: bytes) -> None:
         """Have it sent, by and by; not once the client has ended."""
@@ -65,11 +72,11 @@ class Client:
             if self.ends and not self.ended:
                 self.ended = True
                 with contextlib.suppress(OSError):
-                    self.socket.shutdown(socket.SHUT_WR)
+                    socket.socket.shutdown(self.socket, socket.SHUT_WR)  # not that of TLS: then nothing could be read
             return False
         try:
-            count = self.socket.send(self.unsent[:_KERNEL_BYTES])
-        except BlockingIOError:
+            count = self.socket.send(self.unsent[: _DRIP if self.drips and len(self.unsent) < _DRIPPING else _KERNEL_BYTES])
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
         except OSError:
             self.unsent = b""
@@ -83,7 +90,9 @@ class Client:
             return False
         try:
             data = self.socket.recv(262144)
-        except BlockingIOError:
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if isinstance(self.socket, ssl.SSLSocket):
+                self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)  # perhaps something came that is TLS's own
             return False
         except OSError:
             data = b""
@@ -102,11 +111,24 @@ class Client:
         self.socket.close()
 
 
+class Clock:
+    """What is added to the time of loops: theirs alone, where one of them goes by a clock that nobody can set."""
+
+    ahead = 0.0
+
+
 class Side:
     """A package, a loop and a directory with a file."""
 
-    def __init__(self, package: str, runner: asyncio.Runner, directory: Path) -> None:
+    def __init__(
+        self, package: str, runner: asyncio.Runner, directory: Path, contexts: tuple[ssl.SSLContext, ssl.SSLContext], clock: Clock
+    ) -> None:
         self.package, self.runner, self.directory = package, runner, directory
+        self.contexts, self.clock = contexts, clock
+
+    def later(self) -> None:
+        """Nothing has happened for a while."""
+        self.clock.ahead += LATER
 
     def run(self, script: scripts.Script, patience: float = 0.0) -> Transcript:
         """``patience``: seconds to wait at least before the program is taken to be quiet."""
@@ -135,19 +157,22 @@ class _Run:
         hooks: list[list[str]] = [[] for _ in range(self.notes.step + 1)]
         for step, who, what in self.notes.events:
             hooks[step].append(f"{who}: {what}")
-        steps = [Seen(*one) for one in zip(self.received, hooks[:-1], self.closed, self.sent, self.deaf, strict=True)]
+        received = attributed(self.received, hooks)
+        steps = [Seen(*one) for one in zip(received, hooks[:-1], self.closed, self.sent, self.deaf, strict=True)]
         return Transcript(steps, self.errors, left)
 
     async def _talk(self) -> None:
         httpserver, netutil = (importlib.import_module(f"{self.side.package}.{name}") for name in ("httpserver", "netutil"))
         server = httpserver.HTTPServer(
-            programs.application(self.side.package, self.notes, str(self.side.directory)), **self.script.settings
+            programs.application(self.side.package, self.notes, str(self.side.directory), **self.script.program),
+            ssl_options=self.side.contexts[0] if self.script.tls else None,
+            **self.script.settings,
         )
         listening = netutil.bind_sockets(0, "127.0.0.1")
         for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
             listening[0].setsockopt(socket.SOL_SOCKET, option, _KERNEL_BYTES)
         server.add_sockets(listening)
-        client = self.client = Client(listening[0].getsockname()[1])
+        client = self.client = Client(listening[0].getsockname()[1], self.side.contexts[1] if self.script.tls else None)
         await self._settle()
         for _ in self._steps(client):
             await self._settle()
@@ -176,10 +201,14 @@ class _Run:
     def _steps(self, client: Client) -> Iterator[None]:
         """Do what the script says; after each step the program gets its time."""
         for step in self.script.steps:
-            if step.kind in ("send", "part"):
-                cut = step.cut if step.kind == "part" else len(step.data)
-                client.send(self.behind + step.data[:cut])
-                self.behind = step.data[cut:]
+            if step.kind in ("send", "part", "drip"):
+                data = step.data(self.side.package)
+                cut = int(len(data) * step.share)  # what is left is sent before the next one
+                client.drips = step.kind == "drip"
+                client.send(self.behind + data[:cut])
+                self.behind = data[cut:]
+            elif step.kind == "later":
+                self.side.later()
             elif step.kind in ("release", "cancel"):
                 self.notes.release(cancel=step.kind == "cancel")
             elif step.kind == "end":
@@ -245,13 +274,24 @@ def _descriptors() -> set[str]:
     return set(os.listdir("/proc/self/fd"))
 
 
+_GZIP_TIME = re.compile(rb"\x1f\x8b\x08\x00.{6}", re.DOTALL)  # and the system
 _HEAD = re.compile(r"HTTP/1\.[01] [0-9]{3} [^\r]*\r\n(?:[^\r]+\r\n)*\r\n")
 
 
 def readable(data: bytes) -> str:
     """Text in which runs are short, and the fields of each head stand in alphabetical order, without what no two answers share."""
+    data = _GZIP_TIME.sub(lambda found: found[0][:4] + bytes(6), data)
     text = re.sub("x{40,}", lambda found: f"<{len(found[0])} x>", data.decode("latin-1"))
     return _HEAD.sub(_sorted_head, text)
+
+
+def attributed(received: list[str], hooks: list[list[str]]) -> list[str]:
+    """With the name of its request before each final head: they are answered in the order in which their handlers are made."""
+    whose = iter([hook.partition(": ")[0] for step in hooks for hook in step if hook.endswith(": initialize")])
+    return [
+        _HEAD.sub(lambda found: found[0] if found[0].startswith("HTTP/1.1 100 ") else f"[{next(whose, '?')}] {found[0]}", text)
+        for text in received
+    ]
 
 
 def _sorted_head(found: "re.Match[str]") -> str:

@@ -3,13 +3,33 @@
 import asyncio
 import contextlib
 import gc
+import importlib.util
 import logging
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.faults.machine.running import Side
+import tornadolike
+from tests.faults.machine.running import Clock, Side
 
+_CERTIFICATE = Path(tornadolike.__file__).parent / "testing.crt"
 LOGGERS = ("tornado.access", "tornado.general", "tornado.application")
+
+
+class _Clocked(asyncio.SelectorEventLoop):
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def time(self) -> float:
+        return super().time() + self._clock.ahead
+
+
+def _contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    server, client = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    server.load_cert_chain(_CERTIFICATE, _CERTIFICATE.with_suffix(".key"))
+    client.check_hostname, client.verify_mode = False, ssl.CERT_NONE
+    return server, client
 
 
 @contextlib.contextmanager
@@ -19,20 +39,37 @@ def both(loop: str, parser: str, directory: Path) -> Iterator[tuple[Side, Side]]
 
     (directory / "small").write_bytes(b"s" * 100)
     (directory / "big").write_bytes(b"x" * 300_000)
-    factory = asyncio.new_event_loop
+    clock = Clock()
+    expected = factory = lambda: _Clocked(clock)
     if loop == "uvloop":
         import uvloop
 
-        factory = uvloop.new_event_loop
+        expected, factory = asyncio.new_event_loop, uvloop.new_event_loop
     select.set_default(parser)
-    with quiet(), asyncio.Runner(loop_factory=asyncio.new_event_loop) as theirs, asyncio.Runner(loop_factory=factory) as own:
+    contexts = _contexts()
+    with quiet(), _zlib_alone(), asyncio.Runner(loop_factory=expected) as theirs, asyncio.Runner(loop_factory=factory) as own:
         gc.collect()
         gc.freeze()  # what is there now does not have to be looked through after each script
         try:
-            yield Side("tornado", theirs, directory), Side("tornadolike", own, directory)
+            yield Side("tornado", theirs, directory, contexts, clock), Side("tornadolike", own, directory, contexts, clock)
         finally:
             gc.unfreeze()
             select.set_default(None)
+
+
+@contextlib.contextmanager
+def _zlib_alone() -> Iterator[None]:
+    """The one level of compression at which both packages make the same bytes."""
+    packages = [package for package in ("tornado", "tornadolike") if importlib.util.find_spec(package)]
+    classes = [importlib.import_module(f"{package}.web").GZipContentEncoding for package in packages]
+    levels = [one.GZIP_LEVEL for one in classes]
+    for one in classes:
+        one.GZIP_LEVEL = 9
+    try:
+        yield
+    finally:
+        for one, level in zip(classes, levels, strict=True):
+            one.GZIP_LEVEL = level
 
 
 @contextlib.contextmanager
