@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tornadolike._hub.nats_broker import NATSBroker
+from tornadolike._hub.nats_broker import NATSBroker, _in_order
+from tornadolike._hub.server_broker import Request
 from tornadolike.hub import BrokerDownError, Hub
 
 SECONDS = 10
@@ -93,3 +94,19 @@ async def test_a_connection_that_ends_while_it_is_prepared_is_made_again_at_once
     server.close()
     await server.wait_closed()
     logs.take("tornado.application", "hub: the broker is down, trying again: the connection was closed")
+
+
+def test_where_a_room_ends_is_known_before_what_comes_behind_is_sent() -> None:
+    """nats-server 2.15 answers what is asked aside of what is published, though both come on one connection."""
+
+    def parts(*asked: str) -> list[list[str]]:
+        kinds: dict[str, Any] = {"l": "locate", "p": "publish", "s": "since"}
+        future: Any = None
+        batch = [Request(kinds[one[0]], one[1], (), future, 0.0) for one in asked]
+        names = {id(request): one for request, one in zip(batch, asked, strict=True)}
+        return [[names[id(request)] for request in part] for part in _in_order(batch)]
+
+    assert parts() == []
+    assert parts("pa", "pa", "lb", "sa", "pc") == [["pa", "pa", "lb", "sa", "pc"]]
+    assert parts("pa", "la", "pa", "pa") == [["pa"], ["la"], ["pa", "pa"]]
+    assert parts("la", "lb", "sa", "pb", "pa", "la") == [["la", "lb", "sa"], ["pb", "pa"], ["la"]]

@@ -8,7 +8,7 @@ that was read last is in the stream, then nothing behind it is gone, since the o
 import asyncio
 import base64
 import hashlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from tornadolike._hub.broker import PRESENCE_SECONDS, BrokerDownError, end_tasks, start_task
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
+# Of one room, one is to be answered before the other is asked.
+_APART = {"publish": "locate", "locate": "publish"}
 _KIND = "Tornadolike-Kind"
 _LOOK_SECONDS = 2.0
 _LONGEST_NAME = 500
@@ -139,7 +141,10 @@ class NATSBroker(ServerBroker):
         return [_refusal(answer) if isinstance(answer, Exception) else answer for answer in answers]
 
     async def _do_all(self, batch: list[Request]) -> list[Any]:
-        return await asyncio.gather(*map(self._do, batch), return_exceptions=True)
+        answers: list[Any] = []
+        for part in _in_order(batch):
+            answers += await asyncio.gather(*map(self._do, part), return_exceptions=True)
+        return answers
 
     async def _do(self, request: Request) -> Any:
         room = request.room
@@ -310,6 +315,24 @@ def _token(room: str) -> str:
     if len(name) > _LONGEST_NAME:
         return "_" + hashlib.sha256(name).hexdigest()
     return base64.urlsafe_b64encode(name).decode().rstrip("=") or "_"
+
+
+def _in_order(batch: list[Request]) -> Iterator[list[Request]]:
+    """Parts that can be sent at once. Newer servers (seen: 2.15) answer questions aside of what is published on the same connection: where a
+    room ends would be now before, now behind a message that went out behind the question.
+    """
+    part: list[Request] = []
+    asked: set[tuple[str, str]] = set()
+    for request in batch:
+        other = _APART.get(request.kind)
+        if other is not None:
+            if (other, request.room) in asked:
+                yield part
+                part, asked = [], set()
+            asked.add((request.kind, request.room))
+        part.append(request)
+    if part:
+        yield part
 
 
 def _ending(gone: "asyncio.Future[None]") -> Callable[[], Coroutine[Any, Any, None]]:
