@@ -318,8 +318,8 @@ def _token(room: str) -> str:
 
 
 def _in_order(batch: list[Request]) -> Iterator[list[Request]]:
-    """Parts that can be sent at once. Newer servers (seen: 2.15) answer questions aside of what is published on the same connection: where a
-    room ends would be now before, now behind a message that went out behind the question.
+    """Parts that can be sent at once. Newer servers (seen: 2.15) answer questions aside of what is published on the same connection: where
+    a room ends would be now before, now behind a message that went out behind the question.
     """
     part: list[Request] = []
     asked: set[tuple[str, str]] = set()
