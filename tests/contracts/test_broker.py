@@ -249,9 +249,9 @@ async def test_a_process_has_two_connections_whatever_the_number_of_members(star
         if kind == "redis":
             command = ["redis-cli", "-p", str(server.port), "client", "list"]
         else:
-            query = "select 'name=' from pg_stat_activity where application_name = 'tornadolike hub'"
+            query = "select pid from pg_stat_activity where application_name = 'tornadolike hub'"
             command = ["psql", "-Atq", "-c", query, server.url]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.count("name=")
+        return len(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n"))
 
     for kind in ("redis", "postgres"):
         others = connections(kind)
