@@ -135,6 +135,17 @@ class TestUrl:
         assert " " not in escaped
         assert url_unescape(escaped, None, plus) == escape.utf8(value)
 
+    @given(st.one_of(st.text(), st.text(st.characters(max_codepoint=127)), st.binary(), st.binary().map(bytearray)))
+    @modest
+    def test_escape_agrees_with_the_standard_library(self, value: Any) -> None:
+        assert url_escape(value) == urllib.parse.quote_plus(value)
+        assert url_escape(value, plus=False) == urllib.parse.quote(value)
+
+    @pytest.mark.parametrize("value", ["\ud800", "a\udfff b"])
+    def test_what_is_no_text_is_not_escaped(self, value: str) -> None:
+        with pytest.raises(UnicodeEncodeError):
+            url_escape(value)
+
     def test_plus_decides_over_spaces_and_slashes(self) -> None:
         assert url_escape("a b/c+d") == "a+b%2Fc%2Bd"
         assert url_escape("a b/c+d", plus=False) == "a%20b/c%2Bd"

@@ -25,7 +25,7 @@ from typing import Any, Union
 
 from tornadolike import _imported_names, httputil
 from tornadolike._web import url_patterns
-from tornadolike.escape import url_escape, url_unescape, utf8
+from tornadolike.escape import url_escape, url_unescape
 from tornadolike.httpserver import _CallableAdapter
 from tornadolike.log import app_log
 from tornadolike.util import import_object, re_unescape
@@ -322,7 +322,7 @@ class PathMatches(Matcher):
             return self._path
         if self._format is None:
             self._format = url_patterns.format_of(self._path, len(args))
-        return self._format % tuple([url_escape(utf8(arg if isinstance(arg, (str, bytes)) else str(arg)), plus=False) for arg in args])
+        return self._format % tuple([url_escape(arg if isinstance(arg, (str, bytes)) else str(arg), plus=False) for arg in args])
 
     def _find_groups(self) -> tuple[str | None, int | None]:
         """Return the path with ``%s`` for each group, and their number; (None, None) if it cannot be told."""
