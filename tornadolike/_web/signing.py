@@ -8,8 +8,8 @@ The second says the length of each field, so that no boundary can be moved, and 
 
     "2|" len ":" key version "|" len ":" seconds "|" len ":" name "|" len ":" base64(value) "|" hex(HMAC-SHA256(secret, all before))
 
-Verdicts are a value, or None; `Refused` carries what the log shall say of a value that is signed, but too old or tampered with. ``now`` is in
-seconds.
+Verdicts are a value, or None; `Refused` carries what the log shall say of a value that is signed, but too old or tampered with. ``now``
+is in seconds.
 """
 
 import base64
