@@ -263,7 +263,7 @@ class HTTPHeaders(_Fields):
     @_beyond_tornado
     def __getstate__(self) -> dict[str, typing.Any]:
         # The form in which Tornado pickles them, so that a process on either can read what the other wrote.
-        state = {"_as_list": self._listed(), "_combined_cache": self._joined}
+        state = {"_as_list": self._listed(), "_combined_cache": {}}
         if len(vars(self)) > _FORMS:
             state.update({name: value for name, value in vars(self).items() if not name.startswith("_")})
         return state
@@ -277,7 +277,10 @@ class HTTPHeaders(_Fields):
             self.__dict__.update({name: value for name, value in state.items() if not name.startswith("_")})
 
     def __str__(self) -> str:
-        return "".join([f"{name}: {value}\n" for name, value in self.get_all()])
+        lines = []
+        for name, value in self.get_all():
+            lines.append(f"{name}: {value}\n")
+        return "".join(lines)
 
     __unicode__ = __str__
 
