@@ -118,7 +118,8 @@ def _plain_json_encoder() -> Callable[[Any, int], Iterable[str]]:
     """The encoder in C below `json.dumps`, which makes a new one for every call: for small values most of the work.
 
     Arguments: no check for cycles, what to do with unknown types, how to write strings, no indent, the separators, keys
-    neither sorted nor skipped, and NaN allowed. They are the defaults of `json.dumps`, apart from the first two. Where there is none, everything is left to `json.dumps`.
+    neither sorted nor skipped, and NaN allowed. They are the defaults of `json.dumps`, apart from the first two. Where there is no such
+    encoder, everything is left to `json.dumps`.
     """
     make = getattr(json.encoder, "c_make_encoder", None)
     write_string = json.encoder.encode_basestring_ascii
