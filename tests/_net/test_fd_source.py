@@ -127,7 +127,7 @@ async def test_a_reader_that_is_gone_before_the_look(pair: tuple[socket.socket, 
     case.source.resume()
     case.source.deliver(None)
     await turns()
-    assert (case.received, case.loop.watched) == (b"", [case.owner._on_readable])
+    assert (case.received, case.loop.watched) == (b"", [case.source._tell_owner])
 
 
 async def test_an_end_or_an_error_at_the_look(pair: tuple[socket.socket, socket.socket]) -> None:

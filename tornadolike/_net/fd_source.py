@@ -14,6 +14,8 @@ _MAX_FULL_READS = 4
 # So many reads within a second, and the connection is busy.
 _BUSY_READS = 8
 _BUSY_SECONDS = 1.0
+# Who reads when the loop says that there are bytes, if it has been asked to say so.
+_NOBODY, _OWNER, _SOURCE, _SOURCE_BY_HOOK = range(4)
 
 
 def _not_called(*args: object) -> None:
@@ -47,7 +49,6 @@ class FdSource:
     """
 
     __slots__ = (
-        "_callback",
         "_counted_since",
         "_ended",
         "_expects_bytes",
@@ -79,15 +80,15 @@ class FdSource:
         self._socket = sock  # only when the owner's hooks do nothing but read and write it
         self._fd = -1
         self._receiver: Receiver | None = None
-        # That reading is watched may be true before the loop knows of it.
-        self._watches_reading = self._registered = self._watches_writing = False
+        # Reading is wanted: the loop may not know of that yet, or not know yet that it is no longer so.
+        self._watches_reading = self._watches_writing = False
+        self._registered = _NOBODY
         self._ended = False  # the other end sends no more: a descriptor is readable then for ever
         self._expects_bytes = expects_bytes
         # Until it is looked whether that many took long; 0: it does not move, as nothing does where there is no libuv.
         self._reads_left = _BUSY_READS if expects_bytes and transport_source.suits(loop) else 0
         self._counted_since = 0.0
         self._moving = False
-        self._callback: Callable[[], None] = _not_called  # what `_read_to_the_end` calls
         self.blocked = False
 
     def _descriptor(self) -> int:
@@ -102,19 +103,20 @@ class FdSource:
         """Pass arriving bytes to ``receiver``; None: the owner reads by itself."""
         self._receiver = receiver
         if self._registered:
-            # The loop replaces the callback in place: no system call, as leaving and coming back would need.
-            self._registered = False
             self._register()
 
     def unsent(self) -> int:
         return 0
 
     def pause(self) -> None:
-        if self._watches_reading:
-            self._watches_reading = False
-            if self._registered:
-                self._registered = False
-                self._loop.remove_reader(self._fd)
+        # The loop hears of it when it tells of bytes, since most pauses are over by then: to leave it and to come back takes two system
+        # calls, on libuv seven.
+        self._watches_reading = False
+
+    def _unregister(self) -> None:
+        if self._registered:
+            self._registered = _NOBODY
+            self._loop.remove_reader(self._fd)
 
     def resume(self) -> None:
         if self._watches_reading or self._ended:
@@ -137,20 +139,28 @@ class FdSource:
             self._call_soon(self._register_or_move)  # behind what this made the loop do, such as running a handler
 
     def _register(self) -> None:
-        if self._registered or self._moving or not self._watches_reading:
+        """See to it that the loop calls who reads now, if anybody wants to."""
+        if self._moving or not self._watches_reading:
             return
-        self._registered = True
-        if self._receiver is None:
-            callback = self._owner._on_readable
-        elif self._socket is not None:
-            callback = self._receive
-        else:
-            callback = self._receive_with_hook
+        reader = _OWNER if self._receiver is None else _SOURCE_BY_HOOK if self._socket is None else _SOURCE
+        if reader == _SOURCE_BY_HOOK:
             # The owner may hold bytes already (as TLS does) which no readiness announces.
             self._call_soon(self._receive_held)
+        if reader != self._registered:
+            # The loop replaces a callback in place: no system call.
+            self._registered = reader
+            self._owner._context.copy().run(self._watch_reading, self._callback(reader))
+
+    def _callback(self, reader: int) -> Callable[[], None]:
+        """What the loop calls.
+
+        libuv tells of an error once, together with the bytes that came before it, and watches no more: so look behind them.
+        """
+        if reader == _SOURCE_BY_HOOK:
+            return self._receive_with_hook  # which does so in any case
         if loops.on_libuv(self._loop):
-            callback = self._to_the_end(callback)
-        self._owner._context.copy().run(self._watch_reading, callback)
+            return self._tell_owner_to_the_end if reader == _OWNER else self._receive_to_the_end
+        return self._tell_owner if reader == _OWNER else self._receive
 
     def _watch_reading(self, callback: Callable[[], None]) -> None:
         fd = self._descriptor()
@@ -163,24 +173,23 @@ class FdSource:
             self._loop.remove_reader(fd)
             self._loop.add_reader(fd, callback)
 
-    def _to_the_end(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """libuv tells of an error once, together with the bytes that came before it, and watches no more: so look behind them."""
-        if self._receiver is not None and self._socket is not None:
-            return self._receive_to_the_end  # most of all: without a method that would have to be kept
-        self._callback = callback
-        return self._read_to_the_end
-
     def _receive_to_the_end(self) -> None:
         self._receive()
-        if self._registered:
+        if self._watches_reading and self._registered == _SOURCE:
             self._receive()
-        if self._registered and self._reads_left and self._is_busy():
+        if self._reads_left and self._watches_reading and self._registered and self._is_busy():
             self._move()
 
-    def _read_to_the_end(self) -> None:
-        self._callback()
-        if self._registered and self._callback != self._receive_with_hook:  # which does so itself
-            self._callback()
+    def _tell_owner(self) -> None:
+        if self._watches_reading:
+            self._owner._on_readable()
+        else:
+            self._unregister()
+
+    def _tell_owner_to_the_end(self) -> None:
+        self._tell_owner()
+        if self._watches_reading and self._registered == _OWNER:
+            self._owner._on_readable()
 
     def _register_or_move(self) -> None:
         """Behind the first read."""
@@ -203,9 +212,7 @@ class FdSource:
 
     def _move(self) -> None:
         self._reads_left = 0
-        if self._registered:
-            self._registered = False
-            self._loop.remove_reader(self._fd)
+        self._unregister()
         self._moving = self._owner._move()
         self._register()
 
@@ -217,7 +224,6 @@ class FdSource:
         self._socket = None
         self._reads_left = 0
         if self._registered:
-            self._registered = False
             self._register()
 
     def leave(self) -> Receiver | None:
@@ -225,7 +231,6 @@ class FdSource:
         receiver = self._receiver
         self._watches_reading = False
         self._receiver = self._socket = None
-        self._callback = _not_called
         return receiver
 
     def send(self, data: memoryview) -> int:
@@ -286,17 +291,20 @@ class FdSource:
             self._loop.remove_writer(self._fd)
 
     def close(self) -> None:
-        self.pause()
+        self._watches_reading = False
+        self._unregister()
         self._unwatch_writing()
         entry = self._registry.get(self._fd)
         if entry is not None and entry[0] is self._owner:
             del self._registry[self._fd]
         self.blocked = False
         self._receiver = self._socket = None
-        self._callback = _not_called  # its own method, mostly: a reference cycle
 
     def _receive(self) -> None:
         """Read once, or some times while there is more than fits in at once: a turn of the loop costs as much as the reading."""
+        if not self._watches_reading:
+            self._unregister()
+            return
         for _ in range(_MAX_FULL_READS):
             try:
                 data = self._socket.recv(_READ_BYTES)  # type: ignore[union-attr]  # resume() chose this method because there is one
@@ -318,7 +326,8 @@ class FdSource:
 
     def _end(self) -> None:
         self._ended = True
-        self.pause()
+        self._watches_reading = False
+        self._unregister()
         self._owner._on_eof()
 
     def _receive_held(self) -> None:
@@ -327,6 +336,9 @@ class FdSource:
 
     def _receive_with_hook(self) -> None:
         """Read until nothing is left: what a TLS layer has buffered makes no descriptor ready."""
+        if not self._watches_reading:
+            self._unregister()
+            return
         for _ in range(_MAX_ROUNDS):
             if not self._receive_once() or not self._watches_reading or self._receiver is None:
                 return
