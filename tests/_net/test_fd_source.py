@@ -142,3 +142,57 @@ async def test_an_end_or_an_error_at_the_look(pair: tuple[socket.socket, socket.
     other.source.resume()
     await turns()
     assert [type(error) for error in other.owner.errors] == [OSError]
+
+
+async def test_a_pause_that_is_over_before_more_comes_is_none_for_the_loop(pair: tuple[socket.socket, socket.socket]) -> None:
+    case = Case(pair[0])
+    case.source.resume()
+    await turns()
+    case.source.pause()
+    case.source.deliver(None)
+    case.source.deliver(case)
+    case.source.resume()
+    assert (case.loop.watched, case.loop.removals) == ([case.source._receive], 0)
+    pair[1].send(b"request")
+    case.loop.watched[0]()
+    assert case.received == b"request"
+
+
+async def test_bytes_that_come_in_a_pause_end_the_watching(pair: tuple[socket.socket, socket.socket]) -> None:
+    case = Case(pair[0])
+    case.source.resume()
+    await turns()
+    case.source.pause()
+    pair[1].send(b"request")
+    case.loop.watched[0]()
+    case.source.pause()
+    assert (case.received, case.loop.removals) == (b"", 1)
+    case.source.resume()
+    assert case.loop.watched == [case.source._receive] * 2
+    case.loop.watched[1]()
+    assert case.received == b"request"
+    case.source.close()
+    assert case.loop.removals == 2
+
+
+async def test_who_reads_by_himself_is_not_told_in_a_pause(pair: tuple[socket.socket, socket.socket]) -> None:
+    case, told = Case(pair[0]), []
+    case.owner._on_readable = lambda: told.append("readable")  # type: ignore[method-assign]
+    case.source.deliver(None)
+    case.source.resume()
+    await turns()
+    case.loop.watched[0]()
+    case.source.pause()
+    case.loop.watched[0]()
+    assert (told, case.loop.removals) == (["readable"], 1)
+
+
+async def test_hooks_that_replace_the_socket_in_a_pause(pair: tuple[socket.socket, socket.socket]) -> None:
+    case = Case(pair[0])
+    case.source.resume()
+    await turns()
+    case.source.pause()
+    case.source.use_hooks()
+    case.source.resume()
+    assert case.loop.watched == [case.source._receive, case.source._receive_with_hook]
+    assert case.loop.removals == 0
