@@ -263,8 +263,11 @@ class _Signal(_Timed):
 class Event:
     """A flag that coroutines can wait for. It is clear at first; while it is set, nobody waits."""
 
+    _sweep_above: int = _SWEEP_AFTER
+
     def __init__(self) -> None:
         self._value = False
+        # Those that were cancelled stay among them until there are enough to be swept out.
         self._waiters: set[Future[None]] = set()
 
     def __repr__(self) -> str:
@@ -294,11 +297,18 @@ class Event:
             return _finished(None)
         if gen._unsure:
             gen._find_loop()
-        waiter = _Signal()
-        waiter.owner = self
-        if timeout is not None:
-            waiter.limit(timeout)
-        self._waiters.add(waiter)
+        waiter: Future[None]
+        if timeout is None:
+            waiter = Future()
+        else:
+            waiter = signal = _Signal()
+            signal.owner = self
+            signal.limit(timeout)
+        waiters = self._waiters
+        waiters.add(waiter)
+        if len(waiters) > self._sweep_above:
+            self._waiters = waiters = {one for one in waiters if not one.done()}
+            self._sweep_above = 2 * len(waiters) + _SWEEP_AFTER
         return waiter
 
 
