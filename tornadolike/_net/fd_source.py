@@ -147,9 +147,12 @@ class FdSource:
             # The owner may hold bytes already (as TLS does) which no readiness announces.
             self._call_soon(self._receive_held)
         if reader != self._registered:
-            # The loop replaces a callback in place: no system call.
-            self._registered = reader
-            self._owner._context.copy().run(self._watch_reading, self._callback(reader))
+            self._call_when_readable(reader)
+
+    def _call_when_readable(self, reader: int) -> None:
+        # The loop replaces a callback in place: no system call.
+        self._registered = reader
+        self._owner._context.copy().run(self._watch_reading, self._callback(reader))
 
     def _callback(self, reader: int) -> Callable[[], None]:
         """What the loop calls.
@@ -283,6 +286,9 @@ class FdSource:
         self.blocked = False
         self._owner._on_drained()
         if not self.blocked:
+            if not self._registered and self._socket is not None and not self._ended and loops.on_libuv(self._loop):
+                # It has connected just now, and will read soon. For libuv to go on watching takes two system calls, to begin anew seven.
+                self._call_when_readable(_OWNER if self._receiver is None else _SOURCE)
             self._unwatch_writing()
 
     def _unwatch_writing(self) -> None:
