@@ -1,6 +1,8 @@
 """Bytes from and to a file descriptor, moved when the loop says that it is ready."""
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -8,6 +10,7 @@ from typing import Any, Protocol
 from tornadolike._net import kept_buffers, loops, transport_source
 from tornadolike._net.ports import CAN_SEND_FILES, Receiver, SourceOwner, Writer, send_file
 
+_SOCKET, _ERROR = socket.SOL_SOCKET, socket.SO_ERROR
 _MAX_ROUNDS = 16
 _READ_BYTES = 64 * 1024
 _MAX_FULL_READS = 4
@@ -49,6 +52,7 @@ class FdSource:
     """
 
     __slots__ = (
+        "_broken",
         "_counted_since",
         "_ended",
         "_expects_bytes",
@@ -89,6 +93,7 @@ class FdSource:
         self._reads_left = _BUSY_READS if expects_bytes and transport_source.suits(loop) else 0
         self._counted_since = 0.0
         self._moving = False
+        self._broken = 0  # the error of a connection that may have bytes left
         self.blocked = False
 
     def _descriptor(self) -> int:
@@ -154,18 +159,19 @@ class FdSource:
         self._registered = reader
         self._owner._context.copy().run(self._watch_reading, self._callback(reader))
 
-    def _callback(self, reader: int) -> Callable[[], None]:
+    def _callback(self, reader: int) -> Callable[[], object]:
         """What the loop calls.
 
         libuv tells of an error once, together with the bytes that came before it, and watches no more: so look behind them.
         """
-        if reader == _SOURCE_BY_HOOK:
-            return self._receive_with_hook  # which does so in any case
-        if loops.on_libuv(self._loop):
-            return self._tell_owner_to_the_end if reader == _OWNER else self._receive_to_the_end
-        return self._tell_owner if reader == _OWNER else self._receive
+        libuv = loops.on_libuv(self._loop)
+        if reader == _OWNER:
+            return self._tell_owner_to_the_end if libuv else self._tell_owner
+        if reader == _SOURCE:
+            return self._receive_to_the_end if libuv else self._receive
+        return self._receive_with_hook_to_the_end if libuv else self._receive_with_hook
 
-    def _watch_reading(self, callback: Callable[[], None]) -> None:
+    def _watch_reading(self, callback: Callable[[], object]) -> None:
         fd = self._descriptor()
         try:
             self._loop.add_reader(fd, callback)
@@ -178,10 +184,28 @@ class FdSource:
 
     def _receive_to_the_end(self) -> None:
         self._receive()
-        if self._watches_reading and self._registered == _SOURCE:
-            self._receive()
+        if self._registered == _SOURCE:
+            # To ask costs half of another look, which mostly would find nothing.
+            try:
+                self._broken = self._socket.getsockopt(_SOCKET, _ERROR)  # type: ignore[union-attr]  # as in _receive
+            except OSError as error:
+                self._broken = error.errno or errno.EBADF
+            if self._broken:
+                self._receive_last()
         if self._reads_left and self._watches_reading and self._registered and self._is_busy():
             self._move()
+
+    def _receive_last(self) -> None:
+        """The connection is broken: read what came before."""
+        while self._watches_reading and self._registered == _SOURCE:
+            if not self._receive() and self._watches_reading and self._registered == _SOURCE:
+                self._end()
+        self._forget_dead_watch()
+
+    def _forget_dead_watch(self) -> None:
+        """Where reading was paused while libuv may have told of an error, it may not watch any more: who goes on has to ask anew."""
+        if not self._watches_reading:
+            self._unregister()
 
     def _tell_owner(self) -> None:
         if self._watches_reading:
@@ -193,6 +217,11 @@ class FdSource:
         self._tell_owner()
         if self._watches_reading and self._registered == _OWNER:
             self._owner._on_readable()
+        self._forget_dead_watch()
+
+    def _receive_with_hook_to_the_end(self) -> None:
+        self._receive_with_hook()  # which reads to the end in any case
+        self._forget_dead_watch()
 
     def _register_or_move(self) -> None:
         """Behind the first read."""
@@ -306,35 +335,42 @@ class FdSource:
         self.blocked = False
         self._receiver = self._socket = None
 
-    def _receive(self) -> None:
-        """Read once, or some times while there is more than fits in at once: a turn of the loop costs as much as the reading."""
+    def _receive(self) -> bool:
+        """Read once, or some times while there is more than fits in at once: a turn of the loop costs as much as the reading.
+
+        Returns whether something was read last.
+        """
         if not self._watches_reading:
             self._unregister()
-            return
+            return False
         for _ in range(_MAX_FULL_READS):
             try:
                 data = self._socket.recv(_READ_BYTES)  # type: ignore[union-attr]  # resume() chose this method because there is one
             except (BlockingIOError, InterruptedError):
-                return
+                return False
             except OSError as error:
                 self._owner._on_read_error(error)
-                return
+                return False
             if not data:
                 self._end()
-                return
+                return False
             try:
                 self._receiver.data_received(data)  # type: ignore[union-attr]  # and because there is a receiver
             except Exception as error:
                 self._owner._on_read_error(error)  # as a transport does: the connection ends, and the loop reports it
                 raise
             if len(data) < _READ_BYTES or not self._watches_reading or self._receiver is None or self._socket is None:
-                return
+                return True
+        return True
 
     def _end(self) -> None:
         self._ended = True
         self._watches_reading = False
         self._unregister()
-        self._owner._on_eof()
+        if self._broken:
+            self._owner._on_read_error(OSError(self._broken, os.strerror(self._broken)))
+        else:
+            self._owner._on_eof()
 
     def _receive_held(self) -> None:
         if self._watches_reading and self._receiver is not None:
