@@ -65,6 +65,12 @@ class TestHtml:
         assert escape.xhtml_escape(text) == html.escape(text) == escape.xhtml_escape(text.encode())
         assert escape.xhtml_unescape(escape.xhtml_escape(text)) == text
 
+    @given(st.lists(st.sampled_from([*"&;#xX1a \n<\x80", "amp", "&lt;", "&notit;", "&eacute", "&#x80;", "&#0;", "q" * 30])).map("".join))
+    @modest
+    def test_unescape_agrees_with_the_standard_library(self, text: str) -> None:
+        for _ in range(2):
+            assert escape.xhtml_unescape(text) == html.unescape(text)
+
     def test_unescape_takes_bytes_and_html5_references(self) -> None:
         assert escape.xhtml_unescape(b"&eacute;&#xe9;&notareference;") == "éé¬areference;"
 
@@ -110,10 +116,11 @@ class TestJson:
         assert escape.json_encode(1) == "<\\/>"
 
     def test_without_the_accelerator(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(escape, "_encode_plain_json", None)
+        monkeypatch.setattr(escape, "_encode_plain_json", escape._unknown_to_json)
         assert escape.json_encode([1]) == "[1]"
         monkeypatch.setattr(json.encoder, "c_make_encoder", None)
-        assert escape._plain_json_encoder() is None
+        with pytest.raises(TypeError):
+            escape._plain_json_encoder()("text", 0)
 
     def test_decode_takes_both_kinds_of_strings(self) -> None:
         assert escape.json_decode('{"a": "\\u00e9"}') == escape.json_decode('{"a": "é"}'.encode()) == {"a": "é"}
@@ -134,6 +141,17 @@ class TestUrl:
         assert escaped.isascii()
         assert " " not in escaped
         assert url_unescape(escaped, None, plus) == escape.utf8(value)
+
+    @given(st.one_of(st.text(), st.text(st.characters(max_codepoint=127)), st.binary(), st.binary().map(bytearray)))
+    @modest
+    def test_escape_agrees_with_the_standard_library(self, value: Any) -> None:
+        assert url_escape(value) == urllib.parse.quote_plus(value)
+        assert url_escape(value, plus=False) == urllib.parse.quote(value)
+
+    @pytest.mark.parametrize("value", ["\ud800", "a\udfff b"])
+    def test_what_is_no_text_is_not_escaped(self, value: str) -> None:
+        with pytest.raises(UnicodeEncodeError):
+            url_escape(value)
 
     def test_plus_decides_over_spaces_and_slashes(self) -> None:
         assert url_escape("a b/c+d") == "a+b%2Fc%2Bd"

@@ -207,6 +207,20 @@ class TestHeaders:
         assert headers.get_list("x-tag") == ["1", "2"]
         assert headers["host"] == "a.test"
 
+    @pytest.mark.parametrize("make", [wire, added])
+    def test_the_form_in_which_they_are_pickled_is_tornados(self, make: Any) -> None:
+        headers = make(PAIRS)
+        headers["X-Tag"]
+        headers.remark = "mine"
+        state = headers.__getstate__()
+        lists = {"Host": ["a.test"], "X-Tag": ["1", "2"], "Accept": ["*/*"]}
+        assert state == {"_as_list": lists, "_combined_cache": {}, "remark": "mine"}
+        made = HTTPHeaders.__new__(HTTPHeaders)
+        made.__setstate__({"_as_list": lists, "_combined_cache": {}, "_last_key": "Accept", "remark": "mine"})
+        assert made == headers
+        assert made.remark == pickle.loads(pickle.dumps(headers)).remark == "mine"
+        assert "_last_key" not in vars(made)
+
     def test_equality(self) -> None:
         assert wire(PAIRS) == added(PAIRS) == {"Host": "a.test", "X-Tag": "1,2", "Accept": "*/*"}
         assert wire(PAIRS) != added(DISTINCT)

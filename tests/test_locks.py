@@ -112,11 +112,16 @@ class TestEvent:
         event = locks.Event()
         with pytest.raises(TimeoutError, match="Timeout"):
             await event.wait(SOON)
-        cancelled: Any = event.wait()
-        cancelled.cancel()
-        await turns()
+        limited: Any = event.wait(dt.timedelta(days=1))
+        limited.cancel()
         assert not event._waiters
+        patient: Any = event.wait()
+        for _ in range(10 * locks._SWEEP_AFTER):
+            cancelled: Any = event.wait()
+            cancelled.cancel()
+            assert len(event._waiters) <= 2 * locks._SWEEP_AFTER
         event.set()
+        assert patient.done()
 
 
 class TestSemaphore:

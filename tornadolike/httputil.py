@@ -50,6 +50,7 @@ HTTP_WHITESPACE = " \t"
 
 _FORBIDDEN_HEADER_CHARS_RE = _ABNF.control_chars
 _SPELLINGS = _ABNF.SPELLINGS
+_FORMS = len(header_fields.HeaderFields.__annotations__) - 1  # attributes of every instance; the last is the class's
 _beyond_tornado, _class_beyond_tornado = _beyond.tornado_method, _beyond.tornado_class
 
 
@@ -262,18 +263,24 @@ class HTTPHeaders(_Fields):
     @_beyond_tornado
     def __getstate__(self) -> dict[str, typing.Any]:
         # The form in which Tornado pickles them, so that a process on either can read what the other wrote.
-        lists = {name: list(values) for name, values in self._listed().items()}
-        others = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        return {"_as_list": lists, "_combined_cache": {name: values[0] for name, values in lists.items() if len(values) == 1}, **others}
+        state = {"_as_list": self._listed(), "_combined_cache": {}}
+        if len(vars(self)) > _FORMS:
+            state.update({name: value for name, value in vars(self).items() if not name.startswith("_")})
+        return state
 
     @_beyond_tornado
     def __setstate__(self, state: dict[str, typing.Any]) -> None:
-        HTTPHeaders.__init__(self)
+        self._pairs = self._head = self._index = self._bare = None
+        self._joined = {}
         self._lists = state["_as_list"]
-        self.__dict__.update({name: value for name, value in state.items() if not name.startswith("_")})
+        if len(state) > 2:
+            self.__dict__.update({name: value for name, value in state.items() if not name.startswith("_")})
 
     def __str__(self) -> str:
-        return "".join([f"{name}: {value}\n" for name, value in self.get_all()])
+        lines = []
+        for name, value in self.get_all():
+            lines.append(f"{name}: {value}\n")
+        return "".join(lines)
 
     __unicode__ = __str__
 

@@ -238,9 +238,9 @@ class IOLoop(Configurable):
 
         Returns a handle for `remove_timeout`. Raises `TypeError` for other kinds of deadline.
         """
-        now = self.time()
-        due = now + deadline.total_seconds() if isinstance(deadline, dt.timedelta) else schedule.due_time(deadline, now)
-        return self.call_at(due, callback, *args, **kwargs)
+        if type(deadline) is not float:
+            deadline = schedule.due_time(deadline, self.time())
+        return self.call_at(deadline, callback, *args, **kwargs)
 
     def call_later(self, delay: float, callback: Callable[..., Any], *args: Any, **kwargs: Any) -> object:
         """Call ``callback(*args, **kwargs)`` in ``delay`` seconds. Returns a handle for `remove_timeout`."""

@@ -22,7 +22,8 @@ __all__ = ["BoundedSemaphore", "Condition", "Event", "Lock", "Semaphore"]
 # So many waiters may give up before their futures are swept out of the queue.
 _SWEEP_AFTER = 100
 
-_future_result, _future_exception, _set_result, _is_done = Future.result, Future.exception, Future.set_result, Future.done
+_future_result, _future_exception, _is_done = Future.result, Future.exception, Future.done
+_set_result, _set_exception = Future.set_result, Future.set_exception
 
 
 class _Timed(Future[Any]):
@@ -139,9 +140,10 @@ class _Claim(Future[Any]):
             raise asyncio.InvalidStateError("invalid state")
 
     def set_exception(self, exception: Any) -> None:
-        super().set_exception(exception)
-        if self.behind is not None and not self.behind.done():
-            self.behind.set_result(None)
+        _set_exception(self, exception)
+        behind = self.behind
+        if behind is not None and not behind.done():
+            behind.set_result(None)
 
     def cancel(self, msg: Any = None) -> bool:
         if super().cancel(msg=msg):
@@ -194,7 +196,7 @@ class _TimedNotice(_Timed):
     owner: "Condition"
 
     def expire(self) -> None:
-        self.set_result(False)
+        _set_result(self, False)
         self.owner._garbage_collect()
 
 
@@ -263,8 +265,11 @@ class _Signal(_Timed):
 class Event:
     """A flag that coroutines can wait for. It is clear at first; while it is set, nobody waits."""
 
+    _sweep_above: int = _SWEEP_AFTER
+
     def __init__(self) -> None:
         self._value = False
+        # Those that were cancelled stay among them until there are enough to be swept out.
         self._waiters: set[Future[None]] = set()
 
     def __repr__(self) -> str:
@@ -294,11 +299,18 @@ class Event:
             return _finished(None)
         if gen._unsure:
             gen._find_loop()
-        waiter = _Signal()
-        waiter.owner = self
-        if timeout is not None:
-            waiter.limit(timeout)
-        self._waiters.add(waiter)
+        waiter: Future[None]
+        if timeout is None:
+            waiter = Future()
+        else:
+            waiter = signal = _Signal()
+            signal.owner = self
+            signal.limit(timeout)
+        waiters = self._waiters
+        waiters.add(waiter)
+        if len(waiters) > self._sweep_above:
+            self._waiters = waiters = {one for one in waiters if not one.done()}
+            self._sweep_above = 2 * len(waiters) + _SWEEP_AFTER
         return waiter
 
 

@@ -62,8 +62,10 @@ def bind_sockets(
         family = socket.AF_INET  # a Python built without IPv6 still gets IPv6 answers from getaddrinfo
     host = address or None
     found: list[Any] = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, 0, socket.AI_PASSIVE if flags is None else flags)
-    infos = sorted(dict.fromkeys(found), key=lambda info: int(info[0]))
-    return listening.bind_addresses([info for info in infos if not _is_link_local_loopback(info, host)], host, reuse_port, backlog)
+    if len(found) > 1 or sys.platform == "darwin":
+        found = sorted(dict.fromkeys(found), key=lambda info: int(info[0]))
+        found = [info for info in found if not _is_link_local_loopback(info, host)]
+    return listening.bind_addresses(found, host, reuse_port, backlog)
 
 
 if hasattr(socket, "AF_UNIX"):

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from tornadolike import _imported_names, gen
 from tornadolike.concurrent import Future
 from tornadolike.gen import _finished
-from tornadolike.locks import Event, _Claim, _Timed, _TimedClaim
+from tornadolike.locks import Event, _Claim, _is_done, _Timed, _TimedClaim
 
 __all__ = ["LifoQueue", "PriorityQueue", "Queue", "QueueEmpty", "QueueFull"]
 
@@ -150,7 +150,8 @@ class Queue(Generic[_T]):
         """Put an item in. Raises `QueueFull` where there is no room."""
         while self._getters:
             getter = self._getters.popleft()
-            if not getter.done():
+            behind = getter.behind  # what `done` asks, without the call
+            if not (_is_done(getter) if behind is None else behind.done()):
                 # Through the queue even so, because a subclass may give out another item than it was given.
                 self._take_in(item)
                 getter._item = item  # `_get` may have given out another one for it
@@ -173,7 +174,7 @@ class Queue(Generic[_T]):
                 return _finished(self.get_nowait())
             except QueueEmpty:
                 pass
-        elif self._getters:
+        elif self._getters and self._getters[0].done():
             self._consume_expired()
         if gen._unsure:
             gen._find_loop()

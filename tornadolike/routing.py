@@ -24,8 +24,9 @@ from re import Pattern
 from typing import Any, Union
 
 from tornadolike import _imported_names, httputil
+from tornadolike._http.lazy import Lazy
 from tornadolike._web import url_patterns
-from tornadolike.escape import url_escape, url_unescape, utf8
+from tornadolike.escape import url_escape, url_unescape
 from tornadolike.httpserver import _CallableAdapter
 from tornadolike.log import app_log
 from tornadolike.util import import_object, re_unescape
@@ -294,7 +295,6 @@ class PathMatches(Matcher):
         assert len(self.regex.groupindex) in (0, self.regex.groups), (
             f"groups in url regexes must either be all named or all positional: {self.regex.pattern!r}"
         )
-        self._path, self._group_count = self._find_groups()
         self._format: str | None = None  # of `_path`, made when it is first filled
         self._is_ascii = isinstance(self.regex.pattern, str) and self.regex.pattern.isascii()
 
@@ -315,19 +315,22 @@ class PathMatches(Matcher):
         return {"path_args": [_unquote_or_none(value) for value in found.groups()], "path_kwargs": {}}
 
     def reverse(self, *args: Any) -> str | None:
-        if self._path is None:
-            raise ValueError("Cannot reverse url regex " + self.regex.pattern)
-        assert len(args) == self._group_count, "required number of arguments not found"
-        if not args:
-            return self._path
-        if self._format is None:
-            self._format = url_patterns.format_of(self._path, len(args))
-        return self._format % tuple([url_escape(utf8(arg if isinstance(arg, (str, bytes)) else str(arg)), plus=False) for arg in args])
+        path = self._format
+        if path is None:
+            if self._path is None:
+                raise ValueError("Cannot reverse url regex " + self.regex.pattern)
+            self._format = path = url_patterns.format_of(self._path, self.regex.groups)
+        assert len(args) == self.regex.groups, "required number of arguments not found"
+        return path % tuple([url_escape(arg if isinstance(arg, (str, bytes)) else str(arg), plus=False) for arg in args])
 
     def _find_groups(self) -> tuple[str | None, int | None]:
         """Return the path with ``%s`` for each group, and their number; (None, None) if it cannot be told."""
         path = url_patterns.template(self.regex.pattern, self.regex.groups, re_unescape)
         return (None, None) if path is None else (url_patterns.encoded(path), self.regex.groups)
+
+    # Few rules are reversed.
+    _path = Lazy[str | None](lambda matcher: matcher._find_groups()[0])
+    _group_count = Lazy[int | None](lambda matcher: matcher._find_groups()[1])
 
 
 class URLSpec(Rule):

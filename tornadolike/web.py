@@ -314,9 +314,13 @@ class RequestHandler:
         spelled, headers = _checked_names.get(name), self._headers
         if spelled is None:
             _check_header_name(name)
-        elif (head := headers._head) is not None and spelled not in head.values:
-            headers._joined[spelled] = text  # what setting it comes to, without the calls
-            return
+        elif (head := headers._head) is not None:  # what setting it comes to, without the calls
+            if spelled not in head.values:
+                headers._joined[spelled] = text
+                return
+            if (changed := head.variants.get((spelled, text))) is not None:
+                headers._head = changed
+                return
         headers[name] = text
 
     def add_header(self, name: str, value: _HeaderTypes) -> None:
@@ -963,7 +967,9 @@ class RequestHandler:
 
     def reverse_url(self, name: str, *args: Any) -> str:
         """Do what `Application.reverse_url` does; below the server's ``root_path``, where it has one."""
-        return _root_path(self.request) + self.application.reverse_url(name, *args)
+        path = self.application.reverse_url(name, *args)
+        root_path = _root_path(self.request)
+        return root_path + path if root_path else path
 
     # ---- what the client has already
 
@@ -1181,7 +1187,7 @@ class RequestHandler:
 
 def _root_path(request: httputil.HTTPServerRequest) -> str:
     """What a server in front has put before the application's own paths: ASGI's ``root_path``. Doubles of requests have none."""
-    return str(vars(request).get("_root_path", ""))
+    return vars(request).get("_root_path", "")  # type: ignore[no-any-return]  # only ever set to a text
 
 
 _RequestHandlerType = TypeVar("_RequestHandlerType", bound=RequestHandler)
@@ -2274,8 +2280,7 @@ def decode_signed_value(
     try:
         return _web.signing.verify(secret, name, signed, max_age_days, (clock or time.time)(), min_version)
     except _web.signing.Refused as refused:
-        if refused.log:
-            gen_log.warning(refused.log, signed)
+        gen_log.warning(refused.log, signed)
         return None
 
 

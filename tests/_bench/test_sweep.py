@@ -40,6 +40,28 @@ def test_what_could_not_be_measured_does_not_hold() -> None:
     json.dumps(sweep.as_data(nothing))
 
 
+class Child:
+    """Takes what it is told to, one value after the other."""
+
+    loop = "asyncio"
+
+    def __init__(self, package: str, *seconds: float) -> None:
+        self.package, self.left = package, [0.01, *seconds]
+
+    def seconds(self, name: str, count: int) -> float:
+        return self.left.pop(0) if len(self.left) > 1 else self.left[0]
+
+
+@pytest.mark.parametrize(("ours", "looks"), [((0.02, 0.02, 0.01), 2), ((0.01, 0.02), 1), ((0.02,), 1 + sweep._MORE_LOOKS)])
+def test_what_lies_below_its_floor_is_measured_again(ours: tuple[float, ...], looks: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweep, "_count", lambda child, name: 1)
+    children: Any = [Child("tornado", 0.01), Child("tornadolike", *ours)]
+    measured = sweep.Row("some: work")
+    sweep._measure(measured, children, 2)
+    assert {len(rounds) for rounds in measured.seconds.values()} == {2 * looks}
+    assert measured.holds is (looks <= sweep._MORE_LOOKS)
+
+
 def test_a_scenario_becomes_a_row() -> None:
     rounds = [Round(Load(100, 1.0), cpu, 0) for cpu in (0.2, 0.1)]
     results = [Result("tornado uvloop", rounds), Result("tornadolike uvloop httptools", [Round(Load(100, 1.0), 0.02, 0)])]

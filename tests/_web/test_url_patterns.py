@@ -11,6 +11,7 @@ def test_url_patterns():
     assert url_patterns.template("^/(a)/x(b)$", 2, str) == "/%s/x%s"
     assert url_patterns.template("/(?:a)", 0, str) is None
     assert url_patterns.format_of("/%s/%x%s", 2) % ("1", "%s") == "/1/%x%s"
+    assert url_patterns.format_of("/%s/100%", 0) % () == "/%s/100%"
     with pytest.raises(ValueError, match="1 slots, not 2"):
         url_patterns.format_of("/%s", 2)
 

@@ -106,6 +106,13 @@ class TestFraming:
         head = bytes((FIN | TEXT, bit | (126 if width == 2 else 127))) + size.to_bytes(width, "big")
         assert feed(peer.engine, head + b"\0\0\0\0" + b"x" * size) == [1002]
 
+    @pytest.mark.parametrize("first", [FIN | PING, FIN | PONG, FIN | CLOSE])
+    @pytest.mark.parametrize("length", [bytes((126, 0, 0)), bytes((126, 0, 5)), bytes((126, 0, 126)), bytes((127,)) + bytes(8)])
+    def test_that_of_a_control_frame_too(self, peer: Peer, first: int, length: bytes) -> None:
+        mask = 0 if peer.is_client else 0x80
+        header = bytes((first, length[0] | mask)) + length[1:] + bytes(4 if mask else 0)
+        assert feed(peer.engine, header + bytes(126)) == [1002]
+
     def test_masks_on_the_wrong_side(self, peer: Peer) -> None:
         assert feed(peer.engine, frame(FIN | TEXT, b"hello", peer.is_client)) == [1002]
 
@@ -379,7 +386,7 @@ class TestSending:
 payloads = st.one_of(
     st.binary(max_size=20), st.text(max_size=20).map(str.encode), st.sampled_from([b"x" * 126, b"\xc3\xa4" * 70, bytes(65536)])
 )
-usual = st.sampled_from([FIN | TEXT, FIN | BINARY, FIN | TEXT, TEXT, BINARY, CONTINUATION, FIN, FIN | PING, FIN | PONG])
+usual = st.sampled_from([FIN | TEXT, FIN | BINARY, FIN | TEXT, TEXT, BINARY, CONTINUATION, FIN, FIN | PING, FIN | PONG, FIN | CLOSE])
 firsts = st.one_of(usual, usual, usual, st.integers(0, 255))
 steps = st.sampled_from([1, 3, 50, 1 << 30])
 

@@ -223,7 +223,7 @@ def signed_value(data: bytes) -> None:
             value = verify(secret, "name", data, 31, 1_700_000_000.0)  # type: ignore[operator]
         except signing.Refused:
             continue
-        assert value == b"genuine"
+        assert value is None or value == b"genuine"
 
 
 def url(data: bytes) -> None:

@@ -16,9 +16,11 @@ def parse_cookie_pairs(text: str) -> dict[str, str]:
     quoted = '"' in text
     for piece in text.split(";"):
         name, equals, value = piece.partition("=")
-        if not equals:
+        if equals:
+            name = name.strip()
+        else:
             name, value = "", name
-        name, value = name.strip(), value.strip()
+        value = value.strip()
         if name or value:
             cookies[name] = unquote(value) if quoted and value[:1] == '"' else value
     return cookies

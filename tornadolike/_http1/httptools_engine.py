@@ -62,8 +62,9 @@ class HttptoolsHeadParser:
         unfinished.append(True)
         try:
             self._feed(head)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            # Also for upgrades, after which llhttp expects another protocol: they are rare enough for the slow way.
+        except httptools.HttpParserUpgrade:
+            pass  # it has read this head, and expects another protocol behind it
+        except httptools.HttpParserError:
             self._renew()
             return None
         pairs = list(fields.items())
@@ -88,9 +89,13 @@ class HttptoolsHeadParser:
         parser = httptools.HttpResponseParser(_ResponseCallbacks(fields, reasons))
         try:
             parser.feed_data(head)
-            line = b"HTTP/1.1 %d %b\r\n" % (parser.get_status_code(), reasons[0])
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade, IndexError):
+        except httptools.HttpParserUpgrade:
+            pass  # as above
+        except httptools.HttpParserError:
             return None
+        if not reasons:
+            return None
+        line = b"HTTP/1.1 %d %b\r\n" % (parser.get_status_code(), reasons[0])
         if not head.startswith(line) or head.count(b"\n") != len(fields) + 2 or not _REASON.fullmatch(reasons[0]):
             return None
         return "HTTP/1.1", parser.get_status_code(), reasons[0].decode("latin-1"), list(fields.items())

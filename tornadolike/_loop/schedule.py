@@ -10,10 +10,10 @@ def due_time(deadline: dt.timedelta | float, now: float) -> float:
 
     Raises `TypeError` for everything else.
     """
-    if isinstance(deadline, (float, int)):
-        return deadline
     if isinstance(deadline, dt.timedelta):
         return now + deadline.total_seconds()
+    if isinstance(deadline, (float, int)):
+        return deadline
     if isinstance(deadline, numbers.Real):
         return float(deadline)
     raise TypeError(f"Unsupported deadline {deadline!r}")

@@ -1,6 +1,8 @@
 """Bytes from and to a file descriptor, moved when the loop says that it is ready."""
 
 import asyncio
+import errno
+import os
 import socket
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -8,12 +10,15 @@ from typing import Any, Protocol
 from tornadolike._net import kept_buffers, loops, transport_source
 from tornadolike._net.ports import CAN_SEND_FILES, Receiver, SourceOwner, Writer, send_file
 
+_SOCKET, _ERROR = socket.SOL_SOCKET, socket.SO_ERROR
 _MAX_ROUNDS = 16
 _READ_BYTES = 64 * 1024
 _MAX_FULL_READS = 4
 # So many reads within a second, and the connection is busy.
 _BUSY_READS = 8
 _BUSY_SECONDS = 1.0
+# Who reads when the loop says that there are bytes, if it has been asked to say so.
+_NOBODY, _OWNER, _SOURCE, _SOURCE_BY_HOOK = range(4)
 
 
 def _not_called(*args: object) -> None:
@@ -47,7 +52,7 @@ class FdSource:
     """
 
     __slots__ = (
-        "_callback",
+        "_broken",
         "_counted_since",
         "_ended",
         "_expects_bytes",
@@ -79,15 +84,16 @@ class FdSource:
         self._socket = sock  # only when the owner's hooks do nothing but read and write it
         self._fd = -1
         self._receiver: Receiver | None = None
-        # That reading is watched may be true before the loop knows of it.
-        self._watches_reading = self._registered = self._watches_writing = False
+        # Reading is wanted: the loop may not know of that yet, or not know yet that it is no longer so.
+        self._watches_reading = self._watches_writing = False
+        self._registered = _NOBODY
         self._ended = False  # the other end sends no more: a descriptor is readable then for ever
         self._expects_bytes = expects_bytes
         # Until it is looked whether that many took long; 0: it does not move, as nothing does where there is no libuv.
         self._reads_left = _BUSY_READS if expects_bytes and transport_source.suits(loop) else 0
         self._counted_since = 0.0
         self._moving = False
-        self._callback: Callable[[], None] = _not_called  # what `_read_to_the_end` calls
+        self._broken = 0  # the error of a connection that may have bytes left
         self.blocked = False
 
     def _descriptor(self) -> int:
@@ -102,19 +108,20 @@ class FdSource:
         """Pass arriving bytes to ``receiver``; None: the owner reads by itself."""
         self._receiver = receiver
         if self._registered:
-            # The loop replaces the callback in place: no system call, as leaving and coming back would need.
-            self._registered = False
             self._register()
 
     def unsent(self) -> int:
         return 0
 
     def pause(self) -> None:
-        if self._watches_reading:
-            self._watches_reading = False
-            if self._registered:
-                self._registered = False
-                self._loop.remove_reader(self._fd)
+        # The loop hears of it when it tells of bytes, since most pauses are over by then: to leave it and to come back takes two system
+        # calls, on libuv seven.
+        self._watches_reading = False
+
+    def _unregister(self) -> None:
+        if self._registered:
+            self._registered = _NOBODY
+            self._loop.remove_reader(self._fd)
 
     def resume(self) -> None:
         if self._watches_reading or self._ended:
@@ -137,22 +144,34 @@ class FdSource:
             self._call_soon(self._register_or_move)  # behind what this made the loop do, such as running a handler
 
     def _register(self) -> None:
-        if self._registered or self._moving or not self._watches_reading:
+        """See to it that the loop calls who reads now, if anybody wants to."""
+        if self._moving or not self._watches_reading:
             return
-        self._registered = True
-        if self._receiver is None:
-            callback = self._owner._on_readable
-        elif self._socket is not None:
-            callback = self._receive
-        else:
-            callback = self._receive_with_hook
+        reader = _OWNER if self._receiver is None else _SOURCE_BY_HOOK if self._socket is None else _SOURCE
+        if reader == _SOURCE_BY_HOOK:
             # The owner may hold bytes already (as TLS does) which no readiness announces.
             self._call_soon(self._receive_held)
-        if loops.on_libuv(self._loop):
-            callback = self._to_the_end(callback)
-        self._owner._context.copy().run(self._watch_reading, callback)
+        if reader != self._registered:
+            self._call_when_readable(reader)
 
-    def _watch_reading(self, callback: Callable[[], None]) -> None:
+    def _call_when_readable(self, reader: int) -> None:
+        # The loop replaces a callback in place: no system call.
+        self._registered = reader
+        self._owner._context.copy().run(self._watch_reading, self._callback(reader))
+
+    def _callback(self, reader: int) -> Callable[[], object]:
+        """What the loop calls.
+
+        libuv tells of an error once, together with the bytes that came before it, and watches no more: so look behind them.
+        """
+        libuv = loops.on_libuv(self._loop)
+        if reader == _OWNER:
+            return self._tell_owner_to_the_end if libuv else self._tell_owner
+        if reader == _SOURCE:
+            return self._receive_to_the_end if libuv else self._receive
+        return self._receive_with_hook_to_the_end if libuv else self._receive_with_hook
+
+    def _watch_reading(self, callback: Callable[[], object]) -> None:
         fd = self._descriptor()
         try:
             self._loop.add_reader(fd, callback)
@@ -163,24 +182,46 @@ class FdSource:
             self._loop.remove_reader(fd)
             self._loop.add_reader(fd, callback)
 
-    def _to_the_end(self, callback: Callable[[], None]) -> Callable[[], None]:
-        """libuv tells of an error once, together with the bytes that came before it, and watches no more: so look behind them."""
-        if self._receiver is not None and self._socket is not None:
-            return self._receive_to_the_end  # most of all: without a method that would have to be kept
-        self._callback = callback
-        return self._read_to_the_end
-
     def _receive_to_the_end(self) -> None:
         self._receive()
-        if self._registered:
-            self._receive()
-        if self._registered and self._reads_left and self._is_busy():
+        if self._registered == _SOURCE:
+            # To ask costs half of another look, which mostly would find nothing.
+            try:
+                self._broken = self._socket.getsockopt(_SOCKET, _ERROR)  # type: ignore[union-attr]  # as in _receive
+            except OSError as error:
+                self._broken = error.errno or errno.EBADF
+            if self._broken:
+                self._receive_last()
+        if self._reads_left and self._watches_reading and self._registered and self._is_busy():
             self._move()
 
-    def _read_to_the_end(self) -> None:
-        self._callback()
-        if self._registered and self._callback != self._receive_with_hook:  # which does so itself
-            self._callback()
+    def _receive_last(self) -> None:
+        """The connection is broken: read what came before."""
+        while self._watches_reading and self._registered == _SOURCE:
+            if not self._receive() and self._watches_reading and self._registered == _SOURCE:
+                self._end()
+        self._forget_dead_watch()
+
+    def _forget_dead_watch(self) -> None:
+        """Where reading was paused while libuv may have told of an error, it may not watch any more: who goes on has to ask anew."""
+        if not self._watches_reading:
+            self._unregister()
+
+    def _tell_owner(self) -> None:
+        if self._watches_reading:
+            self._owner._on_readable()
+        else:
+            self._unregister()
+
+    def _tell_owner_to_the_end(self) -> None:
+        self._tell_owner()
+        if self._watches_reading and self._registered == _OWNER:
+            self._owner._on_readable()
+        self._forget_dead_watch()
+
+    def _receive_with_hook_to_the_end(self) -> None:
+        self._receive_with_hook()  # which reads to the end in any case
+        self._forget_dead_watch()
 
     def _register_or_move(self) -> None:
         """Behind the first read."""
@@ -203,9 +244,7 @@ class FdSource:
 
     def _move(self) -> None:
         self._reads_left = 0
-        if self._registered:
-            self._registered = False
-            self._loop.remove_reader(self._fd)
+        self._unregister()
         self._moving = self._owner._move()
         self._register()
 
@@ -217,7 +256,6 @@ class FdSource:
         self._socket = None
         self._reads_left = 0
         if self._registered:
-            self._registered = False
             self._register()
 
     def leave(self) -> Receiver | None:
@@ -225,7 +263,6 @@ class FdSource:
         receiver = self._receiver
         self._watches_reading = False
         self._receiver = self._socket = None
-        self._callback = _not_called
         return receiver
 
     def send(self, data: memoryview) -> int:
@@ -278,6 +315,9 @@ class FdSource:
         self.blocked = False
         self._owner._on_drained()
         if not self.blocked:
+            if not self._registered and self._socket is not None and not self._ended and loops.on_libuv(self._loop):
+                # It has connected just now, and will read soon. For libuv to go on watching takes two system calls, to begin anew seven.
+                self._call_when_readable(_OWNER if self._receiver is None else _SOURCE)
             self._unwatch_writing()
 
     def _unwatch_writing(self) -> None:
@@ -286,40 +326,51 @@ class FdSource:
             self._loop.remove_writer(self._fd)
 
     def close(self) -> None:
-        self.pause()
+        self._watches_reading = False
+        self._unregister()
         self._unwatch_writing()
         entry = self._registry.get(self._fd)
         if entry is not None and entry[0] is self._owner:
             del self._registry[self._fd]
         self.blocked = False
         self._receiver = self._socket = None
-        self._callback = _not_called  # its own method, mostly: a reference cycle
 
-    def _receive(self) -> None:
-        """Read once, or some times while there is more than fits in at once: a turn of the loop costs as much as the reading."""
+    def _receive(self) -> bool:
+        """Read once, or some times while there is more than fits in at once: a turn of the loop costs as much as the reading.
+
+        Returns whether something was read last.
+        """
+        if not self._watches_reading:
+            self._unregister()
+            return False
         for _ in range(_MAX_FULL_READS):
             try:
                 data = self._socket.recv(_READ_BYTES)  # type: ignore[union-attr]  # resume() chose this method because there is one
             except (BlockingIOError, InterruptedError):
-                return
+                return False
             except OSError as error:
                 self._owner._on_read_error(error)
-                return
+                return False
             if not data:
                 self._end()
-                return
+                return False
             try:
                 self._receiver.data_received(data)  # type: ignore[union-attr]  # and because there is a receiver
             except Exception as error:
                 self._owner._on_read_error(error)  # as a transport does: the connection ends, and the loop reports it
                 raise
             if len(data) < _READ_BYTES or not self._watches_reading or self._receiver is None or self._socket is None:
-                return
+                return True
+        return True
 
     def _end(self) -> None:
         self._ended = True
-        self.pause()
-        self._owner._on_eof()
+        self._watches_reading = False
+        self._unregister()
+        if self._broken:
+            self._owner._on_read_error(OSError(self._broken, os.strerror(self._broken)))
+        else:
+            self._owner._on_eof()
 
     def _receive_held(self) -> None:
         if self._watches_reading and self._receiver is not None:
@@ -327,6 +378,9 @@ class FdSource:
 
     def _receive_with_hook(self) -> None:
         """Read until nothing is left: what a TLS layer has buffered makes no descriptor ready."""
+        if not self._watches_reading:
+            self._unregister()
+            return
         for _ in range(_MAX_ROUNDS):
             if not self._receive_once() or not self._watches_reading or self._receiver is None:
                 return

@@ -121,10 +121,11 @@ def _bind_round(infos: list[AddressInfo], host: str | None, reuse_port: bool, ba
     shared_port = 0
     try:
         for info in infos:
+            if bound and not shared_port:
+                shared_port = bound[0].getsockname()[1]
             sock = _bind_one(info, host, shared_port, reuse_port, backlog)
             if sock is not None:
                 bound.append(sock)
-                shared_port = sock.getsockname()[1]
     except OSError:
         for sock in bound:
             sock.close()
@@ -137,8 +138,10 @@ def bind_addresses(infos: list[AddressInfo], host: str | None, reuse_port: bool,
 
     Raises the OSError of the address that cannot be bound; then nothing stays open.
     """
+    if len(infos) == 1:
+        return _bind_round(infos, host, reuse_port, backlog)
     chosen_by_system = all(not info[4][1] for info in infos)
-    for _ in range(_PORT_ROUNDS if chosen_by_system and len(infos) > 1 else 0):
+    for _ in range(_PORT_ROUNDS if chosen_by_system else 0):
         try:
             return _bind_round(infos, host, reuse_port, backlog)
         except OSError as error:

@@ -108,8 +108,8 @@ class Feeding(StreamState):
             return
         self._paused = True
         source = self._connected_source()
-        source.deliver(None)
         source.pause()
+        source.deliver(None)
 
     def _resume_reading(self) -> None:
         """The opposite. What came in the meantime is delivered by the loop."""

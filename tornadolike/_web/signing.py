@@ -8,7 +8,8 @@ The second says the length of each field, so that no boundary can be moved, and 
 
     "2|" len ":" key version "|" len ":" seconds "|" len ":" name "|" len ":" base64(value) "|" hex(HMAC-SHA256(secret, all before))
 
-Verdicts are a value or None; `Refused` carries what the log shall say, if anything. ``now`` is in seconds.
+Verdicts are a value, or None; `Refused` carries what the log shall say of a value that is signed, but too old or tampered with. ``now``
+is in seconds.
 """
 
 import base64
@@ -32,9 +33,9 @@ Secrets = str | bytes | dict[int, str] | dict[int, bytes]
 
 
 class Refused(ValueError):
-    """The signed value is not accepted. ``log`` is a format for the value, or "" where nothing shall be logged."""
+    """The signed value is not accepted, and ``log``, a format for the value, says why."""
 
-    def __init__(self, log: str = "") -> None:
+    def __init__(self, log: str) -> None:
         super().__init__(log)
         self.log = log
 
@@ -95,46 +96,46 @@ def key_version(signed: bytes) -> int | None:
     """The version of the key that a value says it was signed with; None where it says none. Nothing is verified."""
     if version(signed) < 2:
         return None
+    fields = fields_v2(signed)
+    return None if fields is None else fields.key_version
+
+
+def _number(digits: bytes) -> int | None:
     try:
-        return fields_v2(signed).key_version
-    except Refused:
+        return int(digits)
+    except ValueError:
         return None
 
 
-def _aged(seconds: bytes, now: float, max_age_days: float, log: str) -> int:
-    try:
-        written = int(seconds)
-    except ValueError:
-        raise Refused from None
-    if written < now - max_age_days * _SECONDS_A_DAY:
-        raise Refused(log)
-    return written
-
-
-def _decoded(encoded: bytes) -> bytes:
+def _decoded(encoded: bytes) -> bytes | None:
     try:
         return base64.b64decode(encoded)
     except binascii.Error:
-        raise Refused from None
+        return None
 
 
-def verify_v1(secret: str | bytes, name: str, signed: bytes, max_age_days: float, now: float) -> bytes:
-    """Return the value in ``signed``, which is in the first format. Raises `Refused`."""
+def verify_v1(secret: str | bytes, name: str, signed: bytes, max_age_days: float, now: float) -> bytes | None:
+    """Return the value in ``signed``, which is in the first format; None for what is not. Raises `Refused`."""
     parts = signed.split(b"|")
     if len(parts) != 3:
-        raise Refused
+        return None
     encoded, seconds, signature = parts
     if not hmac.compare_digest(signature, signature_v1(secret, name, encoded, seconds)):
         raise Refused("Invalid cookie signature %r")
-    if _aged(seconds, now, max_age_days, "Expired cookie %r") > now + _AHEAD_SECONDS:
+    written = _number(seconds)
+    if written is None:
+        return None
+    if written < now - max_age_days * _SECONDS_A_DAY:
+        raise Refused("Expired cookie %r")
+    if written > now + _AHEAD_SECONDS:
         raise Refused("Cookie timestamp in future; possible tampering %r")
     if seconds.startswith(b"0"):
         raise Refused("Tampered cookie %r")
     return _decoded(encoded)
 
 
-def fields_v2(signed: bytes) -> Fields:
-    """Take apart a value in the second format. Raises `Refused` where a length does not fit."""
+def fields_v2(signed: bytes) -> Fields | None:
+    """Take apart a value in the second format; None where a length does not fit."""
     plain = _PLAIN_V2.fullmatch(signed)
     if plain is not None:
         key_size, key, seconds_size, seconds, name_size, name, value_size, value, signature = plain.groups()
@@ -144,39 +145,38 @@ def fields_v2(signed: bytes) -> Fields:
     return _fields_by_length(signed)
 
 
-def _fields_by_length(signed: bytes) -> Fields:
+def _fields_by_length(signed: bytes) -> Fields | None:
     rest = signed[2:]
     fields = []
     for _ in range(4):
         length, _, rest = rest.partition(b":")
-        try:
-            size = int(length)
-        except ValueError:
-            raise Refused from None
-        if rest[size : size + 1] != b"|":
-            raise Refused
+        size = _number(length)
+        if size is None or rest[size : size + 1] != b"|":
+            return None
         fields.append(rest[:size])
         rest = rest[size + 1 :]
-    try:
-        return Fields(int(fields[0]), fields[1], fields[2], fields[3], rest)
-    except ValueError:
-        raise Refused from None
+    key = _number(fields[0])
+    return None if key is None else Fields(key, fields[1], fields[2], fields[3], rest)
 
 
-def verify_v2(secrets: Secrets, name: str, signed: bytes, max_age_days: float, now: float) -> bytes:
-    """Return the value in ``signed``, which is in the second format. Raises `Refused`, which never asks for a log line."""
+def verify_v2(secrets: Secrets, name: str, signed: bytes, max_age_days: float, now: float) -> bytes | None:
+    """Return the value in ``signed``, which is in the second format; None for all else, of which nothing is logged."""
     fields = fields_v2(signed)
+    if fields is None:
+        return None
     if isinstance(secrets, (str, bytes)):
         secret: str | bytes | None = secrets
     else:
         secret = secrets.get(fields.key_version)
     if secret is None:
-        raise Refused
+        return None
     covered = signed[: len(signed) - len(fields.signature)]
     genuine = hmac.compare_digest(fields.signature, signature_v2(secret, covered))
     if not genuine or fields.name != _octets(name):
-        raise Refused
-    _aged(fields.seconds, now, max_age_days, "")
+        return None
+    written = _number(fields.seconds)
+    if written is None or written < now - max_age_days * _SECONDS_A_DAY:
+        return None
     return _decoded(fields.value)
 
 
@@ -196,13 +196,13 @@ def sign(form: int, secrets: Secrets, name: str, value: bytes, now: float, key_v
     return sign_v2(secrets, name, value, now, key_version or 0)
 
 
-def verify(secrets: Secrets, name: str, signed: bytes, max_age_days: float, now: float, least_form: int) -> bytes:
-    """Return the value in ``signed``, whichever format it is in, from ``least_form`` on. Raises `Refused`."""
+def verify(secrets: Secrets, name: str, signed: bytes, max_age_days: float, now: float, least_form: int) -> bytes | None:
+    """Return the value in ``signed``, whichever format it is in, from ``least_form`` on; None for what is not. Raises `Refused`."""
     form = version(signed)
     if form < least_form or form > 2:
-        raise Refused
+        return None
     if form == 2:
         return verify_v2(secrets, name, signed, max_age_days, now)
     if isinstance(secrets, dict):
-        raise Refused  # somebody else's: nothing is signed like that with several keys
+        return None  # somebody else's: nothing is signed like that with several keys
     return verify_v1(secrets, name, signed, max_age_days, now)

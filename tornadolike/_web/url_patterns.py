@@ -57,7 +57,7 @@ def template(pattern: str, groups: int, unescape: Callable[[str], str]) -> str |
 
 def format_of(path: str, groups: int) -> str:
     """A `template` as what the operator ``%`` takes, for as many values, which have to be quoted. ValueError where it has other slots."""
-    literals = path.split(SLOT)
+    literals = path.split(SLOT) if groups else [path]
     if len(literals) - 1 != groups:
         raise ValueError(f"{path!r} has {len(literals) - 1} slots, not {groups}")
     return SLOT.join([literal.replace("%", "%%") for literal in literals])

@@ -1,7 +1,8 @@
 """The engine: wsproto's frame protocol, and beside it a short way for plain frames.
 
 A frame is *plain* when it carries a whole data message, is as large as it may be, has the right mask bit and its shortest length
-field. Nearly all are; reading one here costs a tenth of what it costs in wsproto. Every other frame, so also everything that is
+field. Nearly all are; reading one here costs a tenth of what it costs in wsproto. So are pings, pongs and the close frames that say
+nothing, where they come whole and not within a message. Every other frame, so also everything that is
 wrong, goes to wsproto byte by byte as it comes.
 
 wsproto inflates without a limit, cannot read a control frame between compressed fragments, and keeps no account of sizes. So it
@@ -26,6 +27,9 @@ _TOO_BIG_INFLATED = "message too big after decompression"
 _NOT_PLAIN: frozenset[int] = frozenset()
 _PLAIN = frozenset({0x81, 0x82})
 _PLAIN_COMPRESSED = frozenset({0x81, 0x82, 0xC1, 0xC2})
+_PLAIN_CONTROLS = frozenset({0x89, 0x8A})
+_CLOSES = 0x88
+_NO_REASON = (CloseReason.NO_STATUS_RCVD, "")
 
 
 class WsprotoEngine:
@@ -209,6 +213,8 @@ class WsprotoEngine:
             if extent is None:
                 return position
             begin, length = extent
+            if self._protocol is None and self._read_plain_control(data[position:begin], data[begin : begin + length], length, events):
+                return begin + length
             self._begin_frame(data[position:begin], length, events)
             position = begin
         piece = data[position : position + self._unpassed]
@@ -216,6 +222,18 @@ class WsprotoEngine:
             self._unpassed -= len(piece)
             self._pass(piece, events)
         return position + len(piece)
+
+    def _read_plain_control(self, header: bytes, payload: bytes, length: int, events: list[Event]) -> bool:
+        """Read a ping, a pong or a close frame that says nothing, if there is nothing odd about it and it has come whole."""
+        first, second = header[:2]
+        if not self._plain_kinds or second != self._mask_bit | length or length > 125 or len(payload) < length:
+            return False
+        if first not in _PLAIN_CONTROLS and (first != _CLOSES or length):
+            return False
+        if length and self._mask_bit:
+            payload = masking.apply(payload, header[-4:])
+        events.append(self._control_event(first & 0x0F, _NO_REASON if first == _CLOSES else payload))
+        return True
 
     def _begin_frame(self, header: bytes, length: int, events: list[Event]) -> None:
         if self._protocol is None:

@@ -38,6 +38,7 @@ _FileDescriptorLike = int | _HasFileno
 _T = TypeVar("_T")
 
 _running_loop = factory.running_event_loop
+_READ, _WRITE = IOLoop.READ, IOLoop.WRITE
 
 # The selector threads that nobody has closed yet: at the interpreter's end they must not be left waiting.
 _selector_loops: set["SelectorThread"] = set()
@@ -136,23 +137,24 @@ class BaseAsyncIOLoop(IOLoop):
 
     def _watch(self, fd: int, events: int) -> None:
         """Bring what the asyncio loop watches in line with ``events``; it knows readers and writers, nothing else."""
-        loop = self.selector_loop
-        # libuv makes what it watches non-blocking, for good; a program that writes to a terminal by itself counts on what it was.
-        was_blocking = events != IOLoop.NONE and transport_source.suits(loop) and _is_blocking(fd)
-        if events & IOLoop.READ:
-            if fd not in self.readers:
-                loop.add_reader(fd, self._handle_events, fd, IOLoop.READ)
-                self.readers.add(fd)
-        elif fd in self.readers:
-            self.readers.remove(fd)
-            loop.remove_reader(fd)
-        if events & IOLoop.WRITE:
-            if fd not in self.writers:
-                loop.add_writer(fd, self._handle_events, fd, IOLoop.WRITE)
-                self.writers.add(fd)
-        elif fd in self.writers:
-            self.writers.remove(fd)
+        loop, readers, writers = self.selector_loop, self.readers, self.writers
+        # libuv makes what it begins to watch non-blocking, for good; a program that writes to a terminal by itself counts on what it was.
+        is_new = fd not in readers and fd not in writers
+        was_blocking = is_new and events != 0 and transport_source.suits(loop) and _is_blocking(fd)
+        # What is added comes first: a loop that goes on watching has less to do than one that begins anew.
+        if events & _READ and fd not in readers:
+            loop.add_reader(fd, self._handle_events, fd, _READ)
+            readers.add(fd)
+        if events & _WRITE:
+            if fd not in writers:
+                loop.add_writer(fd, self._handle_events, fd, _WRITE)
+                writers.add(fd)
+        elif fd in writers:
+            writers.remove(fd)
             loop.remove_writer(fd)
+        if fd in readers and not events & _READ:
+            readers.remove(fd)
+            loop.remove_reader(fd)
         if was_blocking:
             os.set_blocking(fd, True)
 

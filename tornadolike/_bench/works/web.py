@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tornadolike._bench.works.registry import COOKIES, TEXT, Coroutine, Run, calls, done, sibling, work
@@ -27,7 +28,7 @@ class _Connection:
         pass
 
 
-_SETTINGS: dict[str, Any] = {"cookie_secret": "secret", "xsrf_cookies": False}
+_SETTINGS: dict[str, Any] = {"cookie_secret": "secret", "xsrf_cookies": False, "static_path": str(Path(__file__).parent)}
 
 
 def _handled(web: Any, kind: Any, uri: str = "/a?b=c&d=1&d=2", *, cookies: str = COOKIES, headers: "dict[str, str] | None" = None) -> Any:
@@ -183,6 +184,7 @@ _on_one("set_header, Content-Type", lambda handler: handler.set_header("Content-
 _on_one("write, a text", lambda handler: _cleared(handler, "text"))
 _on_one("write, a dict", lambda handler: _cleared(handler, {"a": 1, "b": [1, 2, 3]}))
 _on_one("set_cookie", lambda handler: handler.set_cookie("name", "value", httponly=True))
+_on_one("static_url", lambda handler: handler.static_url("web.py"))
 _on_one("reverse_url", lambda handler: handler.reverse_url("named", "x y"))
 _on_one("render_string", lambda handler: handler.render_string("a.html", word="a & b"))
 _on_one("request.headers", lambda handler: handler.request.headers.get("Host"))
