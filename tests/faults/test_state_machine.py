@@ -129,6 +129,13 @@ DIFFERED = {
     "half a TLS connection, with a callable": _script(
         _send(_one("get", "in pieces", "call")), _send(_one("get"), way="part", share=0.9), scripts.Step("end"), tls=True
     ),
+    "HTTP/1.0 kept, in chunks, answered while nobody reads": _script(
+        _send(_one("chunked", "waits", version=_KEPT)), scripts.Step("deaf"), _RELEASE
+    ),
+    "Expect in HTTP/1.0, answered while nobody reads": _script(scripts.Step("deaf"), _send(_one("expect", version="1.0"))),
+    "a close of the server's, and then what is no frame": _script(
+        _send(_one("get"), scripts.Upgrade("", "open closes"), scripts.Upgrade("", "open raises", ("close", "wait")), way="drip")
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

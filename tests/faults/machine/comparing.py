@@ -15,9 +15,12 @@ def compared(script: Script, tornado: Transcript, ours: Transcript) -> list[str]
     """What differs and is not declared; and what is wrong on our side whatever Tornado does."""
     found: list[str] = []
     gone = next((number for number, step in enumerate(script.steps) if step.kind in ("leave", "reset", "end")), len(tornado.steps))
-    parts = False
+    parts, unread = False, list[str]()
     for number, (theirs, own) in enumerate(zip(tornado.steps[:gone], ours.steps[:gone], strict=True)):
+        # What a client reads late is explained by what the hooks were called for while it did not.
+        theirs, own = (seen._replace(hooks=unread + seen.hooks) for seen in (theirs, own))
         expected, parts = explained(script, theirs, own)
+        unread = own.hooks if own.deaf else []
         if expected != own._replace(sent=expected.sent):
             found.append(f"step {number}: {_shown(expected, own)}")
         if parts or found or (own.deaf and may_have_closed(script, own)):

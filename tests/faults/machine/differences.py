@@ -419,8 +419,9 @@ def websocket_without_keep_alive(script: Script, request: Any, theirs: Seen, own
 def violations(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     if isinstance(request, Upgrade) and theirs.closed and _begins(own.received, theirs.received):
         more = _expanded(own.received)[len(_expanded(theirs.received)) :].encode("latin-1")
-        # Perhaps behind what Tornado throws away; or not at all, where the client sends too much to hear of it.
-        said = re.fullmatch(rb"(.*?)\x88.\x03(?:\xea|\xef)[ -~]+", more, re.DOTALL)
+        # Perhaps behind what Tornado throws away; or not at all, where the client sends too much to hear of it; or it was said before.
+        own_close = rb"|\x88.\x03\xe8so it is" if request.how == "open closes" and _violates(script, request) else b""
+        said = re.fullmatch(rb"(.*?)(?:\x88.\x03(?:\xea|\xef)[ -~]+" + own_close + rb")", more, re.DOTALL)
         if not more.strip(b"x") or (said and _are_frames(said[1])):
             return theirs._replace(received=own.received)
     return None
@@ -435,6 +436,15 @@ def sent_to_the_end(script: Script, request: Any, theirs: Seen, own: Seen) -> Se
         if said and _are_frames(said[1]):
             return theirs._replace(received=own.received)
     return None
+
+
+def _violates(script: Script, request: Any) -> bool:
+    """Whether a request is sent behind the one for this WebSocket, and no close of the client's between: it is no frame."""
+    behind = [one for step in script.steps for one in (step.what if step.kind in ("send", "part", "drip") else ())]
+    behind = behind[behind.index(request) + 1 :]
+    end = next((place for place, one in enumerate(behind) if not isinstance(one, str)), len(behind))
+    frames = [*request.frames, *behind[:end]]
+    return end < len(behind) and not any(frame.startswith("close") for frame in frames)
 
 
 def _frames_of(step: Any) -> list[str]:
