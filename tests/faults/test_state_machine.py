@@ -136,12 +136,44 @@ DIFFERED = {
     "a close of the server's, and then what is no frame": _script(
         _send(_one("get"), scripts.Upgrade("", "open closes"), scripts.Upgrade("", "open raises", ("close", "wait")), way="drip")
     ),
+    **{
+        f"{how}, {end} with what was sent ahead{', in TLS' * tls}": _script(
+            _send(_one("gzip", how)), scripts.Step(end, (_one("get"),)), tls=tls
+        )
+        for how in ("writes elsewhere", "polls", "waits")
+        for tls, end in ((False, "leave"), (True, "leave"), (True, "reset"))
+    },
+    "a close that was asked for before what is no frame": _script(
+        _send(scripts.Upgrade("", "open waits", ("big", "asks to close")), _one("get")), _send(_one("get"))
+    ),
+    "Expect in HTTP/1.0, and half of the body": _script(_send(_one("expect", version=_KEPT, size=1_000_000), way="part", share=0.3)),
+    "a bad chunk in small pieces": _script(_send(_one("bad chunk", "data finishes", "stream", size=0), way="drip")),
+    "a bad chunk behind a good one, later": _script(
+        _send(_one("bad chunk", "data fails", "stream", size=1), way="part", share=0.73), _send(_one("get"), way="drip", share=0.2)
+    ),
+    "enough of what is inflated": _script(
+        _send(_one("gzip", "data finishes", "stream", size=100_000)), settings={"decompress_request": True}
+    ),
+    "a chunk that is too much": _script(_send(_one("chunked", "prepare limits", "stream", size=6000)), settings={"chunk_size": 500}),
+    "large and compressed": _script(_send(_one("get", "big", fields=("Accept-Encoding: gzip",))), program={"compress_response": True}),
+    "a bad chunk before much, which nobody reads": _script(
+        _send(_one("get")),
+        scripts.Step("deaf"),
+        _send(_one("get", "no length", "call"), _one("bad chunk"), _one("post", size=1_000_000), way="drip"),
+    ),
+    "not modified, reset, and sent ahead": _script(
+        _send(_one("get", "on_connection_close raises", fields=("If-None-Match: *",))), _send(_one("get")), _RESET
+    ),
+    "Expect in HTTP/1.0, closed in prepare, which nobody reads": _script(
+        scripts.Step("deaf"), _send(_one("expect", "prepare closes", "stream", _KEPT))
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 
 
 @pytest.mark.parametrize("name", DIFFERED)
-def test_scripts_that_differed(both: Any, name: str) -> None:
+def test_scripts_that_differed(both: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tornadolike._http1_io.server_session._SECONDS_TO_ANSWER", 0.3)  # nothing else waits for that long
     assert comparing.difference(DIFFERED[name], *both) == []
 
 

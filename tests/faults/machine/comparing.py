@@ -6,8 +6,9 @@ from typing import Any
 from tests.faults.machine import smaller
 from tests.faults.machine.differences import DIFFERENCES, RAISING_WITHIN, may_have_closed
 from tests.faults.machine.running import Seen, Side, Transcript
-from tests.faults.machine.scripts import Script, Upgrade
+from tests.faults.machine.scripts import Request, Script, Upgrade
 
+_POLLING = ("polls", "on_connection_close raises")
 _FRAMES = ("on_message ", "on_ping", "on_pong", "closed meanwhile", "log_exception WebSocketClosedError")
 
 
@@ -28,7 +29,8 @@ def compared(script: Script, tornado: Transcript, ours: Transcript) -> list[str]
     else:
         found += _after_leaving(script, gone, tornado, ours)
     # A client that leaves while another request waits behind one that waits itself is not noticed at once by either.
-    found += [f"left: {one}" for one in ours.left if not one.endswith("connections") or not (parts or one in tornado.left)]
+    unnoticed = parts or (gone < len(script.steps) and _waits_for_its_end(script))
+    found += [f"left: {one}" for one in ours.left if not one.endswith("connections") or not (unnoticed or one in tornado.left)]
     found += [f"error: {one}" for one in ours.errors[len(tornado.errors) :]]
     return found
 
@@ -48,7 +50,7 @@ def _after_leaving(script: Script, gone: int, tornado: Transcript, ours: Transcr
     for request in script.requests:
         if request.who in begun:
             theirs, own = (_hooks_of(request.who, side.steps[gone:]) for side in (tornado, ours))
-            if own not in _endings(request, theirs) and not (isinstance(request, Upgrade) and _heard_more(theirs, own)):
+            if own not in _endings(script, request, theirs) and not (isinstance(request, Upgrade) and _heard_more(theirs, own)):
                 found.append(f"behind the end:\n    {request}\n    Tornado: {theirs}\n    ours:    {own}")
     return found
 
@@ -66,9 +68,9 @@ def _heard_more(theirs: list[str], own: list[str]) -> bool:
     return lists[0] == lists[1] and frames[1][: len(frames[0])] == frames[0][: len(frames[1])]
 
 
-def _endings(request: Any, theirs: list[str]) -> list[list[str]]:
+def _endings(script: Script, request: Any, theirs: list[str]) -> list[list[str]]:
     """What may be heard behind the client's leaving, where Tornado says what is given."""
-    endings = [theirs]
+    endings = [theirs, *_served_in_spite_of_the_end(script, request, theirs)]
     failed = isinstance(request, Upgrade) and request.how in ("open raises", "open waits") and not theirs  # told after that, too
     if failed or (isinstance(request, Upgrade) and request.how == "prepare waits" and "open" in theirs):
         endings.append(["on_connection_close", "on_close None None"])
@@ -85,8 +87,9 @@ def _endings(request: Any, theirs: list[str]) -> list[list[str]]:
         endings.append([*theirs[:-1], *answer, "on_connection_close"])
     if "on_connection_close" not in theirs:
         # It does not look where it has bytes that were sent ahead; we do, as far as there is room.
-        if not theirs and getattr(request, "how", "") in ("polls", "on_connection_close raises"):
-            endings.append(["on_connection_close", "gone", "log_request 200", "on_finish"])
+        if not theirs and getattr(request, "how", "") in _POLLING:
+            status = 304 if "If-None-Match: *" in request.fields else 200
+            endings.append(["on_connection_close", "gone", f"log_request {status}", "on_finish"])
         for told in ("on_connection_close", "close callback"):
             endings += [[*theirs[:place], told, *theirs[place:]] for place in range(len(theirs) + 1)]
         if getattr(request, "how", "") == "writes elsewhere" and theirs == ["log_request 200", "on_finish"]:
@@ -95,6 +98,30 @@ def _endings(request: Any, theirs: list[str]) -> list[list[str]]:
         if getattr(request, "where", "") == "call" and request.how == "in pieces" and theirs == ["on_finish"]:
             endings.append(["close callback", "raised StreamClosedError"])
     return endings
+
+
+def _served_in_spite_of_the_end(script: Script, request: Any, theirs: list[str]) -> list[list[str]]:
+    """A client that shuts down its sending side: who waits in front of other requests hears of it after five seconds.
+
+    Tornado tells him where the end comes together with the bytes behind the request, and never where it comes later: it does not look.
+    """
+    if theirs[:1] != ["on_connection_close"] or not _has_bytes_behind(script, request):
+        return []
+    endings = [theirs[1:]]
+    if request.how == "writes elsewhere":
+        endings.append(["log_request 200", "on_finish"])  # a first write to somebody who has left goes well
+    if request.how in _POLLING:
+        endings.append([])
+    return endings
+
+
+def _has_bytes_behind(script: Script, request: Any) -> bool:
+    sent = [one for step in script.steps for one in step.what]
+    return isinstance(request, Request) and sent[-1] != request
+
+
+def _waits_for_its_end(script: Script) -> bool:
+    return any(getattr(one, "how", "") in _POLLING and _has_bytes_behind(script, one) for one in script.requests)
 
 
 def explained(script: Script, theirs: Seen, own: Seen) -> tuple[Seen, bool]:

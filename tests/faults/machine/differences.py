@@ -1,5 +1,6 @@
 """What differs on purpose, with the row of ``docs/differences.md`` that says so."""
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -178,7 +179,8 @@ def no_continue_for_nothing(script: Script, request: Any, theirs: Seen, own: See
     nothing = _is(request, "expect") and (not request.size or request.version.startswith("1.0"))
     if nothing and request.how == "prepare closes" and own.hooks != theirs.hooks and own.hooks[: len(theirs.hooks)] == theirs.hooks:
         return theirs._replace(hooks=own.hooks)  # its 100 finds the connection closed
-    return _without_continue(theirs, own) if nothing and _hears(request, theirs) else None
+    all_old = all(one.version.startswith("1.0") for one in script.requests if _is(one, "expect"))  # so that it is nobody else's
+    return _without_continue(theirs, own) if nothing and (_hears(request, theirs) or all_old) else None
 
 
 @declared("Expect: no 100 before a refusal")
@@ -211,7 +213,7 @@ def told_of_its_own_close(script: Script, request: Any, theirs: Seen, own: Seen)
 @declared("on_connection_close: how much more of its body that handler gets is a matter of what was read before", parts=True)
 def closes_within_the_body(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     closes = _is_post(request) and request.where == "stream" and request.how in ("prepare closes", "data closes")
-    if not closes or not theirs.closed or not own.closed or own.received != theirs.received:
+    if not closes or not _over(theirs) or not _over(own) or own.received != theirs.received:
         return None
     lists = [_without_data(request, _without_its_own_close(request, seen)) for seen in (theirs, own)]
     rest = re.compile(f"{request.who}: (POST|first chunk 200( alone)?|sent [0-9]+|last chunk|log_request 200|on_finish)")
@@ -228,6 +230,42 @@ def nothing_with_a_bad_chunk(script: Script, request: Any, theirs: Seen, own: Se
     before = own.hooks.index(f"{request.who}: prepare") + 1 if f"{request.who}: prepare" in own.hooks else 0
     same = own.hooks[:before] == theirs.hooks[:before] and own.hooks[before:] == [f"{request.who}: on_connection_close"]
     return own if same and _begins(theirs.received, own.received.removesuffix(refused)) else None
+
+
+@declared("no difference: what came before a bad chunk is handed over where there was time for it", parts=True)
+def something_before_a_bad_chunk(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    data = f"{getattr(request, 'who', '')}: data "
+    within = _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in _WITHIN
+    first = next((place for place, hook in enumerate(own.hooks) if hook.startswith(data)), 0) if within else 0
+    if not first or any(hook.startswith(data) for hook in theirs.hooks):
+        return None
+    before = theirs.received.removesuffix(f"[{request.who}] HTTP/1.1 400 Bad Request\r\n\r\n")
+    same = theirs.hooks == [*own.hooks[:first], f"{request.who}: on_connection_close"]
+    return own if same and theirs.closed and before != theirs.received and _begins(own.received, before) else None
+
+
+@declared("no difference: what came with a chunk that is too much is not handed over")
+def nothing_with_too_much(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    limited = _is(request, "chunked", "trailers") and (request.how == "prepare limits" or "max_body_size" in script.settings)
+    if limited and request.where == "stream" and request.size > 5000 and theirs.closed and own.closed and theirs.hooks != own.hooks:
+        return theirs._replace(hooks=own.hooks) if _without_data(request, theirs) == own.hooks else None
+    return None
+
+
+@declared("a request that is refused before its body was read: the server goes on reading for 5 seconds or 64 MiB at most, then closes")
+def refusal_that_is_heard(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    refused = _is(request, "bad chunk", "bad gzip", "bad length") and script.requests[-1] is not request
+    if refused and theirs.closed and own.closed and own.received == f"{theirs.received}[?] HTTP/1.1 400 Bad Request\r\n\r\n":
+        return theirs._replace(received=own.received)
+    return None
+
+
+@declared("compress_response: the compressed form has a weak Etag")
+def weak_tag(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    compressed = isinstance(request, Request) and "Accept-Encoding: gzip" in request.fields and script.program.get("compress_response")
+    if compressed and "\r\nContent-Encoding: gzip\r\n" in _answer(request, own) and '\r\nEtag: W/"' in _answer(request, own):
+        return _changed(request, theirs, '\r\nEtag: "', '\r\nEtag: W/"')
+    return None
 
 
 @declared("set_max_body_size with decompress_request: the limit that a handler sets holds for the decompressed body too", parts=True)
@@ -280,7 +318,9 @@ def first_piece(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen |
         )
     if isinstance(request, Request) and request.how in (*_WITHIN, "data closes"):
         ours = [hook for hook in own.hooks if data.fullmatch(hook)]
-        return theirs._replace(hooks=[ours[0] if ours and data.fullmatch(hook) else hook for hook in theirs.hooks])
+        others = ours if len(ours) == sum(map(bool, map(data.fullmatch, theirs.hooks))) else itertools.repeat(ours[0] if ours else "")
+        pieces = iter(others)
+        return theirs._replace(hooks=[next(pieces) or hook if data.fullmatch(hook) else hook for hook in theirs.hooks])
     return None
 
 
@@ -420,7 +460,7 @@ def violations(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | 
     if isinstance(request, Upgrade) and theirs.closed and _begins(own.received, theirs.received):
         more = _expanded(own.received)[len(_expanded(theirs.received)) :].encode("latin-1")
         # Perhaps behind what Tornado throws away; or not at all, where the client sends too much to hear of it; or it was said before.
-        own_close = rb"|\x88.\x03\xe8so it is" if request.how == "open closes" and _violates(script, request) else b""
+        own_close = rb"|\x88.(?:\x03\xe8so it is|\x0f\xa0asked)" if _violates(script, request) else b""
         said = re.fullmatch(rb"(.*?)(?:\x88.\x03(?:\xea|\xef)[ -~]+" + own_close + rb")", more, re.DOTALL)
         if not more.strip(b"x") or (said and _are_frames(said[1])):
             return theirs._replace(received=own.received)
