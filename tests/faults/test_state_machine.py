@@ -167,6 +167,37 @@ DIFFERED = {
     "Expect in HTTP/1.0, closed in prepare, which nobody reads": _script(
         scripts.Step("deaf"), _send(_one("expect", "prepare closes", "stream", _KEPT))
     ),
+    "detached, and much behind what is echoed": _script(_send(_one("get", "detaches, echoes"), _one("trailers", size=100_000))),
+    "a large file, and what is no frame": _script(
+        _send(_one("get", where="file/big"), scripts.Upgrade("", "open raises"), _one("post", size=1_000_000)), tls=True
+    ),
+    "data_received waits with a small piece": _script(_send(_one("chunked", "data waits", "stream"), way="drip", share=0.15)),
+    "data_received waits for what is inflated": _script(
+        _send(_one("gzip", "data waits", "stream", size=100_000)), settings={"chunk_size": 500}
+    ),
+    "closed in data_received, and another behind": _script(_send(_one("trailers", "data closes", "stream", size=100_000), _one("get"))),
+    "a large file, closed in prepare, and another behind": _script(
+        _send(_one("get", "prepare closes", "file/big"), way="drip", share=0.8), _send(_one("get")), program={"transforms": True}
+    ),
+    "HEAD of a file that says GET, and another behind": _script(
+        _send(_one("head", "prepare says GET", "file/big"), _one("get")), program={"transforms": True}
+    ),
+    "on_message raises behind much": _script(
+        _send(scripts.Upgrade("", "prepare waits")), _send("big", "asks for a ping", "raise"), _send("turn")
+    ),
+    "half a TLS connection, with a WebSocket": _script(
+        _send(scripts.Upgrade("", "prepare waits", ("bytes", "close"))), scripts.Step("end"), tls=True
+    ),
+    "one that polls behind an early answer, which nobody reads": _script(
+        _send(_one("get", "prepare waits, fails")),
+        scripts.Step("deaf"),
+        _RELEASE,
+        _send(_one("get", "prepare waits, fails", "stream"), way="part", share=0.36),
+        _send(_one("get", "on_connection_close raises")),
+    ),
+    "much in pieces, which nobody reads": _script(
+        scripts.Step("deaf"), _send(_one("get", "big, in pieces"), _one("get"), way="drip", share=0.88), program={"transforms": True}
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

@@ -79,8 +79,21 @@ def _same_until(request: Any, theirs: Seen, own: Seen) -> bool:
     lists = []
     for seen in (_without_its_own_close(request, theirs), _without_its_own_close(request, own)):
         last = max((number for number, hook in enumerate(seen.hooks) if hook.startswith(f"{request.who}: ")), default=-1)
-        lists.append(seen.hooks[: last + 1])
+        lists.append(_cut_as_it_may_be(request, seen.hooks[: last + 1]))
     return lists[0] == lists[1]
+
+
+def _cut_as_it_may_be(request: Any, hooks: list[str]) -> list[str]:
+    """Without the sizes of the pieces of a large file."""
+    sizes = re.compile(f"{request.who}: sent [0-9]+") if getattr(request, "where", "") == "file/big" else None
+    return [sizes.sub("sent", hook) for hook in hooks] if sizes else hooks
+
+
+def _without_those_behind(script: Script, request: Any, hooks: list[str]) -> list[str]:
+    """Without the hooks of requests behind this one, which Tornado serves even on a connection that a handler has closed."""
+    requests = script.requests
+    behind = tuple(f"{one.who}: " for one in requests[requests.index(request) + 1 :])
+    return [hook for hook in hooks if not hook.startswith(behind)]
 
 
 def _without_its_own_close(request: Any, seen: Seen) -> Seen:
@@ -203,9 +216,7 @@ def refused_before_a_handler(script: Script, request: Any, theirs: Seen, own: Se
 @declared("on_connection_close: also called where it is the handler that closes the connection, whenever that is")
 def told_of_its_own_close(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     if isinstance(request, Request) and request.how in _CLOSES and theirs.closed and own.closed:
-        lists = [theirs.hooks, _without_its_own_close(request, own).hooks]
-        if request.where == "file/big":  # cut as it may be
-            lists = [[re.sub("sent [0-9]+", "sent", hook) for hook in hooks] for hooks in lists]
+        lists = [_cut_as_it_may_be(request, hooks) for hooks in (theirs.hooks, _without_its_own_close(request, own).hooks)]
         return theirs._replace(hooks=own.hooks) if lists[0] == lists[1] else None
     return None
 
@@ -218,7 +229,7 @@ def closes_within_the_body(script: Script, request: Any, theirs: Seen, own: Seen
     lists = [_without_data(request, _without_its_own_close(request, seen)) for seen in (theirs, own)]
     rest = re.compile(f"{request.who}: (POST|first chunk 200( alone)?|sent [0-9]+|last chunk|log_request 200|on_finish)")
     heads = [[hook for hook in hooks if not rest.fullmatch(hook)] for hooks in lists]
-    return own if heads[0] == heads[1] else None
+    return own if _without_those_behind(script, request, heads[0]) == heads[1] else None
 
 
 @declared("no difference: what came with a bad chunk is not handed over", parts=True)
@@ -316,6 +327,8 @@ def first_piece(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen |
             if sums[0] == sums[1] and _without_data(request, theirs) == _without_data(request, own)
             else None
         )
+    if isinstance(request, Request) and request.how == "data waits" and _without_data(request, theirs) == _without_data(request, own):
+        return theirs._replace(hooks=own.hooks)  # it waits with the first one; how much that is in all, its answer says
     if isinstance(request, Request) and request.how in (*_WITHIN, "data closes"):
         ours = [hook for hook in own.hooks if data.fullmatch(hook)]
         others = ours if len(ours) == sum(map(bool, map(data.fullmatch, theirs.hooks))) else itertools.repeat(ours[0] if ours else "")
@@ -426,6 +439,14 @@ def broken_off(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | 
     return None
 
 
+@declared("no difference: how much of a large answer is sent before a client that does not read makes it wait")
+def sent_before_it_waits(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if isinstance(request, Request) and request.how == "big, in pieces" and any(step.kind == "deaf" for step in script.steps):
+        lists = [[hook for hook in seen.hooks if not hook.startswith(f"{request.who}: sent ")] for seen in (theirs, own)]
+        return theirs._replace(hooks=own.hooks) if lists[0] == lists[1] else None
+    return None
+
+
 @declared("no difference: how a file is cut into chunks")
 def chunks_of_a_file(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     if isinstance(request, Request) and request.where == "file/big" and script.program.get("transforms"):
@@ -476,6 +497,21 @@ def sent_to_the_end(script: Script, request: Any, theirs: Seen, own: Seen) -> Se
         if said and _are_frames(said[1]):
             return theirs._replace(received=own.received)
     return None
+
+
+@declared("no difference: what the kernel holds back when a connection is dropped (a small write behind another one, or much) is lost")
+def lost_with_the_connection(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if not theirs.closed or not own.closed or theirs.received == own.received:
+        return None
+    more = _expanded(own.received).removeprefix(_expanded(theirs.received)).encode("latin-1")
+    if isinstance(request, Upgrade) and _begins(own.received, theirs.received):
+        raises = any("raise" in _frames_of(step) for step in script.steps)
+        return theirs._replace(received=own.received) if (raises or _violates(script, request)) and _are_frames(more) else None
+    if isinstance(request, Upgrade) and _begins(theirs.received, own.received):
+        much = any(isinstance(one, Request) and one.size >= 100_000 for one in script.requests)
+        return theirs._replace(received=own.received) if much and _violates(script, request) else None
+    echoes = isinstance(request, Request) and request.how == "detaches, echoes" and script.requests[-1] is not request
+    return theirs._replace(received=own.received) if echoes and own.received.startswith(theirs.received) and len(more) <= 4 else None
 
 
 def _violates(script: Script, request: Any) -> bool:
