@@ -198,6 +198,51 @@ DIFFERED = {
     "much in pieces, which nobody reads": _script(
         scripts.Step("deaf"), _send(_one("get", "big, in pieces"), _one("get"), way="drip", share=0.88), program={"transforms": True}
     ),
+    "the rest of an upload behind the last answer": _script(
+        _send(_one("get", "big, in pieces", version="1.0"), _one("post", size=100_000)), tls=True
+    ),
+    "a large file before an upload whose stream is taken": _script(
+        _send(_one("get", "flush, waits"), _one("get", where="file/big"), way="drip"),
+        _send(_one("chunked", "prepare detaches", "stream", size=1_000_000)),
+        tls=True,
+    ),
+    "a large file, compressed behind a flush": _script(
+        _send(_one("get", "prepare flushes", "file/big", fields=("Accept-Encoding: gzip",))), program={"compress_response": True}
+    ),
+    "a bad chunk, and data_received closes": _script(
+        _send(_one("bad chunk", "data closes", "stream", size=1000)), settings={"chunk_size": 500}
+    ),
+    "frames behind an answer, which nobody reads": _script(
+        _send(scripts.Upgrade("", "prepare finishes", ("text", "close"))),
+        scripts.Step("deaf"),
+        _send(scripts.Upgrade("", "refuses"), way="part"),
+        _send(_one("get", where="stream")),
+        _send(_one("post", "in pieces", "call"), way="part", share=0.64),
+        tls=True,
+    ),
+    "a bad chunk behind many, which nobody reads": _script(scripts.Step("deaf"), _send(_one("bad chunk", where="stream", size=100_000))),
+    "Expect without a body, half a connection": _script(_send(_one("expect", "prepare waits", "stream", size=0)), scripts.Step("end")),
+    "cancelled while data_received waits behind the time for bodies": _script(
+        _send(_one("get", "prepare waits")),
+        _send(_one("gzip", "data waits", "stream")),
+        _RELEASE,
+        scripts.Step("later"),
+        scripts.Step("cancel"),
+        settings={"body_timeout": 60},
+    ),
+    "a reset right behind a request that is refused": _script(
+        _send(_one("get", "waits", "call")), _send(_one("expect")), _send(_one("bad length", size=1_000_000)), _RESET
+    ),
+    "Expect without a body, and nobody there": _script(_send(_one("expect", "prepare waits", "stream", size=0)), _LEAVE),
+    "two large messages before what is no frame": _script(
+        _send(scripts.Upgrade("", "open waits", ("big", "big"))), _send(_one("get"), way="part")
+    ),
+    "on_message raises behind the end": _script(
+        _send(scripts.Upgrade("", "prepare waits", ("wait", "asks to close"))), _send("raise"), _LEAVE
+    ),
+    "a reset while prepare waits, which is cancelled": _script(
+        _send(scripts.Upgrade("", "prepare waits", ("wait", "turn"))), _RESET, scripts.Step("cancel")
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

@@ -234,7 +234,7 @@ def closes_within_the_body(script: Script, request: Any, theirs: Seen, own: Seen
 
 @declared("no difference: what came with a bad chunk is not handed over", parts=True)
 def nothing_with_a_bad_chunk(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    within = _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in _WITHIN
+    within = _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in (*_WITHIN, "data closes")
     refused = f"[{request.who}] HTTP/1.1 400 Bad Request\r\n\r\n" if within else ""
     if not within or not own.closed or not own.received.endswith(refused) or _without_data(request, own) != own.hooks:
         return None
@@ -266,6 +266,7 @@ def nothing_with_too_much(script: Script, request: Any, theirs: Seen, own: Seen)
 @declared("a request that is refused before its body was read: the server goes on reading for 5 seconds or 64 MiB at most, then closes")
 def refusal_that_is_heard(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     refused = _is(request, "bad chunk", "bad gzip", "bad length") and script.requests[-1] is not request
+    refused = refused or any(_frames_of(step) for step in script.steps)  # sent to HTTP
     if refused and theirs.closed and own.closed and own.received == f"{theirs.received}[?] HTTP/1.1 400 Bad Request\r\n\r\n":
         return theirs._replace(received=own.received)
     return None
@@ -314,7 +315,7 @@ def behind_the_last(script: Script, request: Any, theirs: Seen, own: Seen) -> Se
 @declared("no difference: in which pieces a body comes, where the first one is enough")
 def first_piece(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     data = re.compile(f"{getattr(request, 'who', '')}: data [0-9]+")
-    if _is(request, "bad chunk", "bad gzip") and theirs.closed and own.closed:
+    if _is(request, "bad chunk", "bad gzip") and _over(theirs) and _over(own):
         # What came with the bad ones is not handed over.
         others = [[hook for hook in seen.hooks if not data.fullmatch(hook)] for seen in (theirs, own)]
         if others[0] == others[1]:
@@ -382,8 +383,20 @@ def raised_within_the_body(script: Script, request: Any, theirs: Seen, own: Seen
     if not raises or told not in theirs.hooks or not _raised(request, own) or not _ended(request, own):
         return None
     before = theirs.hooks[: theirs.hooks.index(told)]
+    if own.hooks[: len(before)] != before:
+        return None
+    if script.requests[-1] is not request and own.closed and _begins(theirs.received, own.received):
+        return own  # a reset took the end away
     answer = re.match(rf"\[{request.who}\] HTTP/1\.1 (409|500) ", _answer(request, own)) is not None or own.deaf
-    return own if answer and own.hooks[: len(before)] == before and _begins(own.received, theirs.received) else None
+    return own if answer and _begins(own.received, theirs.received) else None
+
+
+@declared("@stream_request_body: what data_received raises is answered as what a method of the request raises")
+def cancelled_after_the_end(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if isinstance(request, Request) and request.where == "stream" and request.how in ("data waits", "data waits, finishes"):
+        answer = [f"{request.who}: {what}" for what in ("log_exception CancelledError", "log_request 500", "on_finish")]
+        return theirs._replace(hooks=own.hooks) if theirs.closed and own.hooks == theirs.hooks + answer else None
+    return None
 
 
 @declared("@stream_request_body: where prepare or data_received answers a request that is all there, the connection stays open", parts=True)
@@ -455,6 +468,11 @@ def chunks_of_a_file(script: Script, request: Any, theirs: Seen, own: Seen) -> S
         if lists[0] == lists[1] and theirs.hooks != own.hooks:
             return theirs._replace(hooks=own.hooks)
     if isinstance(request, Request) and request.where == "file/big" and request.how == "prepare flushes":
+        answers = [_answer(request, seen) for seen in (theirs, own)]
+        if "\r\nContent-Encoding: gzip\r\n" in answers[0]:  # what is compressed of a piece depends on where it ends
+            others = [seen.received.replace(answer, "") for seen, answer in zip((theirs, own), answers, strict=True)]
+            same = others[0] == others[1] and answers[0].partition("\r\n\r\n")[0] == answers[1].partition("\r\n\r\n")[0]
+            return theirs._replace(received=own.received) if same else None
         return theirs._replace(received=own.received) if _without_chunks(theirs.received) == _without_chunks(own.received) else None
     return None
 
@@ -507,9 +525,10 @@ def lost_with_the_connection(script: Script, request: Any, theirs: Seen, own: Se
     if isinstance(request, Upgrade) and _begins(own.received, theirs.received):
         raises = any("raise" in _frames_of(step) for step in script.steps)
         return theirs._replace(received=own.received) if (raises or _violates(script, request)) and _are_frames(more) else None
-    if isinstance(request, Upgrade) and _begins(theirs.received, own.received):
-        much = any(isinstance(one, Request) and one.size >= 100_000 for one in script.requests)
-        return theirs._replace(received=own.received) if much and _violates(script, request) else None
+    much = any(isinstance(one, Request) and one.size >= 100_000 for one in script.requests[script.requests.index(request) + 1 :])
+    much = much or any("big" in _frames_of(step) for step in script.steps)
+    if much and _begins(theirs.received, own.received):
+        return theirs._replace(received=own.received) if isinstance(request, Request) or _violates(script, request) else None
     echoes = isinstance(request, Request) and request.how == "detaches, echoes" and script.requests[-1] is not request
     return theirs._replace(received=own.received) if echoes and own.received.startswith(theirs.received) and len(more) <= 4 else None
 
