@@ -1991,12 +1991,7 @@ _is_as_made = kept_answers.as_made(
     kept_answers.replaceable(StaticFileHandler, {"reset", "get", "head", "make_static_url", "get_version"}),
     RequestHandler,
     ("__init__", "clear", "set_header", "set_etag_header", "check_etag_header", "_convert_header_value", "write", "flush"),
-    # What all of them have when `get` begins.
-    (
-        *("application", "request", "_headers_written", "_finished", "_auto_finish", "_prepared_future", "_new_cookie"),
-        *("_RequestHandler__task", "_headers", "_write_buffer", "_status_code", "_reason"),
-        *("root", "default_filename", "allowed_symlink_directory", "_transforms", "path_args", "path_kwargs"),
-    ),
+    ("get", "set_default_headers", "_execute", "decode_argument", "prepare"),
 )
 
 

@@ -243,6 +243,14 @@ DIFFERED = {
     "a reset while prepare waits, which is cancelled": _script(
         _send(scripts.Upgrade("", "prepare waits", ("wait", "turn"))), _RESET, scripts.Step("cancel")
     ),
+    "on_message raises behind very much": _script(_send(scripts.Upgrade("", "open waits")), _send("big", "big", "raise")),
+    "a stream that is taken before an upload": _script(
+        _send(_one("get", "waits", "call")),
+        _send(_one("get", where="file/big")),
+        _send(_one("get"), _one("get", "prepare detaches")),
+        _send(_one("trailers", size=1_000_000), way="drip"),
+        tls=True,
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tests.faults.machine.programs import RAW
 from tests.faults.machine.running import Seen
 from tests.faults.machine.scripts import Request, Script, Upgrade
 
@@ -48,6 +49,8 @@ _WITHIN = frozenset({"data finishes", "data fails", "data raises", "data cancels
 _CLOSES = frozenset({"closes", "prepare closes", "data closes"})
 
 _BREAKING = frozenset({"prepare says GET", "too short", "too long", "closes", "prepare closes", "data closes"})
+
+_DETACHES = frozenset({"detaches", "detaches, echoes", "detaches, waits", "prepare detaches"})
 
 _NEXT = re.compile(r"\[\w+\] HTTP/1\.1 ")
 
@@ -521,16 +524,19 @@ def sent_to_the_end(script: Script, request: Any, theirs: Seen, own: Seen) -> Se
 def lost_with_the_connection(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     if not theirs.closed or not own.closed or theirs.received == own.received:
         return None
-    more = _expanded(own.received).removeprefix(_expanded(theirs.received)).encode("latin-1")
-    if isinstance(request, Upgrade) and _begins(own.received, theirs.received):
-        raises = any("raise" in _frames_of(step) for step in script.steps)
-        return theirs._replace(received=own.received) if (raises or _violates(script, request)) and _are_frames(more) else None
+    if isinstance(request, Upgrade) and not (any("raise" in _frames_of(step) for step in script.steps) or _violates(script, request)):
+        return None
     much = any(isinstance(one, Request) and one.size >= 100_000 for one in script.requests[script.requests.index(request) + 1 :])
     much = much or any("big" in _frames_of(step) for step in script.steps)
     if much and _begins(theirs.received, own.received):
-        return theirs._replace(received=own.received) if isinstance(request, Request) or _violates(script, request) else None
-    echoes = isinstance(request, Request) and request.how == "detaches, echoes" and script.requests[-1] is not request
-    return theirs._replace(received=own.received) if echoes and own.received.startswith(theirs.received) and len(more) <= 4 else None
+        return theirs._replace(received=own.received)
+    if not _begins(own.received, theirs.received):
+        return None
+    more = _expanded(own.received)[len(_expanded(theirs.received)) :]
+    detached = isinstance(request, Request) and request.how in _DETACHES and script.requests[-1] is not request
+    small = detached and re.fullmatch(rf"(\[{request.who}\] {re.escape(RAW.decode())})?.{{0,4}}", more, re.DOTALL)
+    frames = isinstance(request, Upgrade) and _are_frames(more.encode("latin-1"))
+    return theirs._replace(received=own.received) if small or frames else None
 
 
 def _violates(script: Script, request: Any) -> bool:
