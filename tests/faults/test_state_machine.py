@@ -251,6 +251,9 @@ DIFFERED = {
         _send(_one("trailers", size=1_000_000), way="drip"),
         tls=True,
     ),
+    "a large file, and then too large a head": _script(
+        _send(_one("get", "prepare flushes", "file/big"), _one("get", fields=("X-Long: " + "l" * 1000,))), settings={"max_header_size": 900}
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

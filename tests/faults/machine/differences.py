@@ -186,7 +186,8 @@ def _without_chunks(text: str) -> str:
 def too_large_a_head(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     if "max_header_size" in script.settings and theirs.closed and own.closed and not _hears(request, own):
         answer = "[?] HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-        return theirs._replace(received=own.received) if own.received == theirs.received + answer else None
+        unsaid = own.received.endswith(answer) and not theirs.received.endswith(answer)
+        return theirs._replace(received=theirs.received + answer) if unsaid else None
     return None
 
 
