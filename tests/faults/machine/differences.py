@@ -529,7 +529,7 @@ def lost_with_the_connection(script: Script, request: Any, theirs: Seen, own: Se
         return None
     much = any(isinstance(one, Request) and one.size >= 100_000 for one in script.requests[script.requests.index(request) + 1 :])
     much = much or any("big" in _frames_of(step) for step in script.steps)
-    if much and _begins(theirs.received, own.received):
+    if much and (_begins(theirs.received, own.received) or (isinstance(request, Upgrade) and _begins(own.received, theirs.received))):
         return theirs._replace(received=own.received)
     if not _begins(own.received, theirs.received):
         return None
