@@ -254,6 +254,12 @@ DIFFERED = {
     "a large file, and then too large a head": _script(
         _send(_one("get", "prepare flushes", "file/big"), _one("get", fields=("X-Long: " + "l" * 1000,))), settings={"max_header_size": 900}
     ),
+    "a bad chunk in small pieces, behind a flush": _script(_send(_one("bad chunk", "data flushes", "stream", size=0), way="drip")),
+    "too large a body behind much": _script(
+        _send(*[_one("get", "waits"), _one("get", where="file/big")] * 6),
+        _send(_one("expect", size=100_000)),
+        settings={"max_body_size": 5000},
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

@@ -250,7 +250,9 @@ def nothing_with_a_bad_chunk(script: Script, request: Any, theirs: Seen, own: Se
 @declared("no difference: what came before a bad chunk is handed over where there was time for it", parts=True)
 def something_before_a_bad_chunk(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     data = f"{getattr(request, 'who', '')}: data "
-    within = _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in _WITHIN
+    within = (
+        _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in (*_WITHIN, "data flushes", "data closes")
+    )
     first = next((place for place, hook in enumerate(own.hooks) if hook.startswith(data)), 0) if within else 0
     if not first or any(hook.startswith(data) for hook in theirs.hooks):
         return None
@@ -271,8 +273,10 @@ def nothing_with_too_much(script: Script, request: Any, theirs: Seen, own: Seen)
 def refusal_that_is_heard(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     refused = _is(request, "bad chunk", "bad gzip", "bad length") and script.requests[-1] is not request
     refused = refused or any(_frames_of(step) for step in script.steps)  # sent to HTTP
-    if refused and theirs.closed and own.closed and own.received == f"{theirs.received}[?] HTTP/1.1 400 Bad Request\r\n\r\n":
-        return theirs._replace(received=own.received)
+    refused = refused or (_is_post(request) and request.size > 5000 and "max_body_size" in script.settings)
+    if refused and theirs.closed and own.closed and own.received.startswith(theirs.received):
+        more = own.received[len(theirs.received) :]
+        return theirs._replace(received=own.received) if re.fullmatch(r"\[(\?|\d+)\] HTTP/1\.1 400 Bad Request\r\n\r\n", more) else None
     return None
 
 
