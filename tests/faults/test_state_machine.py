@@ -260,6 +260,9 @@ DIFFERED = {
         _send(_one("expect", size=100_000)),
         settings={"max_body_size": 5000},
     ),
+    "a bad chunk, and data_received flushes": _script(
+        _send(_one("get"), way="drip", share=0.02), _send(_one("bad chunk", "data flushes", "stream", size=100_000))
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

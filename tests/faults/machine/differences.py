@@ -46,6 +46,8 @@ _EARLY = frozenset(
 RAISING_WITHIN = frozenset({"data fails", "data raises", "data cancels", "data waits", "data waits, finishes"})
 _WITHIN = frozenset({"data finishes", "data fails", "data raises", "data cancels", "data waits", "data waits, finishes"})
 
+_HASTY = _WITHIN | {"data closes", "data flushes"}  # where it matters whether data came before what is wrong
+
 _CLOSES = frozenset({"closes", "prepare closes", "data closes"})
 
 _BREAKING = frozenset({"prepare says GET", "too short", "too long", "closes", "prepare closes", "data closes"})
@@ -238,7 +240,7 @@ def closes_within_the_body(script: Script, request: Any, theirs: Seen, own: Seen
 
 @declared("no difference: what came with a bad chunk is not handed over", parts=True)
 def nothing_with_a_bad_chunk(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    within = _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in (*_WITHIN, "data closes")
+    within = _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in _HASTY
     refused = f"[{request.who}] HTTP/1.1 400 Bad Request\r\n\r\n" if within else ""
     if not within or not own.closed or not own.received.endswith(refused) or _without_data(request, own) != own.hooks:
         return None
@@ -250,9 +252,7 @@ def nothing_with_a_bad_chunk(script: Script, request: Any, theirs: Seen, own: Se
 @declared("no difference: what came before a bad chunk is handed over where there was time for it", parts=True)
 def something_before_a_bad_chunk(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     data = f"{getattr(request, 'who', '')}: data "
-    within = (
-        _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in (*_WITHIN, "data flushes", "data closes")
-    )
+    within = _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in _HASTY
     first = next((place for place, hook in enumerate(own.hooks) if hook.startswith(data)), 0) if within else 0
     if not first or any(hook.startswith(data) for hook in theirs.hooks):
         return None
