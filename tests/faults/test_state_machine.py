@@ -263,6 +263,13 @@ DIFFERED = {
     "a bad chunk, and data_received flushes": _script(
         _send(_one("get"), way="drip", share=0.02), _send(_one("bad chunk", "data flushes", "stream", size=100_000))
     ),
+    "too large a body for a handler, and much behind": _script(
+        _send(_one("get", "waits")),
+        _send(*[_one("get"), _one("get", "prepare turns", "stream")] * 7),
+        _send(
+            _one("expect", "prepare limits", "stream", "1.1 close", 6000), _one("trailers", "writes after finish", "stream", size=1_000_000)
+        ),
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

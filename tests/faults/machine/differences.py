@@ -67,6 +67,10 @@ def _is_post(request: Any) -> bool:
     return isinstance(request, Request) and request.kind not in ("get", "head", "options")
 
 
+def _is_too_large(script: Script, request: Any) -> bool:
+    return _is_post(request) and request.size > 5000 and (request.how == "prepare limits" or "max_body_size" in script.settings)
+
+
 def _ended(request: Any, seen: Seen) -> bool:
     return f"{request.who}: on_finish" in seen.hooks or f"{request.who}: raised HTTPOutputError" in seen.hooks
 
@@ -204,8 +208,8 @@ def no_continue_for_nothing(script: Script, request: Any, theirs: Seen, own: See
 
 @declared("Expect: no 100 before a refusal")
 def no_continue_before_a_refusal(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    limited = _is(request, "expect") and (request.how == "prepare limits" or "max_body_size" in script.settings)
-    return _without_continue(theirs, own) if limited and request.size > 5000 and _over(own) else None
+    limited = _is(request, "expect") and _is_too_large(script, request)
+    return _without_continue(theirs, own) if limited and _over(own) else None
 
 
 @declared(
@@ -263,8 +267,8 @@ def something_before_a_bad_chunk(script: Script, request: Any, theirs: Seen, own
 
 @declared("no difference: what came with a chunk that is too much is not handed over")
 def nothing_with_too_much(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    limited = _is(request, "chunked", "trailers") and (request.how == "prepare limits" or "max_body_size" in script.settings)
-    if limited and request.where == "stream" and request.size > 5000 and theirs.closed and own.closed and theirs.hooks != own.hooks:
+    limited = _is(request, "chunked", "trailers") and _is_too_large(script, request)
+    if limited and request.where == "stream" and theirs.closed and own.closed and theirs.hooks != own.hooks:
         return theirs._replace(hooks=own.hooks) if _without_data(request, theirs) == own.hooks else None
     return None
 
@@ -273,7 +277,7 @@ def nothing_with_too_much(script: Script, request: Any, theirs: Seen, own: Seen)
 def refusal_that_is_heard(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     refused = _is(request, "bad chunk", "bad gzip", "bad length") and script.requests[-1] is not request
     refused = refused or any(_frames_of(step) for step in script.steps)  # sent to HTTP
-    refused = refused or (_is_post(request) and request.size > 5000 and "max_body_size" in script.settings)
+    refused = refused or _is_too_large(script, request)
     if refused and theirs.closed and own.closed and own.received.startswith(theirs.received):
         more = own.received[len(theirs.received) :]
         return theirs._replace(received=own.received) if re.fullmatch(r"\[(\?|\d+)\] HTTP/1\.1 400 Bad Request\r\n\r\n", more) else None
