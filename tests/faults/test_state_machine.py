@@ -270,6 +270,17 @@ DIFFERED = {
             _one("expect", "prepare limits", "stream", "1.1 close", 6000), _one("trailers", "writes after finish", "stream", size=1_000_000)
         ),
     ),
+    "a refusal behind an answer, which nobody reads": _script(
+        _send(_one("get", "prepare waits, finishes")),
+        scripts.Step("deaf"),
+        _RELEASE,
+        _send(_one("bad length", size=1_000_000)),
+        _send(_one("get")),
+        tls=True,
+    ),
+    "cancelled in data_received, and then too large a head": _script(
+        _send(_one("post", "data cancels", "stream"), _one("get", fields=("X-Long: " + "l" * 1000,))), settings={"max_header_size": 900}
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

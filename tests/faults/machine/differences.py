@@ -192,8 +192,8 @@ def _without_chunks(text: str) -> str:
 def too_large_a_head(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     if "max_header_size" in script.settings and theirs.closed and own.closed and not _hears(request, own):
         answer = "[?] HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-        unsaid = own.received.endswith(answer) and not theirs.received.endswith(answer)
-        return theirs._replace(received=theirs.received + answer) if unsaid else None
+        same = _without_chunks(own.received) == _without_chunks(theirs.received + answer)
+        return theirs._replace(received=theirs.received + answer) if same else None
     return None
 
 
@@ -280,7 +280,9 @@ def refusal_that_is_heard(script: Script, request: Any, theirs: Seen, own: Seen)
     refused = refused or _is_too_large(script, request)
     if refused and theirs.closed and own.closed and own.received.startswith(theirs.received):
         more = own.received[len(theirs.received) :]
-        return theirs._replace(received=own.received) if re.fullmatch(r"\[(\?|\d+)\] HTTP/1\.1 400 Bad Request\r\n\r\n", more) else None
+        before = ".*" if any(step.kind == "deaf" for step in script.steps) else ""  # what was not read yet may be lost, too
+        heard = re.fullmatch(before + r"\[(\?|\d+)\] HTTP/1\.1 400 Bad Request\r\n\r\n", more, re.DOTALL)
+        return theirs._replace(received=own.received) if heard else None
     return None
 
 
