@@ -281,6 +281,21 @@ DIFFERED = {
     "cancelled in data_received, and then too large a head": _script(
         _send(_one("post", "data cancels", "stream"), _one("get", fields=("X-Long: " + "l" * 1000,))), settings={"max_header_size": 900}
     ),
+    "a refusal behind a large file": _script(
+        _send(_one("get", "prepare waits", "file/big"), way="drip"),
+        _send(_one("bad length", size=0)),
+        _send(_one("get"), way="drip"),
+        tls=True,
+    ),
+    "HTTP/1.0 kept, flushed between the pieces of an upload": _script(
+        _send(_one("get", "writes elsewhere"), _one("get")),
+        _send(_one("post", "data flushes", "stream", _KEPT, 1_000_000), _one("get", where="stream")),
+        program={"transforms": True},
+    ),
+    "Expect, and then in HTTP/1.0": _script(_send(_one("expect")), _send(_one("expect", version="1.0", size=6000), way="part", share=0.64)),
+    "data_received waits with a small piece, and one is broken off behind": _script(
+        _send(_one("chunked", "data waits", "stream"), way="drip"), _send(_one("get", "flush, sends error"), _one("get"), way="drip")
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

@@ -1,6 +1,7 @@
 """Two transcripts of one script, and what may differ between them: each kind by name, as exactly as it can be said."""
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 from tests.faults.machine import smaller
@@ -18,9 +19,10 @@ def compared(script: Script, tornado: Transcript, ours: Transcript) -> list[str]
     found: list[str] = []
     gone = next((number for number, step in enumerate(script.steps) if step.kind in ("leave", "reset", "end")), len(tornado.steps))
     parts, unread = False, list[str]()
+    in_pieces = _comes_in_pieces(script)
     for number, (theirs, own) in enumerate(zip(tornado.steps[:gone], ours.steps[:gone], strict=True)):
         # What a client reads late is explained by what the hooks were called for while it did not.
-        theirs, own = (seen._replace(hooks=unread + seen.hooks) for seen in (theirs, own))
+        theirs, own = (seen._replace(hooks=unread + in_pieces(seen.hooks)) for seen in (theirs, own))
         expected, parts = explained(script, theirs, own)
         unread = own.hooks if own.deaf else []
         if expected != own._replace(sent=expected.sent):
@@ -35,6 +37,13 @@ def compared(script: Script, tornado: Transcript, ours: Transcript) -> list[str]
     found += [f"left: {one}" for one in ours.left if not one.endswith("connections") or not (unnoticed or one in tornado.left)]
     found += [f"error: {one}" for one in ours.errors[len(tornado.errors) :]]
     return found
+
+
+def _comes_in_pieces(script: Script) -> Callable[[list[str]], list[str]]:
+    """A function that takes away when a body comes whose reader waits with the first piece: its answer says how much came in all."""
+    waiting = [one for one in script.requests if getattr(one, "how", "") == "data waits" and one.kind not in ("bad chunk", "bad gzip")]
+    told = tuple(f"{one.who}: data " for one in waiting)
+    return lambda hooks: [hook for hook in hooks if not hook.startswith(told)]
 
 
 def _shown(expected: Seen, own: Seen) -> str:
