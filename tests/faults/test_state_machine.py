@@ -296,6 +296,9 @@ DIFFERED = {
     "data_received waits with a small piece, and one is broken off behind": _script(
         _send(_one("chunked", "data waits", "stream"), way="drip"), _send(_one("get", "flush, sends error"), _one("get"), way="drip")
     ),
+    "Expect with all of its body, and nobody there": _script(
+        _send(_one("expect", size=100_000), _one("expect", "prepare waits", "stream", size=100_000)), _LEAVE
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 
