@@ -1114,9 +1114,7 @@ class RequestHandler:
         if self._finished:
             return
         if self.__client_has_left(e):
-            # There is nobody to tell.
-            self._finished = True
-            self._break_cycles()
+            self.__end_without_client()
             return
         if wanted:
             self.finish(*e.args)
@@ -1129,6 +1127,16 @@ class RequestHandler:
         if not isinstance(error, iostream.StreamClosedError) or not hasattr(connection, "stream"):
             return False
         return connection.stream is not None and bool(connection.stream.closed())
+
+    def __end_without_client(self) -> None:
+        """What `finish` does, but for the answer: there is nobody to tell."""
+        if not self._headers_written:
+            self.set_status(500)
+        cast(Any, self.request.connection).set_close_callback(None)
+        self._log()
+        self._finished = True
+        self.on_finish()
+        self._break_cycles()
 
     def __log_exception_of_handler(self) -> None:
         try:

@@ -299,6 +299,13 @@ DIFFERED = {
     "Expect with all of its body, and nobody there": _script(
         _send(_one("expect", size=100_000), _one("expect", "prepare waits", "stream", size=100_000)), _LEAVE
     ),
+    "enough of what is inflated, later": _script(
+        _send(_one("get", "waits")),
+        _send(_one("gzip", "data waits, finishes", "stream", size=100_000), way="drip"),
+        settings={"decompress_request": True},
+        tls=True,
+    ),
+    "much in pieces, and nobody there": _script(scripts.Step("deaf"), _send(_one("get", "big, in pieces")), _LEAVE),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 
