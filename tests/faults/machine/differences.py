@@ -93,7 +93,7 @@ def _same_until(request: Any, theirs: Seen, own: Seen) -> bool:
 
 
 def _cut_as_it_may_be(request: Any, hooks: list[str]) -> list[str]:
-    """Without the sizes of the pieces of a large file, or of a body between whose pieces something is flushed, or whose first piece is enough."""
+    """Without the sizes of the pieces of a large file, or of a body whose first piece is answered."""
     if getattr(request, "how", "") in _HASTY:
         hooks = [hook for hook in hooks if not hook.startswith(f"{request.who}: data ")]
     sizes = re.compile(f"{request.who}: sent [0-9]+") if getattr(request, "where", "") == "file/big" else None
