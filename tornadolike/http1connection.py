@@ -576,6 +576,8 @@ class HTTP1ServerConnection:
         self.stream._attach_consumer(session)
 
     async def _until_ended(self) -> None:
+        if self._session is None:  # a task begins a turn later, and the end may have come meanwhile
+            return
         if self._ended is None:
             self._ended = Future()
         await asyncio.wait([self._ended])

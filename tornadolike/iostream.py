@@ -225,7 +225,7 @@ class BaseIOStream(_Rooms):
         None where a write does not go straight to the kernel: where one would have to wait, or where a subclass wants to see it.
         """
         failing = self._failing
-        if self._direct is None or (failing is not None and failing.is_closing()) or type(self).write is not _WRITE:
+        if self._direct is None or (failing is not None and failing.is_closing()) or self._shows_writes():
             return None
         self._all_written()
         self._direct = None
@@ -239,10 +239,16 @@ class BaseIOStream(_Rooms):
             raise StreamBufferFullError("Reached maximum write buffer size")
 
     def _takes_files(self) -> bool:
-        """Whether `_send_file` works on this stream: on plain TCP, unless a subclass has a way of its own to write."""
-        source, kind = self._source, type(self)
-        plain = kind.write is _WRITE and kind.write_to_fd is _WRITE_TO_FD
-        return plain and isinstance(source, FdSource | TransportSource) and source.takes_files()
+        """Whether `_send_file` works on this stream: on plain TCP, unless a subclass has a way of its own to write.
+
+        A source knows whether bytes go through ``write_to_fd``: then it has no socket.
+        """
+        source = self._source
+        return not self._shows_writes() and isinstance(source, FdSource | TransportSource) and source.takes_files()
+
+    def _shows_writes(self) -> bool:
+        """Whether somebody wants to see each write: then nothing goes past it. See docs/design/index.md."""
+        return type(self).write is not _WRITE
 
     # Closing.
 

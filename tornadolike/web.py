@@ -1120,9 +1120,7 @@ class RequestHandler:
         if self._finished:
             return
         if self.__client_has_left(e):
-            # There is nobody to tell.
-            self._finished = True
-            self._break_cycles()
+            self.__end_without_client()
             return
         if wanted:
             self.finish(*e.args)
@@ -1135,6 +1133,16 @@ class RequestHandler:
         if not isinstance(error, iostream.StreamClosedError) or not hasattr(connection, "stream"):
             return False
         return connection.stream is not None and bool(connection.stream.closed())
+
+    def __end_without_client(self) -> None:
+        """What `finish` does, but for the answer: there is nobody to tell."""
+        if not self._headers_written:
+            self.set_status(500)
+        cast(Any, self.request.connection).set_close_callback(None)
+        self._log()
+        self._finished = True
+        self.on_finish()
+        self._break_cycles()
 
     def __log_exception_of_handler(self) -> None:
         try:
@@ -1997,12 +2005,7 @@ _is_as_made = kept_answers.as_made(
     kept_answers.replaceable(StaticFileHandler, {"reset", "get", "head", "make_static_url", "get_version"}),
     RequestHandler,
     ("__init__", "clear", "set_header", "set_etag_header", "check_etag_header", "_convert_header_value", "write", "flush"),
-    # What all of them have when `get` begins.
-    (
-        *("application", "request", "_headers_written", "_finished", "_auto_finish", "_prepared_future", "_new_cookie"),
-        *("_RequestHandler__task", "_headers", "_write_buffer", "_status_code", "_reason"),
-        *("root", "default_filename", "allowed_symlink_directory", "_transforms", "path_args", "path_kwargs"),
-    ),
+    ("get", "set_default_headers", "_execute", "decode_argument", "prepare"),
 )
 
 

@@ -69,36 +69,40 @@ def test_what_can_be_replaced() -> None:
     assert replaceable(classes()[1], ()) == ("get", "stat")
 
 
-@pytest.mark.parametrize("how", ["class", "base", "object", "deleted", "not at all"])
-def test_any_replacement_is_seen(how: str) -> None:
+@pytest.mark.parametrize(
+    "how", ["class", "base", "class, inherited", "object", "deleted", "not at all", "another", "another on the object"]
+)
+@pytest.mark.parametrize("earlier", [None, "class", "class, inherited", "base"])
+def test_any_replacement_is_seen(how: str, earlier: str | None) -> None:
+    """On an object they are looked for where somebody else was called with it before."""
     base, derived = classes()
-    holds, one = as_made(derived, ["get", "stat"], base, ["write", "flush"]), derived()
+    base.prepare = derived.get = lambda self: None
+    holds, one = as_made(derived, ["stat"], base, ["write", "flush"], ["prepare", "get"]), derived()
     assert holds(one)
+    if earlier is not None:
+        setattr(base if earlier == "base" else derived, "get" if earlier == "class" else "prepare", lambda self: None)
+        assert holds(one)
     if how == "class":
-        derived.get = lambda self: None
+        derived.stat = lambda self: None
     elif how == "base":
         base.flush = lambda self: None
+    elif how == "class, inherited":
+        derived.flush = lambda self: None
     elif how == "object":
         one.write = lambda: None
     elif how == "deleted":
         del derived.stat
-    assert holds(one) == (how == "not at all")
-
-
-@pytest.mark.parametrize("own", [None, "write", "get", "another"])
-def test_a_replacement_on_an_object_with_its_usual_attributes_is_seen(own: str | None) -> None:
-    base, derived = classes()
-    holds, one = as_made(derived, ["get", "stat"], base, ["write", "flush"], ["first", "second"]), derived()
-    one.first = one.second = 1
-    if own is not None:
-        setattr(one, own, None)
-    assert holds(one) == (own in (None, "another"))
+    elif how == "another":
+        derived.another = lambda self: None
+    elif how == "another on the object":
+        one.another = lambda: None
+    assert holds(one) == (how in ("not at all", "another", "another on the object") or (how == "object" and earlier is None))
 
 
 def test_an_object_keeps_its_attributes_where_they_are() -> None:
     base, derived = classes()
-    holds, one = as_made(derived, ["get"], base, ["write"], ["first", "second"]), derived()
+    holds, one = as_made(derived, ["get"], base, ["write"]), derived()
     one.first = one.second = 1
-    before = gc.get_referents(one)
+    before = gc.get_referents(one)  # each of them, where they are in an array
     assert holds(one)
     assert gc.get_referents(one) == before

@@ -367,6 +367,50 @@ async def test_a_hook_of_one_request_is_asked(site: Site) -> None:
         assert b"Content-Type: text/x-own" in await answer(application, wire("GET", "a.txt", "", "1.1"))
 
 
+@pytest.mark.parametrize("name", ["set_header", "set_etag_header", "check_etag_header", "write", "flush"])
+async def test_an_inherited_hook_that_is_replaced_on_the_class_is_asked(site: Site, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    application, _ = sites(site.base, web.StaticFileHandler)
+    asked = wire("GET", "a.txt", "", "1.1")
+    counts = []
+    for kept in (True, False):
+        calls: list[str] = []
+        original = getattr(web.RequestHandler, name)
+
+        def step(*args: Any, calls: list[str] = calls, original: Any = original, **kwargs: Any) -> Any:
+            calls.append(name)
+            return original(*args, **kwargs)
+
+        web.StaticFileHandler.reset()
+        if kept:
+            await answer(application, asked)
+            await answer(application, asked)
+            assert web._kept_answers._answers
+        with monkeypatch.context() as patch:
+            patch.setattr(web.StaticFileHandler, name, step)
+            await answer(application, asked)
+        counts.append(len(calls))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("name", ["prepare", "_execute", "decode_argument", "set_default_headers", "get"])
+async def test_a_hook_that_a_replaced_step_sets_on_a_handler_is_asked(site: Site, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    application, _ = sites(site.base, web.StaticFileHandler)
+    asked = wire("GET", "a.txt", "", "1.1")
+    await answer(application, asked)
+    original = getattr(web.StaticFileHandler, name)
+
+    def step(self: Any, *args: Any, **kwargs: Any) -> Any:
+        self.get_content_type = lambda: "text/x-own"
+        return original(self, *args, **kwargs)
+
+    for owner in (web.RequestHandler, web.StaticFileHandler):
+        if name != "get" or owner is web.StaticFileHandler:
+            with monkeypatch.context() as patch:
+                patch.setattr(owner, name, step)
+                assert b"Content-Type: text/x-own" in await answer(application, asked)
+        assert b"Content-Type: text/plain" in await answer(application, asked)
+
+
 async def test_what_is_seen_afterwards(site: Site) -> None:
     seen: list[Any] = []
 

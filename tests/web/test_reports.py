@@ -12,7 +12,7 @@ import pytest
 
 from tornadolike import web, wsgi
 from tornadolike.httpserver import HTTPServer
-from tornadolike.iostream import IOStream
+from tornadolike.iostream import IOStream, StreamClosedError
 from tornadolike.routing import PathMatches
 from tornadolike.websocket import WebSocketHandler
 
@@ -81,6 +81,9 @@ async def test_cylc_uiserver_254_whoever_leaves_is_no_error(serve: Any, logs: An
         def on_connection_close(self) -> None:
             ended.append("close")
 
+        def on_finish(self) -> None:
+            ended.append("finish")
+
     site = serve([("/", Large)])
     client = await site.client()
     client.get()
@@ -88,10 +91,36 @@ async def test_cylc_uiserver_254_whoever_leaves_is_no_error(serve: Any, logs: An
     client.reset()
     await site.until(lambda: not web._running)
     logs.take("tornado.general", r"GET / \(127.0.0.1\): the client has left", logging.INFO)
-    assert ended == (["close"] if how == "flush" else [])  # it was finished with, as far as the handler is concerned
-    if how == "finish":
-        return
+    assert ended == (["close", "finish"] if how == "flush" else ["finish"])  # it was finished with, as far as the handler is concerned
     assert not logs.records
+
+
+async def test_who_hears_of_another_stream_that_its_client_has_left_is_finished_with(serve: Any, logs: Any) -> None:
+    """No answer has begun: 500, as on Tornado, for the log and for whoever counts."""
+    ended: list[Any] = []
+
+    class Elsewhere(web.RequestHandler):
+        async def get(self) -> None:
+            gone.set()
+            await left.wait()
+            raise StreamClosedError
+
+        def on_connection_close(self) -> None:
+            left.set()
+
+        def on_finish(self) -> None:
+            ended.append(self.get_status())
+
+    gone, left = asyncio.Event(), asyncio.Event()
+    site = serve([("/", Elsewhere)])
+    client = await site.client()
+    client.get()
+    await gone.wait()
+    client.reset()
+    await site.until(lambda: not web._running)
+    logs.take("tornado.general", r"GET / \(127.0.0.1\): the client has left", logging.INFO)
+    logs.take("tornado.access", r"500 GET / \(127.0.0.1\) .*ms", logging.ERROR)
+    assert ended == [500]
 
 
 async def test_a_handler_hears_of_it_before_its_flush_fails(serve: Any, logs: Any) -> None:

@@ -1,7 +1,6 @@
 """Answers with whole files, for the second in which their headers are true: the same file, asked for in the same way, has the same ones."""
 
 import datetime as dt
-import gc
 import operator
 import os
 from collections.abc import Callable, Iterable
@@ -51,43 +50,34 @@ class KeptAnswers:
         answers[key] = KeptAnswer(path, modified, ResponseHead(fields), length, content)
 
 
-def as_made(
-    cls: type, names: Iterable[str], base: type, base_names: Iterable[str], attributes: Iterable[str] = ()
-) -> Callable[[object], bool]:
+def as_made(cls: type, names: Iterable[str], base: type, base_names: Iterable[str], before: Iterable[str] = ()) -> Callable[[object], bool]:
     """A function that says whether an object has these methods as they are now.
 
-    Somebody may put others in their place: on the class, on its base, which has the ``base_names``, or on the object. An object that has
-    its usual ``attributes``, and no more, has no method of its own.
+    Somebody may put others in their place: on the class, on its base, which has the ``base_names``, or on the object. Only who gets hold of
+    an object can do the last: one of the methods that are called ``before`` we are asked must have been replaced, too.
     """
-    names, base_names = tuple(names), tuple(base_names)
-    methods_of, base_methods_of = operator.itemgetter(*names), operator.itemgetter(*base_names)
+    names, base_names, before = tuple(names), tuple(base_names), tuple(before)
     members, base_members = vars(cls), vars(base)
+    methods_of, base_methods_of = operator.itemgetter(*names), operator.itemgetter(*base_names)
     made, base_made = methods_of(members), base_methods_of(base_members)
-    is_free_of = frozenset((*names, *base_names)).isdisjoint
-    usual = _referents_with(cls, tuple(attributes))
+    all_of = operator.itemgetter(*names, *(name for name in before if name in members))
+    base_all_of = operator.itemgetter(*base_names, *(name for name in before if name not in members))
+    all_made, base_all_made, size = all_of(members), base_all_of(base_members), len(members)
+    inherits_from, is_free_of = frozenset(base_names).isdisjoint, frozenset((*names, *base_names)).isdisjoint
 
     def holds(instance: object) -> bool:
         try:
+            if len(members) == size and all_of(members) == all_made and base_all_of(base_members) == base_all_made:
+                return True
             if methods_of(members) != made or base_methods_of(base_members) != base_made:
                 return False
         except KeyError:
             return False
-        # To count costs nothing later. To look at the names makes CPython 3.11 and 3.12 turn the array, in which an object keeps its
-        # attributes, into a dictionary, from which each of them is read at four times the price as long as the object lives.
-        return len(gc.get_referents(instance)) == usual or is_free_of(vars(instance))
+        # To look at its names makes CPython 3.11 and 3.12 turn the array, in which an object keeps its attributes, into a dictionary, from
+        # which each of them is read at four times the price as long as the object lives.
+        return inherits_from(members) and is_free_of(vars(instance))
 
     return holds
-
-
-def _referents_with(cls: type, attributes: tuple[str, ...]) -> int:
-    """How many objects an instance of ``cls`` with these attributes refers to; 0 where that does not tell."""
-    if not attributes:
-        return 0
-    instance: object = object.__new__(cls)
-    for name in attributes:
-        object.__setattr__(instance, name, None)
-    found = len(gc.get_referents(instance))
-    return found if found > len(attributes) else 0  # in a dictionary they count as one
 
 
 def replaceable(cls: type, besides: Iterable[str]) -> tuple[str, ...]:

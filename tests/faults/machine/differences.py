@@ -1,9 +1,11 @@
 """What differs on purpose, with the row of ``docs/differences.md`` that says so."""
 
+import itertools
 import re
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from tests.faults.machine.programs import RAW
 from tests.faults.machine.running import Seen
 from tests.faults.machine.scripts import Request, Script, Upgrade
 
@@ -44,9 +46,13 @@ _EARLY = frozenset(
 RAISING_WITHIN = frozenset({"data fails", "data raises", "data cancels", "data waits", "data waits, finishes"})
 _WITHIN = frozenset({"data finishes", "data fails", "data raises", "data cancels", "data waits", "data waits, finishes"})
 
+_HASTY = _WITHIN | {"data closes", "data flushes"}  # where it matters whether data came before what is wrong
+
 _CLOSES = frozenset({"closes", "prepare closes", "data closes"})
 
 _BREAKING = frozenset({"prepare says GET", "too short", "too long", "closes", "prepare closes", "data closes"})
+
+_DETACHES = frozenset({"detaches", "detaches, echoes", "detaches, waits", "prepare detaches"})
 
 _NEXT = re.compile(r"\[\w+\] HTTP/1\.1 ")
 
@@ -59,6 +65,10 @@ def _is(request: Any, *kinds: str) -> bool:
 
 def _is_post(request: Any) -> bool:
     return isinstance(request, Request) and request.kind not in ("get", "head", "options")
+
+
+def _is_too_large(script: Script, request: Any) -> bool:
+    return _is_post(request) and request.size > 5000 and (request.how == "prepare limits" or "max_body_size" in script.settings)
 
 
 def _ended(request: Any, seen: Seen) -> bool:
@@ -78,8 +88,23 @@ def _same_until(request: Any, theirs: Seen, own: Seen) -> bool:
     lists = []
     for seen in (_without_its_own_close(request, theirs), _without_its_own_close(request, own)):
         last = max((number for number, hook in enumerate(seen.hooks) if hook.startswith(f"{request.who}: ")), default=-1)
-        lists.append(seen.hooks[: last + 1])
+        lists.append(_cut_as_it_may_be(request, seen.hooks[: last + 1]))
     return lists[0] == lists[1]
+
+
+def _cut_as_it_may_be(request: Any, hooks: list[str]) -> list[str]:
+    """Without the sizes of the pieces of a large file, or of a body whose first piece is answered."""
+    if getattr(request, "how", "") in _HASTY:
+        hooks = [hook for hook in hooks if not hook.startswith(f"{request.who}: data ")]
+    sizes = re.compile(f"{request.who}: sent [0-9]+") if getattr(request, "where", "") == "file/big" else None
+    return [sizes.sub("sent", hook) for hook in hooks] if sizes else hooks
+
+
+def _without_those_behind(script: Script, request: Any, hooks: list[str]) -> list[str]:
+    """Without the hooks of requests behind this one, which Tornado serves even on a connection that a handler has closed."""
+    requests = script.requests
+    behind = tuple(f"{one.who}: " for one in requests[requests.index(request) + 1 :])
+    return [hook for hook in hooks if not hook.startswith(behind)]
 
 
 def _without_its_own_close(request: Any, seen: Seen) -> Seen:
@@ -169,7 +194,8 @@ def _without_chunks(text: str) -> str:
 def too_large_a_head(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     if "max_header_size" in script.settings and theirs.closed and own.closed and not _hears(request, own):
         answer = "[?] HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-        return theirs._replace(received=own.received) if own.received == theirs.received + answer else None
+        same = _without_chunks(own.received) == _without_chunks(theirs.received + answer)
+        return theirs._replace(received=theirs.received + answer) if same else None
     return None
 
 
@@ -178,13 +204,15 @@ def no_continue_for_nothing(script: Script, request: Any, theirs: Seen, own: See
     nothing = _is(request, "expect") and (not request.size or request.version.startswith("1.0"))
     if nothing and request.how == "prepare closes" and own.hooks != theirs.hooks and own.hooks[: len(theirs.hooks)] == theirs.hooks:
         return theirs._replace(hooks=own.hooks)  # its 100 finds the connection closed
-    return _without_continue(theirs, own) if nothing and _hears(request, theirs) else None
+    last = script.requests[script.requests.index(request) :]
+    all_old = all(one.version.startswith("1.0") for one in last if _is(one, "expect"))  # so that it is nobody's behind it
+    return _without_continue(theirs, own) if nothing and (_hears(request, theirs) or all_old) else None
 
 
 @declared("Expect: no 100 before a refusal")
 def no_continue_before_a_refusal(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    limited = _is(request, "expect") and (request.how == "prepare limits" or "max_body_size" in script.settings)
-    return _without_continue(theirs, own) if limited and request.size > 5000 and _over(own) else None
+    limited = _is(request, "expect") and _is_too_large(script, request)
+    return _without_continue(theirs, own) if limited and _over(own) else None
 
 
 @declared(
@@ -201,9 +229,7 @@ def refused_before_a_handler(script: Script, request: Any, theirs: Seen, own: Se
 @declared("on_connection_close: also called where it is the handler that closes the connection, whenever that is")
 def told_of_its_own_close(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     if isinstance(request, Request) and request.how in _CLOSES and theirs.closed and own.closed:
-        lists = [theirs.hooks, _without_its_own_close(request, own).hooks]
-        if request.where == "file/big":  # cut as it may be
-            lists = [[re.sub("sent [0-9]+", "sent", hook) for hook in hooks] for hooks in lists]
+        lists = [_cut_as_it_may_be(request, hooks) for hooks in (theirs.hooks, _without_its_own_close(request, own).hooks)]
         return theirs._replace(hooks=own.hooks) if lists[0] == lists[1] else None
     return None
 
@@ -211,23 +237,65 @@ def told_of_its_own_close(script: Script, request: Any, theirs: Seen, own: Seen)
 @declared("on_connection_close: how much more of its body that handler gets is a matter of what was read before", parts=True)
 def closes_within_the_body(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     closes = _is_post(request) and request.where == "stream" and request.how in ("prepare closes", "data closes")
-    if not closes or not theirs.closed or not own.closed or own.received != theirs.received:
+    if not closes or not _over(theirs) or not _over(own) or own.received != theirs.received:
         return None
     lists = [_without_data(request, _without_its_own_close(request, seen)) for seen in (theirs, own)]
     rest = re.compile(f"{request.who}: (POST|first chunk 200( alone)?|sent [0-9]+|last chunk|log_request 200|on_finish)")
     heads = [[hook for hook in hooks if not rest.fullmatch(hook)] for hooks in lists]
-    return own if heads[0] == heads[1] else None
+    return own if _without_those_behind(script, request, heads[0]) == heads[1] else None
 
 
 @declared("no difference: what came with a bad chunk is not handed over", parts=True)
 def nothing_with_a_bad_chunk(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
-    within = _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in _WITHIN
+    within = _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in _HASTY
     refused = f"[{request.who}] HTTP/1.1 400 Bad Request\r\n\r\n" if within else ""
     if not within or not own.closed or not own.received.endswith(refused) or _without_data(request, own) != own.hooks:
         return None
     before = own.hooks.index(f"{request.who}: prepare") + 1 if f"{request.who}: prepare" in own.hooks else 0
     same = own.hooks[:before] == theirs.hooks[:before] and own.hooks[before:] == [f"{request.who}: on_connection_close"]
     return own if same and _begins(theirs.received, own.received.removesuffix(refused)) else None
+
+
+@declared("no difference: what came before a bad chunk is handed over where there was time for it", parts=True)
+def something_before_a_bad_chunk(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    data = f"{getattr(request, 'who', '')}: data "
+    within = _is(request, "bad chunk", "bad gzip") and request.where == "stream" and request.how in _HASTY
+    first = next((place for place, hook in enumerate(own.hooks) if hook.startswith(data)), 0) if within else 0
+    if not first or any(hook.startswith(data) for hook in theirs.hooks):
+        return None
+    before = theirs.received.removesuffix(f"[{request.who}] HTTP/1.1 400 Bad Request\r\n\r\n")
+    same = theirs.hooks == [*own.hooks[:first], f"{request.who}: on_connection_close"]
+    return own if same and theirs.closed and before != theirs.received and _begins(own.received, before) else None
+
+
+@declared("no difference: what came with a chunk that is too much is not handed over")
+def nothing_with_too_much(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    limited = _is(request, "chunked", "trailers") and _is_too_large(script, request)
+    if limited and request.where == "stream" and theirs.closed and own.closed and theirs.hooks != own.hooks:
+        return theirs._replace(hooks=own.hooks) if _without_data(request, theirs) == own.hooks else None
+    return None
+
+
+@declared("a request that is refused before its body was read: the server goes on reading for 5 seconds or 64 MiB at most, then closes")
+def refusal_that_is_heard(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    refused = _is(request, "bad chunk", "bad gzip", "bad length") and script.requests[-1] is not request
+    refused = refused or any(_frames_of(step) for step in script.steps)  # sent to HTTP
+    refused = refused or _is_too_large(script, request)
+    if refused and theirs.closed and own.closed and _begins(own.received, theirs.received):
+        more = _expanded(own.received)[len(_expanded(theirs.received)) :]
+        much = any(one.where == "file/big" or one.how in ("big", "big, in pieces") for one in script.requests if isinstance(one, Request))
+        before = ".*" if much or any(step.kind == "deaf" for step in script.steps) else ""  # what was not read yet may be lost, too
+        heard = re.fullmatch(before + r"\[(\?|\d+)\] HTTP/1\.1 400 Bad Request\r\n\r\n", more, re.DOTALL)
+        return theirs._replace(received=own.received) if heard else None
+    return None
+
+
+@declared("compress_response: the compressed form has a weak Etag")
+def weak_tag(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    compressed = isinstance(request, Request) and "Accept-Encoding: gzip" in request.fields and script.program.get("compress_response")
+    if compressed and "\r\nContent-Encoding: gzip\r\n" in _answer(request, own) and '\r\nEtag: W/"' in _answer(request, own):
+        return _changed(request, theirs, '\r\nEtag: "', '\r\nEtag: W/"')
+    return None
 
 
 @declared("set_max_body_size with decompress_request: the limit that a handler sets holds for the decompressed body too", parts=True)
@@ -265,7 +333,7 @@ def behind_the_last(script: Script, request: Any, theirs: Seen, own: Seen) -> Se
 @declared("no difference: in which pieces a body comes, where the first one is enough")
 def first_piece(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     data = re.compile(f"{getattr(request, 'who', '')}: data [0-9]+")
-    if _is(request, "bad chunk", "bad gzip") and theirs.closed and own.closed:
+    if _is(request, "bad chunk", "bad gzip") and _over(theirs) and _over(own):
         # What came with the bad ones is not handed over.
         others = [[hook for hook in seen.hooks if not data.fullmatch(hook)] for seen in (theirs, own)]
         if others[0] == others[1]:
@@ -280,7 +348,9 @@ def first_piece(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen |
         )
     if isinstance(request, Request) and request.how in (*_WITHIN, "data closes"):
         ours = [hook for hook in own.hooks if data.fullmatch(hook)]
-        return theirs._replace(hooks=[ours[0] if ours and data.fullmatch(hook) else hook for hook in theirs.hooks])
+        others = ours if len(ours) == sum(map(bool, map(data.fullmatch, theirs.hooks))) else itertools.repeat(ours[0] if ours else "")
+        pieces = iter(others)
+        return theirs._replace(hooks=[next(pieces) or hook if data.fullmatch(hook) else hook for hook in theirs.hooks])
     return None
 
 
@@ -329,8 +399,20 @@ def raised_within_the_body(script: Script, request: Any, theirs: Seen, own: Seen
     if not raises or told not in theirs.hooks or not _raised(request, own) or not _ended(request, own):
         return None
     before = theirs.hooks[: theirs.hooks.index(told)]
+    if own.hooks[: len(before)] != before:
+        return None
+    if script.requests[-1] is not request and own.closed and _begins(theirs.received, own.received):
+        return own  # a reset took the end away
     answer = re.match(rf"\[{request.who}\] HTTP/1\.1 (409|500) ", _answer(request, own)) is not None or own.deaf
-    return own if answer and own.hooks[: len(before)] == before and _begins(own.received, theirs.received) else None
+    return own if answer and _begins(own.received, theirs.received) else None
+
+
+@declared("@stream_request_body: what data_received raises is answered as what a method of the request raises")
+def cancelled_after_the_end(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if isinstance(request, Request) and request.where == "stream" and request.how in ("data waits", "data waits, finishes"):
+        answer = [f"{request.who}: {what}" for what in ("log_exception CancelledError", "log_request 500", "on_finish")]
+        return theirs._replace(hooks=own.hooks) if theirs.closed and own.hooks == theirs.hooks + answer else None
+    return None
 
 
 @declared("@stream_request_body: where prepare or data_received answers a request that is all there, the connection stays open", parts=True)
@@ -386,6 +468,14 @@ def broken_off(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | 
     return None
 
 
+@declared("no difference: how much of a large answer is sent before a client that does not read makes it wait")
+def sent_before_it_waits(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if isinstance(request, Request) and request.how == "big, in pieces" and any(step.kind == "deaf" for step in script.steps):
+        lists = [[hook for hook in seen.hooks if not hook.startswith(f"{request.who}: sent ")] for seen in (theirs, own)]
+        return theirs._replace(hooks=own.hooks) if lists[0] == lists[1] else None
+    return None
+
+
 @declared("no difference: how a file is cut into chunks")
 def chunks_of_a_file(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     if isinstance(request, Request) and request.where == "file/big" and script.program.get("transforms"):
@@ -394,6 +484,11 @@ def chunks_of_a_file(script: Script, request: Any, theirs: Seen, own: Seen) -> S
         if lists[0] == lists[1] and theirs.hooks != own.hooks:
             return theirs._replace(hooks=own.hooks)
     if isinstance(request, Request) and request.where == "file/big" and request.how == "prepare flushes":
+        answers = [_answer(request, seen) for seen in (theirs, own)]
+        if "\r\nContent-Encoding: gzip\r\n" in answers[0]:  # what is compressed of a piece depends on where it ends
+            others = [seen.received.replace(answer, "") for seen, answer in zip((theirs, own), answers, strict=True)]
+            same = others[0] == others[1] and answers[0].partition("\r\n\r\n")[0] == answers[1].partition("\r\n\r\n")[0]
+            return theirs._replace(received=own.received) if same else None
         return theirs._replace(received=own.received) if _without_chunks(theirs.received) == _without_chunks(own.received) else None
     return None
 
@@ -419,8 +514,9 @@ def websocket_without_keep_alive(script: Script, request: Any, theirs: Seen, own
 def violations(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
     if isinstance(request, Upgrade) and theirs.closed and _begins(own.received, theirs.received):
         more = _expanded(own.received)[len(_expanded(theirs.received)) :].encode("latin-1")
-        # Perhaps behind what Tornado throws away; or not at all, where the client sends too much to hear of it.
-        said = re.fullmatch(rb"(.*?)\x88.\x03(?:\xea|\xef)[ -~]+", more, re.DOTALL)
+        # Perhaps behind what Tornado throws away; or not at all, where the client sends too much to hear of it; or it was said before.
+        own_close = rb"|\x88.(?:\x03\xe8so it is|\x0f\xa0asked)" if _violates(script, request) else b""
+        said = re.fullmatch(rb"(.*?)(?:\x88.\x03(?:\xea|\xef)[ -~]+" + own_close + rb")", more, re.DOTALL)
         if not more.strip(b"x") or (said and _are_frames(said[1])):
             return theirs._replace(received=own.received)
     return None
@@ -435,6 +531,34 @@ def sent_to_the_end(script: Script, request: Any, theirs: Seen, own: Seen) -> Se
         if said and _are_frames(said[1]):
             return theirs._replace(received=own.received)
     return None
+
+
+@declared("no difference: what the kernel holds back when a connection is dropped (a small write behind another one, or much) is lost")
+def lost_with_the_connection(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen | None:
+    if not theirs.closed or not own.closed or theirs.received == own.received:
+        return None
+    if isinstance(request, Upgrade) and not (any("raise" in _frames_of(step) for step in script.steps) or _violates(script, request)):
+        return None
+    much = any(isinstance(one, Request) and one.size >= 100_000 for one in script.requests[script.requests.index(request) + 1 :])
+    much = much or any("big" in _frames_of(step) for step in script.steps)
+    if much and (_begins(theirs.received, own.received) or (isinstance(request, Upgrade) and _begins(own.received, theirs.received))):
+        return theirs._replace(received=own.received)
+    if not _begins(own.received, theirs.received):
+        return None
+    more = _expanded(own.received)[len(_expanded(theirs.received)) :]
+    detached = isinstance(request, Request) and request.how in _DETACHES and script.requests[-1] is not request
+    small = detached and re.fullmatch(rf"(\[{request.who}\] {re.escape(RAW.decode())})?.{{0,4}}", more, re.DOTALL)
+    frames = isinstance(request, Upgrade) and _are_frames(more.encode("latin-1"))
+    return theirs._replace(received=own.received) if small or frames else None
+
+
+def _violates(script: Script, request: Any) -> bool:
+    """Whether a request is sent behind the one for this WebSocket, and no close of the client's between: it is no frame."""
+    behind = [one for step in script.steps for one in (step.what if step.kind in ("send", "part", "drip") else ())]
+    behind = behind[behind.index(request) + 1 :]
+    end = next((place for place, one in enumerate(behind) if not isinstance(one, str)), len(behind))
+    frames = [*request.frames, *behind[:end]]
+    return end < len(behind) and not any(frame.startswith("close") for frame in frames)
 
 
 def _frames_of(step: Any) -> list[str]:

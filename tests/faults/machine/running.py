@@ -103,7 +103,10 @@ class Client:
         self.closed = not data
         return True
 
-    def leave(self, reset: bool) -> None:
+    def leave(self, reset: bool, last_words: bytes = b"") -> None:
+        """``last_words`` arrive together with the end."""
+        if last_words and not self.left:
+            self.socket.send(last_words)
         if reset and not self.left:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.left = True
@@ -214,7 +217,7 @@ class _Run:
             elif step.kind == "end":
                 client.ends = True
             elif step.kind in ("leave", "reset"):
-                client.leave(step.kind == "reset")
+                client.leave(step.kind == "reset", step.data(self.side.package))
             else:
                 client.deaf = step.kind == "deaf"
             yield

@@ -96,7 +96,7 @@ def _in_chunks(body: bytes) -> bytes:
 
 @dataclass(frozen=True)
 class Step:
-    """Something that the client does. ``send`` and ``part`` have requests, or frames by name."""
+    """Something that the client does. ``send`` and ``part`` have requests, or frames by name; ``leave`` and ``reset`` may."""
 
     kind: str
     what: tuple[Any, ...] = ()
