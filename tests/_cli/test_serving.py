@@ -164,6 +164,73 @@ def test_host_and_a_port_that_is_taken(start: Any) -> None:
     command.expect(r"listening on http://\[::1\]:\d+$")
 
 
+LIVING = """
+import asyncio, os
+import tornado.web
+
+class Living(tornado.web.Application):
+    async def on_startup(self):
+        await asyncio.sleep(0)
+        os.write(1, b"method started\\n")
+
+    def on_shutdown(self):
+        os.write(1, b"method stopped\\n")
+
+class Slow(tornado.web.RequestHandler):
+    async def get(self):
+        os.write(1, b"slow is inside\\n")
+        await asyncio.sleep(0.3)
+        self.write(self.settings["place"])
+        os.write(1, b"slow is answered\\n")
+
+async def open_place(application):
+    application.settings["place"] = "here"
+    os.write(1, b"setting started\\n")
+
+async def close_place(application):
+    await asyncio.sleep(0)
+    os.write(1, b"setting stopped\\n")
+
+app = Living([("/", Slow)], on_startup=[open_place], on_shutdown=close_place)
+
+def fail(application):
+    1 / 0
+
+broken = tornado.web.Application(on_startup=fail)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("workers", [(), ("--workers", "1")])
+def test_an_application_hears_of_its_start_and_its_end(
+    start: Any, tmp_path: Path, number: int, loop: str, workers: tuple[str, ...]
+) -> None:
+    (tmp_path / "living.py").write_text(LIVING, encoding="utf-8")
+    command = start("living:app", "--port", "0", "--loop", loop, *workers)
+    got: list[bytes] = []
+    client = threading.Thread(target=lambda: got.append(command.get()))
+    command.expect("^setting started$")
+    client.start()
+    command.expect("^slow is inside$")
+    assert command.end(number) in (0, -number, 128 + number)
+    client.join(20)
+    assert got[0].endswith(b"here")
+    said = [line for line in command.lines if line.split()[-1] in ("started", "inside", "answered", "stopped") and line[0] in "ms"]
+    assert said == [
+        *("method started", "setting started", "slow is inside"),
+        *("slow is answered", "method stopped", "setting stopped"),
+    ]
+
+
+def test_an_application_that_cannot_start_is_not_served(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "living.py").write_text(LIVING, encoding="utf-8")
+    command = start("living:broken", "--port", "0")
+    assert command.process.wait(20) == 1
+    command.expect("^ZeroDivisionError")
+    assert not [line for line in command.lines if "listening" in line]
+
+
 def test_uds(start: Any, tmp_path: Path) -> None:
     command = start("package.shop:app", "--uds", "app.sock")
     command.expect("listening on unix:app.sock$")

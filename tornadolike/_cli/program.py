@@ -84,6 +84,11 @@ def print_tracebacks_as_python_does() -> None:
         sys.excepthook = _without_our_frames
 
 
+def prints_tracebacks() -> bool:
+    """Whether it is we who say which exception ended the program, and nobody whom it has put in our place."""
+    return sys.excepthook is _without_our_frames
+
+
 def _without_our_frames(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
     if kind is KeyboardInterrupt and getattr(error, "_by_signal", False):
         return  # a line has been said about it

@@ -17,6 +17,7 @@ from tornadolike import _alias
 from tornadolike._cli import collector, draining, parsing, program
 from tornadolike._http1 import select
 from tornadolike._loop import factory
+from tornadolike._net import listening
 
 USAGE_ERROR = parsing.USAGE_ERROR
 DRAIN_SECONDS = 30.0
@@ -230,10 +231,18 @@ def _run_here(arguments: argparse.Namespace, worker: str | None) -> None:
         from tornadolike._cli import serving
 
         serving.serve(arguments)
-    elif arguments.module is not None:
-        program.run_module(arguments.module, arguments.program_arguments)
-    else:
-        program.run_path(arguments.target, arguments.program_arguments)
+        return
+    try:
+        if arguments.module is not None:
+            program.run_module(arguments.module, arguments.program_arguments)
+        else:
+            program.run_path(arguments.target, arguments.program_arguments)
+    except OSError as error:
+        place = listening.place_of(error)
+        if place is None or not program.prints_tracebacks():
+            raise
+        draining.say(f"cannot listen on {place}: {error.strerror}")
+        sys.exit(USAGE_ERROR)
 
 
 def _choose(loop: str | None, engine: str | None) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from tornadolike import httpserver, httputil, netutil, web
 from tornadolike._cli import draining, logs, parsing, program, tls, worker
 from tornadolike._loop import factory
 from tornadolike._net import listening
+from tornadolike._web_io import lifetime
 
 _PORT = 8888
 _HOST = "127.0.0.1"
@@ -59,12 +60,14 @@ async def _serve(found: Any, arguments: argparse.Namespace) -> None:
     except (OSError, ValueError) as error:
         sys.exit(_complain(f"cannot listen on {_wanted(arguments)}: {_reason(error, arguments)}"))
     _reopen_logs_on_signal()
-    server.add_sockets(sockets)
-    if _is_to_say_where(arguments):
-        scheme = "https" if arguments.ssl_certfile else "http"
-        for sock in sockets:
-            draining.say(f"listening on {_shown(sock, scheme)}")
-    await asyncio.Event().wait()
+    # An ASGI application has a lifespan, of which its container knows. We are left by being cancelled, when the drain is over.
+    async with contextlib.nullcontext() if arguments.asgi else lifetime.Hooks(application):
+        server.add_sockets(sockets)
+        if _is_to_say_where(arguments):
+            scheme = "https" if arguments.ssl_certfile else "http"
+            for sock in sockets:
+                draining.say(f"listening on {_shown(sock, scheme)}")
+        await asyncio.Event().wait()
 
 
 def _reopen_logs_on_signal() -> None:
