@@ -531,6 +531,17 @@ def test_access_log_common_and_off(start: Any) -> None:
     assert not any("GET" in line for line in silent.lines)
 
 
+STARTING = """
+import asyncio, tornado.web
+
+async def start(application):
+    print("starting", flush=True)
+    await asyncio.sleep(60)
+
+app = tornado.web.Application(on_startup=start)
+"""
+
+
 def test_ctrl_c_at_each_stage(tmp_path: Path) -> None:
     pexpect = pytest.importorskip("pexpect")
     (tmp_path / "sleepy.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n", encoding="utf-8")
@@ -538,7 +549,13 @@ def test_ctrl_c_at_each_stage(tmp_path: Path) -> None:
 
     root = str(Path(tornadolike.__file__).parent.parent)
 
-    for target, stage in (("sleepy:app", "importing"), ("package.shop:app", "listening on .*:(\\d+)")):
+    (tmp_path / "starting.py").write_text(STARTING, encoding="utf-8")
+    for target, stage, said in (
+        ("package.shop:app", "on Python", None),
+        ("sleepy:app", "importing", None),
+        ("starting:app", "starting", b"SIGINT: the application had not started yet"),
+        ("package.shop:app", "listening on .*:(\\d+)", b"SIGINT: nothing in flight, ending"),
+    ):
         words = ["-m", "tornadolike", "run", target, "--port", "0"]
         child = pexpect.spawn(sys.executable, words, cwd=str(tmp_path), env={"PYTHONPATH": root, "PATH": "/usr/bin"}, timeout=20)
         child.expect(stage)
@@ -547,9 +564,8 @@ def test_ctrl_c_at_each_stage(tmp_path: Path) -> None:
         child.close()
         assert child.signalstatus == signal.SIGINT
         assert b"_cli" not in child.before
-        if target.startswith("package"):
-            assert b"Traceback" not in child.before
-            assert b"SIGINT: nothing in flight, ending" in child.before
+        assert (b"Traceback" in child.before) == (stage == "importing")
+        assert said is None or said in child.before
 
 
 @pytest.mark.parametrize("options", [[], ["--workers", "1"], ["--reload"]], ids=["alone", "workers", "reload"])

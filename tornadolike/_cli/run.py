@@ -187,6 +187,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     Everything is also put into the environment, so that the program's child processes run on the same.
     """
+    program.print_no_interrupts()
     try:
         if arguments.env_file:
             load_environment(arguments.env_file)
@@ -226,12 +227,13 @@ def _run_here(arguments: argparse.Namespace, worker: str | None) -> None:
         probes.install(arguments.health, arguments.ready)
     collector.install(arguments.gc)
     draining.drain_on_signals(arguments.drain, arguments.drain_delay)
-    program.print_tracebacks_as_python_does()
     if arguments.attribute:
         from tornadolike._cli import serving
 
+        program.print_tracebacks_as_python_does()
         serving.serve(arguments)
         return
+    program.print_tracebacks_as_python_does()
     try:
         if arguments.module is not None:
             program.run_module(arguments.module, arguments.program_arguments)

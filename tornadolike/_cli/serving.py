@@ -28,8 +28,14 @@ def serve(arguments: argparse.Namespace) -> None:
     if not sys.flags.safe_path:
         sys.path[0] = os.getcwd()
     found = _find(arguments.target)
-    with asyncio.Runner(loop_factory=factory.new_event_loop) as runner:
-        runner.run(_serve(found, arguments))
+    try:
+        with asyncio.Runner(loop_factory=factory.new_event_loop) as runner:
+            runner.run(_serve(found, arguments))
+    except KeyboardInterrupt as error:
+        if not draining.is_by_signal(error):  # else a line has been said: here nothing was served yet
+            draining.say("SIGINT: the application had not started yet")
+            draining.mark_as_said(error)
+        raise
 
 
 def _find(target: str) -> Any:
