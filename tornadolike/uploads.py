@@ -18,13 +18,13 @@ request is over, whichever way it ends.
 import asyncio
 import contextlib
 import functools
+import mmap
 import os
 import tempfile
 from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from tornadolike import httputil, web
-from tornadolike._net import kept_buffers
 
 # A write to disk may have to wait: it is done in a thread, in pieces for which that pays.
 _WRITE_BYTES = 1024 * 1024
@@ -210,7 +210,7 @@ class _Receiver(httputil.MultipartDelegate):
         self._file: UploadedFile | None = None
         self._size = 0  # of the part
         self._value: list[bytes] = []  # of a field
-        self._room: bytearray | None = None
+        self._room: mmap.mmap | None = None
         self._waiting = 0  # bytes of a file in the room
 
     def part_started(self, name: str, filename: str | None, headers: httputil.HTTPHeaders) -> None:
@@ -236,7 +236,7 @@ class _Receiver(httputil.MultipartDelegate):
     def _keep(self, file: UploadedFile, chunk: bytes) -> Awaitable[None] | None:
         """Copied to where the last ones lay: to hold on to the pieces has the C library ask the system for the memory of each one anew."""
         if self._room is None:
-            self._room = kept_buffers.borrow(_WRITE_BYTES)
+            self._room = mmap.mmap(-1, _WRITE_BYTES)  # which takes memory where something lies there, and no more than the client has sent
         begin, end = self._waiting, self._waiting + len(chunk)
         if end > _WRITE_BYTES:
             return self._write(file, chunk)
@@ -262,9 +262,7 @@ class _Receiver(httputil.MultipartDelegate):
     async def _finish_file(self, file: UploadedFile) -> None:
         if self._waiting:
             await self._write(file)
-        if self._room is not None:
-            kept_buffers.give_back(self._room)
-            self._room = None
+        self._room = None
         file._close()
 
 
