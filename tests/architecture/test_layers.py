@@ -103,7 +103,7 @@ def tornado_api() -> dict[str, list[str]]:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_public_names_are_defined_in_their_module(name: str) -> None:
     """Not in a private room: instrumentation and tests replace names, and what these use, where Tornado has them."""
-    for module, library in {"curl_httpclient": "pycurl", "caresresolver": "pycares", "twisted": "twisted"}.items():
+    for module, library in {"curl_httpclient": "pycurl", "caresresolver": "pycares", "twisted": "twisted", "gunicorn": "gunicorn"}.items():
         if name.endswith(module):
             pytest.importorskip(library)
     expected = tornado_api().get(name.replace("tornadolike", "tornado"), [])

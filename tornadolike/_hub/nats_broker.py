@@ -8,8 +8,8 @@ that was read last is in the stream, then nothing behind it is gone, since the o
 import asyncio
 import base64
 import hashlib
-from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Any, Unpack
+from collections.abc import Callable, Coroutine, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 from tornadolike._hub.broker import PRESENCE_SECONDS, BrokerDownError, end_tasks, start_task
 from tornadolike._hub.messages import Messages, Place, Progress, marked, place
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from nats.aio.client import Client
     from nats.js import JetStreamContext
 
+_T = TypeVar("_T")
+
+# Of one room, one is to be answered before the other is asked.
+_APART = {"publish": "locate", "locate": "publish"}
 _KIND = "Tornadolike-Kind"
 _LOOK_SECONDS = 2.0
 _LONGEST_NAME = 500
@@ -63,7 +67,9 @@ class NATSBroker(ServerBroker):
         self._subscriptions: dict[str, Any] = {}
         self._to_look_at: set[str] = set()
         self._look = asyncio.Event()
-        self._gone: asyncio.Future[Any]
+        # Done when the connection has ended.
+        self._writer_gone: asyncio.Future[None]
+        self._reader_gone: asyncio.Future[None]
 
     def _subject(self, room: str) -> str:
         """Names of rooms are any text, tokens of subjects are not."""
@@ -93,17 +99,16 @@ class NATSBroker(ServerBroker):
     # ---- requests
 
     async def _open_writer(self) -> None:
+        self._writer_gone = gone = asyncio.get_running_loop().create_future()
+        self._writer = await self._connect(_ending(gone))
+        self._stream = self._writer.jetstream(timeout=self._timeout)
+        await _answered(self._writer, gone, self._prepare())
+
+    async def _prepare(self) -> None:
+        """Make what is not there yet, and learn the epoch."""
         from nats.js.api import StreamConfig
         from nats.js.errors import NotFoundError
 
-        self._gone = gone = asyncio.get_running_loop().create_future()
-
-        async def closed() -> None:
-            if not gone.done():
-                gone.set_result(None)
-
-        self._writer = await self._connect(closed)
-        self._stream = self._writer.jetstream(timeout=self._timeout)
         config = StreamConfig(
             name=self._prefix,
             subjects=[f"{self._prefix}.room.*"],
@@ -132,19 +137,14 @@ class NATSBroker(ServerBroker):
 
     async def _send(self, batch: list[Request]) -> list[Any]:
         assert self._writer is not None
-        answering = start_task(self._do_all(batch))
-        try:
-            # The client would wait for answers from a connection that is closed.
-            await asyncio.wait([answering, self._gone], return_when=asyncio.FIRST_COMPLETED)
-            if not self._writer.is_connected:
-                raise BrokerDownError("the connection was closed")
-            answers = await answering
-        finally:
-            await end_tasks(answering)
+        answers = await _answered(self._writer, self._writer_gone, self._do_all(batch))
         return [_refusal(answer) if isinstance(answer, Exception) else answer for answer in answers]
 
     async def _do_all(self, batch: list[Request]) -> list[Any]:
-        return await asyncio.gather(*map(self._do, batch), return_exceptions=True)
+        answers: list[Any] = []
+        for part in _in_order(batch):
+            answers += await asyncio.gather(*map(self._do, part), return_exceptions=True)
+        return answers
 
     async def _do(self, request: Request) -> Any:
         room = request.room
@@ -242,10 +242,9 @@ class NATSBroker(ServerBroker):
         self._look.set()
 
     async def _open_reader(self) -> None:
-        async def closed() -> None:
-            self._look.set()
-
-        self._reader = await self._connect(closed)
+        self._reader_gone = gone = asyncio.get_running_loop().create_future()
+        gone.add_done_callback(lambda _: self._look.set())
+        self._reader = await self._connect(_ending(gone))
         self._subscriptions.clear()
         self._to_look_at = set(self._followed)
         self._look.set()
@@ -263,6 +262,10 @@ class NATSBroker(ServerBroker):
         self._look.clear()
         if not self._reader.is_connected:
             raise BrokerDownError("the connection was closed")
+        if self._to_look_at:
+            await _answered(self._reader, self._reader_gone, self._look_at_all())
+
+    async def _look_at_all(self) -> None:
         while self._to_look_at:
             await self._look_at(self._to_look_at.pop())
 
@@ -312,6 +315,47 @@ def _token(room: str) -> str:
     if len(name) > _LONGEST_NAME:
         return "_" + hashlib.sha256(name).hexdigest()
     return base64.urlsafe_b64encode(name).decode().rstrip("=") or "_"
+
+
+def _in_order(batch: list[Request]) -> Iterator[list[Request]]:
+    """Parts that can be sent at once. Newer servers (seen: 2.15) answer questions aside of what is published on the same connection: where
+    a room ends would be now before, now behind a message that went out behind the question.
+    """
+    part: list[Request] = []
+    asked: set[tuple[str, str]] = set()
+    for request in batch:
+        other = _APART.get(request.kind)
+        if other is not None:
+            if (other, request.room) in asked:
+                yield part
+                part, asked = [], set()
+            asked.add((request.kind, request.room))
+        part.append(request)
+    if part:
+        yield part
+
+
+def _ending(gone: "asyncio.Future[None]") -> Callable[[], Coroutine[Any, Any, None]]:
+    """What a client calls when its connection has ended."""
+
+    async def closed() -> None:
+        if not gone.done():
+            gone.set_result(None)
+
+    return closed
+
+
+async def _answered(client: "Client", gone: "asyncio.Future[None]", asking: Coroutine[Any, Any, _T]) -> _T:
+    """What ``asking`` returns. Raises `BrokerDownError` when the connection ends: the client waits for answers from one that is closed."""
+    answering = start_task(asking)
+    either: list[asyncio.Future[Any]] = [answering, gone]
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not client.is_connected:
+            raise BrokerDownError("the connection was closed")
+        return await answering
+    finally:
+        await end_tasks(answering)
 
 
 async def _ignore(error: Exception) -> None:
