@@ -180,7 +180,8 @@ class FormScanner:
         begin = data.find(b"\r")
         if begin == -1:
             return size
-        if self._goes_forwards(data, begin):
+        # As `_has_many_returns` has it: this is done for each piece.
+        if data.count(b"\r", begin, begin + _SAMPLE) < _MANY_RETURNS if size >= _LARGE else self._goes_forwards(data, begin):
             if (found := data.find(delimiter, begin)) != -1:
                 return found
         elif (found := data.rfind(delimiter, begin)) != -1:
@@ -189,9 +190,7 @@ class FormScanner:
         return begin if begin != -1 and delimiter.startswith(data[begin:]) else size
 
     def _goes_forwards(self, data: bytes, begin: int) -> bool:
-        """Say which way this piece is gone through; what a sample says of a small one goes for the next few, too."""
-        if len(data) >= _LARGE:
-            return not _has_many_returns(data, begin)
+        """Say which way a small piece is gone through; what a sample says of one goes for the next few, too."""
         if self._trusted:
             self._trusted -= 1
         else:
