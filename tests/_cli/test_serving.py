@@ -98,6 +98,13 @@ text = "no application"
 """
 
 
+FAILING_ASGI = """
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no place"})
+"""
+
+
 def test_an_asgi_application(start: Any, tmp_path: Path) -> None:
     (tmp_path / "modern.py").write_text(ASGI + "\ndef make():\n    return app\n", encoding="utf-8")
     command = start("modern:app", "--asgi", "--port", "0", "--access-log", "json", "--health", "/healthz")
@@ -110,6 +117,16 @@ def test_an_asgi_application(start: Any, tmp_path: Path) -> None:
     assert (line["method"], line["target"], line["status"]) == ("GET", "/here", 200)
     made = start("modern:make", "--asgi", "--port", "0")
     assert made.get("/made").endswith(b"from /made")
+    unasked = start("modern:app", "--asgi", "--port", "0")
+    unasked.expect("listening on")
+    assert unasked.end() == 0
+    said = [line for line in unasked.lines if line.startswith("lifespan") or "listening" in line]
+    assert (said[0], "listening" in said[1], said[2:]) == ("lifespan.startup", True, ["lifespan.shutdown"])
+    (tmp_path / "failing.py").write_text(FAILING_ASGI, encoding="utf-8")
+    failing = start("failing:app", "--asgi", "--port", "0")
+    assert failing.process.wait(20) == 1
+    failing.expect("The start-up of an ASGI application failed: no place")
+    assert not [line for line in failing.lines if "listening" in line or "Traceback" in line]
     wrong = start("modern:text", "--asgi", "--port", "0")
     assert wrong.process.wait(20) == 2
     wrong.expect("modern:text is a str, no ASGI application")
@@ -185,11 +202,12 @@ class Slow(tornado.web.RequestHandler):
 
 async def open_place(application):
     application.settings["place"] = "here"
+    application.settings["task"] = asyncio.create_task(asyncio.sleep(60))
     os.write(1, b"setting started\\n")
 
 async def close_place(application):
     await asyncio.sleep(0)
-    os.write(1, b"setting stopped\\n")
+    os.write(1, b"setting stopped\\n" if not application.settings["task"].cancelled() else b"too late\\n")
 
 app = Living([("/", Slow)], on_startup=[open_place], on_shutdown=close_place)
 
@@ -197,6 +215,7 @@ def fail(application):
     1 / 0
 
 broken = tornado.web.Application(on_startup=fail)
+broken_end = tornado.web.Application(on_shutdown=fail)
 """
 
 
@@ -229,6 +248,11 @@ def test_an_application_that_cannot_start_is_not_served(start: Any, tmp_path: Pa
     assert command.process.wait(20) == 1
     command.expect("^ZeroDivisionError")
     assert not [line for line in command.lines if "listening" in line]
+    command = start("living:broken_end", "--port", "0")
+    command.expect("listening on")
+    assert command.end() == 0
+    command.expect("on_shutdown has failed$")
+    command.expect("ZeroDivisionError")
 
 
 def test_uds(start: Any, tmp_path: Path) -> None:
