@@ -163,6 +163,48 @@ def test_names_are_those_of_the_conventions(registry: CollectorRegistry) -> None
     assert made.active._name == "http_server_active_requests"
 
 
+@web.stream_request_body
+class Refusing(web.RequestHandler):
+    def prepare(self) -> None:
+        raise web.HTTPError(413)
+
+
+async def test_what_is_answered_before_its_body_is_counted_once_and_by_its_route(
+    serve: Any, registry: CollectorRegistry, logs: Any
+) -> None:
+    limits = pytest.importorskip("tornadolike.limits")
+
+    class Limited(web.RequestHandler):
+        @limits.rate_limited("1/hour")  # type: ignore[untyped-decorator]
+        def get(self, number: str) -> None:
+            self.write(number)
+
+    made = web.Application([("/refusing", Refusing), ("/limited/([0-9]+)", Limited), ("/also/([0-9]+)", Limited)])
+    measured = metrics.instrument(made, registry)
+    site = serve([])
+    site.server.request_callback = made
+    for sent in (
+        b"POST /refusing HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf",
+        b"GET /limited/1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /limited/2 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /also/3 HTTP/1.1\r\nHost: a\r\n\r\n",
+    ):
+        client = await site.client()
+        client.send(sent)
+        await client.response()
+        client.reset()
+        await site.until(lambda: not site.server._connections)
+    for message in ("413 POST", "429 GET", "429 GET"):
+        logs.take("tornado.access", message)
+    measured.sample()
+    assert counted(values(generate_latest(registry).decode())) == {
+        ("POST", "/refusing", "413", ""): 1.0,
+        ("GET", "/limited/([0-9]+)", "200", ""): 1.0,
+        ("GET", "/limited/([0-9]+)", "429", ""): 1.0,
+        ("GET", "/also/([0-9]+)", "429", ""): 1.0,
+    }
+
+
 @pytest.mark.parametrize(
     ("path", "sent", "route", "status"),
     [

@@ -143,6 +143,42 @@ async def test_a_client_that_leaves_leaves_nothing(site: Any, tmp_path: Path) ->
     await site.until(lambda: names(tmp_path) == [])
 
 
+async def test_in_pieces_that_need_no_time_and_some_that_do(serve: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    class Chatty(uploads.UploadHandler):
+        upload_dir = str(tmp_path)
+        waited: list[bool] = []
+
+        async def data_received(self, chunk: bytes) -> None:
+            wanted = super().data_received(chunk)
+            self.waited.append(not (isinstance(wanted, asyncio.Future) and wanted.done()))
+            await wanted
+
+        def post(self) -> None:
+            self.write({"sizes": [one.size for one in self.uploads], "same": [content(one) == expected for one in self.uploads]})
+
+    def content(one: Any) -> bytes:
+        return Path(one.path).read_bytes()
+
+    monkeypatch.setattr(uploads, "_WRITE_BYTES", 150_000)
+    site = serve([("/", Chatty)])
+    expected = os.urandom(500_000)
+    body = file(expected) + file(expected, b"g") + b"--B--"
+    _, answer = await post(site, body)
+    assert json.loads(answer) == {"sizes": [500_000, 500_000], "same": [True, True]}
+    assert set(Chatty.waited) == {True, False}
+    await site.until(lambda: names(tmp_path) == [])
+
+
+async def test_a_body_where_none_is_wanted(serve: Any) -> None:
+    class Deletes(uploads.UploadHandler):
+        def delete(self) -> None:
+            self.write("deleted")
+
+    client = await serve([("/", Deletes)]).client()
+    client.send(b"DELETE / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody")
+    assert (await client.response())[1] == b"deleted"
+
+
 class Told(httputil.MultipartDelegate):
     """Notes what it is told, in time of its own."""
 

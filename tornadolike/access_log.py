@@ -64,7 +64,8 @@ class _Routes:
         self.beginnings: dict[Any, dict[Any, str]] = {cls: {} for cls in self.single}
 
     def find(self, handler_class: type[web.RequestHandler], path: str) -> str | None:
-        """The pattern for a path, where a class stands behind several, or none."""
+        """The pattern for a path, where a class stands behind several, or for another one, or behind none."""
+        handler_class = getattr(handler_class, "_in_place_of", handler_class)
         return next((text for regex, text in self.patterns.get(handler_class, ()) if regex.match(path)), None)
 
     def beginning(self, handler_class: type[web.RequestHandler], method: str, path: str) -> str:

@@ -15,7 +15,6 @@ Neither needs a package beyond tornadolike. This module is not in Tornado 6.6.
 
 import asyncio
 import contextlib
-import inspect
 import re
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -30,6 +29,7 @@ from tornadolike._asgi_hosted.http_exchange import HTTPExchange
 from tornadolike._asgi_mounted.call import Call
 from tornadolike._asgi_mounted.chooser import Chooser
 from tornadolike._asgi_mounted.life import Life
+from tornadolike._web_io import lifetime
 from tornadolike.http1connection import HTTP1ConnectionParameters, _GzipMessageDelegate
 from tornadolike.ioloop import IOLoop
 from tornadolike.log import app_log
@@ -152,7 +152,7 @@ class ASGIAdapter:
 
     async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run start-up and shutdown. Failures are logged and told: what is raised here, servers take for "there is no lifespan"."""
-        manager = self._lifespan(self.application) if self._lifespan is not None else _Hooks(self.application)
+        manager = self._lifespan(self.application) if self._lifespan is not None else lifetime.Hooks(self.application)
         await _expect(receive, "lifespan.startup")
         _look_for_lost_callbacks()
         try:
@@ -205,33 +205,6 @@ def _look_for_lost_callbacks() -> None:
 
 def _told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
-
-
-class _Hooks(AbstractAsyncContextManager[None]):
-    """The lifespan of an application that has methods or settings for it."""
-
-    def __init__(self, application: Any) -> None:
-        self._application = application
-
-    async def __aenter__(self) -> None:
-        await self._call("on_startup")
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._call("on_shutdown")
-
-    async def _call(self, name: str) -> None:
-        method = getattr(self._application, name, None)
-        if callable(method):
-            await _awaited(method())
-        settings = getattr(self._application, "settings", None) or {}
-        hooks = settings.get(name) or ()
-        for hook in hooks if isinstance(hooks, (list, tuple)) else [hooks]:
-            await _awaited(hook(self._application))
-
-
-async def _awaited(result: Any) -> None:
-    if inspect.isawaitable(result):
-        await result
 
 
 # How long a client's application may go on after its client, or its server, has gone; then it is cancelled.

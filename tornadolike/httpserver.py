@@ -270,7 +270,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
 
     async def __end_companions(self) -> None:
         """End the lifespans of applications inside, once nothing is open that could need them."""
-        for companion in _companions.pop(self, ()):
+        for companion in sorted(_companions.pop(self, ()), key=lambda companion: getattr(companion, "_ends_last", False)):
             await companion._server_gone(self)
 
     def __wind_down(self, told: WeakSet[iostream.IOStream], heard: WeakSet[Any]) -> bool:

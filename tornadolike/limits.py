@@ -172,7 +172,8 @@ def _refusing(cls: type[web.RequestHandler]) -> type[web.RequestHandler]:
     with _lock:
         known: Any = vars(cls).get("_refusing")
         if known is None:
-            known = cls._refusing = type(cls.__name__, (_Refusal, cls), {"__module__": cls.__module__})  # type: ignore[attr-defined]  # ours
+            namespace = {"__module__": cls.__module__, "_in_place_of": cls}
+            known = cls._refusing = type(cls.__name__, (_Refusal, cls), namespace)  # type: ignore[attr-defined]  # ours
         return known  # type: ignore[no-any-return]  # as made above
 
 

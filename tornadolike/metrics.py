@@ -104,6 +104,8 @@ class Metrics:
         request, kind, status = handler.request, handler.__class__, handler.get_status()
         if request._is_counted:
             return
+        if kind._stream_request_body:  # it may be answered before its body has come, and then the end of that is none
+            request._is_counted = True
         # The usual case of `_count`: a request of a kind that is known.
         key = request.method, _routes(handler.application).single.get(kind), status, request.protocol, False
         waiting = self._waiting.get(key)
@@ -122,7 +124,7 @@ class Metrics:
             handler_class, request = lost.handler_class, lost.request
         else:
             return
-        if lost.application is application and not issubclass(handler_class, MetricsHandler):
+        if lost.application is application and not issubclass(handler_class, MetricsHandler) and not request._is_counted:
             request._is_counted = True
             status = handler.get_status() if handler is not None and handler._headers_written else 0
             self._count(application, handler_class, request, status, True)

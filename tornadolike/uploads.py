@@ -18,9 +18,10 @@ request is over, whichever way it ends.
 import asyncio
 import contextlib
 import functools
+import mmap
 import os
 import tempfile
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 from tornadolike import httputil, web
@@ -52,11 +53,10 @@ class UploadedFile:
 
     _kept = False
 
-    def _write(self, pieces: list[bytes]) -> None:
-        for piece in pieces:
-            written = 0
-            while written < len(piece):
-                written += os.write(self._descriptor, memoryview(piece)[written:])
+    def _write(self, content: memoryview) -> None:
+        written = 0
+        while written < len(content):
+            written += os.write(self._descriptor, content[written:])
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
@@ -94,6 +94,8 @@ class UploadHandler(web.RequestHandler):
         self.uploads: list[UploadedFile] = []
         self.received = 0
         self.__parser: httputil.StreamingMultipartFormDataParser | None = None
+        self.__expected: int | None = None
+        self.__done: asyncio.Future[None] | None = None
         super().__init__(application, request, **kwargs)
 
     def prepare(self) -> Awaitable[None] | None:
@@ -101,7 +103,8 @@ class UploadHandler(web.RequestHandler):
         if self.request.method not in ("POST", "PUT", "PATCH"):
             return None
         length = self.request.headers.get("Content-Length")
-        if length is not None and int(length) > self.max_total_size:
+        self.__expected = None if length is None else int(length)
+        if self.__expected is not None and self.__expected > self.max_total_size:
             raise web.HTTPError(413)
         connection: Any = self.request.connection
         connection.set_max_body_size(self.max_total_size + 1)  # so that it is we who say no
@@ -117,30 +120,44 @@ class UploadHandler(web.RequestHandler):
     def progress(self, received: int, total: int | None) -> None:
         """A hook, called for each piece: how many bytes have come, and how many there will be, where the client has said so."""
 
-    async def data_received(self, chunk: bytes) -> None:
+    def data_received(self, chunk: bytes) -> Awaitable[None]:
         """Take a piece of the body."""
         if self._finished or self.__parser is None:
-            return  # what was sent ahead of our refusal
+            return self.__nothing()  # what was sent ahead of our refusal
         self.received += len(chunk)
+        wanted = None
         try:
             if self.received > self.max_total_size:
                 raise web.HTTPError(413)
             wanted = self.__parser.data_received(chunk)
-            if wanted is not None:
-                await wanted
-        except httputil.HTTPInputError as error:
-            self.__refuse(web.HTTPError(400, "Invalid body: %s", error))
-        except web.HTTPError as error:
+        except (httputil.HTTPInputError, web.HTTPError) as error:
             self.__refuse(error)
         else:
-            length = self.request.headers.get("Content-Length")
-            self.progress(self.received, None if length is None else int(length))
+            if wanted is not None:
+                return self.__wait(wanted)
+            self.progress(self.received, self.__expected)
+        return self.__nothing()
 
-    def __refuse(self, error: web.HTTPError) -> None:
+    def __nothing(self) -> asyncio.Future[None]:
+        """What can be awaited and is done: for a coroutine the connection would stop, have it run, and go on."""
+        if self.__done is None:
+            self.__done = asyncio.get_running_loop().create_future()
+            self.__done.set_result(None)
+        return self.__done
+
+    async def __wait(self, wanted: Awaitable[None]) -> None:
+        try:
+            await wanted
+        except (httputil.HTTPInputError, web.HTTPError) as error:
+            self.__refuse(error)
+        else:
+            self.progress(self.received, self.__expected)
+
+    def __refuse(self, error: httputil.HTTPInputError | web.HTTPError) -> None:
         """Answer now: the rest of the body is not waited for."""
         self.__parser = None
         try:
-            raise error
+            raise error if isinstance(error, web.HTTPError) else web.HTTPError(400, "Invalid body: %s", error)
         except web.HTTPError as raised:
             self._handle_request_exception(raised)
         self.__clean_up()
@@ -191,13 +208,14 @@ class _Receiver(httputil.MultipartDelegate):
         self._handler = handler
         self._name = ""
         self._file: UploadedFile | None = None
-        self._pieces: list[bytes] = []
         self._size = 0  # of the part
-        self._waiting = 0  # bytes in the pieces
+        self._value: list[bytes] = []  # of a field
+        self._room: mmap.mmap | None = None
+        self._waiting = 0  # bytes of a file in the room
 
     def part_started(self, name: str, filename: str | None, headers: httputil.HTTPHeaders) -> None:
         handler = self._handler
-        self._name, self._file, self._pieces, self._size, self._waiting = name, None, [], 0, 0
+        self._name, self._file, self._size, self._value = name, None, 0, []
         if filename:
             if len(handler.uploads) >= handler.max_files:
                 raise web.HTTPError(413, "more than %d files", handler.max_files)
@@ -210,25 +228,44 @@ class _Receiver(httputil.MultipartDelegate):
         self._size += len(chunk)
         if self._size > (handler.max_field_size if file is None else handler.max_file_size):
             raise web.HTTPError(413, "%s is larger than allowed", self._name)
-        self._pieces.append(chunk)
-        self._waiting += len(chunk)
-        return self._write() if file is not None and self._waiting >= _WRITE_BYTES else None
+        if file is None:
+            self._value.append(chunk)
+            return None
+        return self._keep(file, chunk)
 
-    async def _write(self) -> None:
-        pieces, self._pieces, self._waiting = self._pieces, [], 0
-        assert self._file is not None
-        await asyncio.get_running_loop().run_in_executor(None, self._file._write, pieces)
+    def _keep(self, file: UploadedFile, chunk: bytes) -> Awaitable[None] | None:
+        """Copied to where the last ones lay: to hold on to the pieces has the C library ask the system for the memory of each one anew."""
+        if self._room is None:
+            self._room = mmap.mmap(-1, _WRITE_BYTES)  # which takes memory where something lies there, and no more than the client has sent
+        begin, end = self._waiting, self._waiting + len(chunk)
+        if end > _WRITE_BYTES:
+            return self._write(file, chunk)
+        self._room[begin:end] = chunk
+        self._waiting = end
+        return None
+
+    async def _write(self, file: UploadedFile, chunk: bytes = b"") -> None:
+        """Write what is kept, and ``chunk``, for which there is no room."""
+        assert self._room is not None
+        kept, self._waiting = memoryview(self._room)[: self._waiting], 0
+        await asyncio.get_running_loop().run_in_executor(None, _write_all, file, (kept, memoryview(chunk)))
 
     def part_finished(self) -> Awaitable[None] | None:
         if self._file is not None:
             self._file.size = self._size
             return self._finish_file(self._file)
-        request, value = self._handler.request, b"".join(self._pieces)
+        request, value = self._handler.request, b"".join(self._value)
         request.body_arguments.setdefault(self._name, []).append(value)
         request.arguments.setdefault(self._name, []).append(value)
         return None
 
     async def _finish_file(self, file: UploadedFile) -> None:
-        if self._pieces:
-            await self._write()
+        if self._waiting:
+            await self._write(file)
+        self._room = None
         file._close()
+
+
+def _write_all(file: UploadedFile, contents: Iterable[memoryview]) -> None:
+    for content in contents:
+        file._write(content)

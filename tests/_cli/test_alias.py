@@ -45,8 +45,8 @@ class Environment:
             command, cwd=self.home, env=kept | variables, capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL
         )
 
-    def alias(self, *words: str) -> tuple[int, str]:
-        done = self.run("-m", "tornadolike", "alias", *words)
+    def alias(self, *words: str, **variables: str) -> tuple[int, str]:
+        done = self.run("-m", "tornadolike", "alias", *words, **variables)
         assert "Traceback" not in done.stderr
         return done.returncode, (done.stdout + done.stderr).strip()
 
@@ -68,6 +68,10 @@ def wheel(directory: Path, name: str, requirement: str) -> None:
 def test_on_status_off(fresh: Environment) -> None:
     before = fresh.files()
     assert fresh.alias("status") == (1, f"off: `import tornado` gives nothing in {fresh.home}, unless TORNADOLIKE_AS_TORNADO=1 is set")
+    ours = f"with it, tornadolike {tornadolike.__version__}"
+    assert fresh.alias("status", TORNADOLIKE_AS_TORNADO="yes") == (
+        1, f"off: `import tornado` gives nothing in {fresh.home}, but TORNADOLIKE_AS_TORNADO=yes is set here: {ours}",
+    )  # fmt: skip
     status, said = fresh.alias("on")
     assert (status, said.partition(":")[0]) == (0, "on")
     assert fresh.run("-c", _WHERE).stdout.strip() == "tornado.util tornadolike"

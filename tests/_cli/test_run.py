@@ -2,6 +2,7 @@
 
 import gc
 import os
+import socket
 import subprocess
 import sys
 import zipfile
@@ -412,6 +413,26 @@ def test_exit_status_and_traceback_are_the_programs(tmp_path: Path) -> None:
     assert "_cli" not in failed.stderr
     assert "runpy" not in failed.stderr
     assert run_ours("-m", "nosuchmodule", cwd=tmp_path).returncode == 2  # there is nothing to run, as with nosuchmodule:app
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")])
+def test_a_port_that_is_taken_is_one_line_and_status_2(tmp_path: Path, workers: tuple[str, ...]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        program = tmp_path / "program.py"
+        program.write_text(f"import tornado.web\ntornado.web.Application().listen({port}, '127.0.0.1')\n", encoding="utf-8")
+        done = run_ours(*workers, "program.py", cwd=tmp_path)
+        assert done.returncode == 2
+        said = f"tornadolike run: cannot listen on 127.0.0.1:{port}: Address already in use"
+        assert said in done.stderr.splitlines()
+        assert len(done.stderr.splitlines()) == (3 if workers else 2)
+        # A program which has exceptions shown in its own way, or meets one of its own, goes on doing so.
+        source = program.read_text(encoding="utf-8")
+        program.write_text(f"import sys\nsys.excepthook = lambda *error: print('own', error[1])\n{source}", encoding="utf-8")
+        done = run_ours("program.py", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (1, "own [Errno 98] Address already in use\n")
+        program.write_text(f"import socket\nsocket.create_server(('127.0.0.1', {port}))\n", encoding="utf-8")
+        assert "Traceback" in run_ours("program.py", cwd=tmp_path).stderr
 
 
 def test_exit_handlers_and_threads_still_find_the_program(tmp_path: Path) -> None:

@@ -98,6 +98,13 @@ text = "no application"
 """
 
 
+FAILING_ASGI = """
+async def app(scope, receive, send):
+    await receive()
+    await send({"type": "lifespan.startup.failed", "message": "no place"})
+"""
+
+
 def test_an_asgi_application(start: Any, tmp_path: Path) -> None:
     (tmp_path / "modern.py").write_text(ASGI + "\ndef make():\n    return app\n", encoding="utf-8")
     command = start("modern:app", "--asgi", "--port", "0", "--access-log", "json", "--health", "/healthz")
@@ -110,6 +117,16 @@ def test_an_asgi_application(start: Any, tmp_path: Path) -> None:
     assert (line["method"], line["target"], line["status"]) == ("GET", "/here", 200)
     made = start("modern:make", "--asgi", "--port", "0")
     assert made.get("/made").endswith(b"from /made")
+    unasked = start("modern:app", "--asgi", "--port", "0")
+    unasked.expect("listening on")
+    assert unasked.end() == 0
+    said = [line for line in unasked.lines if line.startswith("lifespan") or "listening" in line]
+    assert (said[0], "listening" in said[1], said[2:]) == ("lifespan.startup", True, ["lifespan.shutdown"])
+    (tmp_path / "failing.py").write_text(FAILING_ASGI, encoding="utf-8")
+    failing = start("failing:app", "--asgi", "--port", "0")
+    assert failing.process.wait(20) == 1
+    failing.expect("The start-up of an ASGI application failed: no place")
+    assert not [line for line in failing.lines if "listening" in line or "Traceback" in line]
     wrong = start("modern:text", "--asgi", "--port", "0")
     assert wrong.process.wait(20) == 2
     wrong.expect("modern:text is a str, no ASGI application")
@@ -162,6 +179,80 @@ def test_host_and_a_port_that_is_taken(start: Any) -> None:
         command.expect(f"tornadolike run: cannot listen on 127.0.0.1:{port}: Address already in use")
     command = start("package.shop:app", "--port", "0", "--host", "[::1]")
     command.expect(r"listening on http://\[::1\]:\d+$")
+
+
+LIVING = """
+import asyncio, os
+import tornado.web
+
+class Living(tornado.web.Application):
+    async def on_startup(self):
+        await asyncio.sleep(0)
+        os.write(1, b"method started\\n")
+
+    def on_shutdown(self):
+        os.write(1, b"method stopped\\n")
+
+class Slow(tornado.web.RequestHandler):
+    async def get(self):
+        os.write(1, b"slow is inside\\n")
+        await asyncio.sleep(0.3)
+        self.write(self.settings["place"])
+        os.write(1, b"slow is answered\\n")
+
+async def open_place(application):
+    application.settings["place"] = "here"
+    application.settings["task"] = asyncio.create_task(asyncio.sleep(60))
+    os.write(1, b"setting started\\n")
+
+async def close_place(application):
+    await asyncio.sleep(0)
+    os.write(1, b"setting stopped\\n" if not application.settings["task"].cancelled() else b"too late\\n")
+
+app = Living([("/", Slow)], on_startup=[open_place], on_shutdown=close_place)
+
+def fail(application):
+    1 / 0
+
+broken = tornado.web.Application(on_startup=fail)
+broken_end = tornado.web.Application(on_shutdown=fail)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize("workers", [(), ("--workers", "1")])
+def test_an_application_hears_of_its_start_and_its_end(
+    start: Any, tmp_path: Path, number: int, loop: str, workers: tuple[str, ...]
+) -> None:
+    (tmp_path / "living.py").write_text(LIVING, encoding="utf-8")
+    command = start("living:app", "--port", "0", "--loop", loop, *workers)
+    got: list[bytes] = []
+    client = threading.Thread(target=lambda: got.append(command.get()))
+    command.expect("^setting started$")
+    client.start()
+    command.expect("^slow is inside$")
+    assert command.end(number) in (0, -number, 128 + number)
+    client.join(20)
+    assert got[0].endswith(b"here")
+    said = [line for line in command.lines if line.split()[-1] in ("started", "inside", "answered", "stopped") and line[0] in "ms"]
+    assert said == [
+        *("method started", "setting started", "slow is inside"),
+        *("slow is answered", "method stopped", "setting stopped"),
+    ]
+
+
+def test_an_application_that_cannot_start_is_not_served(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "living.py").write_text(LIVING, encoding="utf-8")
+    command = start("living:broken", "--port", "0")
+    assert command.process.wait(20) == 1
+    command.expect("^ZeroDivisionError")
+    assert not [line for line in command.lines if "listening" in line]
+    command = start("living:broken_end", "--port", "0")
+    command.expect("listening on")
+    assert command.end() == 0
+    command.expect("on_shutdown has failed$")
+    command.expect("ZeroDivisionError")
 
 
 def test_uds(start: Any, tmp_path: Path) -> None:
@@ -464,6 +555,17 @@ def test_access_log_common_and_off(start: Any) -> None:
     assert not any("GET" in line for line in silent.lines)
 
 
+STARTING = """
+import asyncio, tornado.web
+
+async def start(application):
+    print("starting", flush=True)
+    await asyncio.sleep(60)
+
+app = tornado.web.Application(on_startup=start)
+"""
+
+
 def test_ctrl_c_at_each_stage(tmp_path: Path) -> None:
     pexpect = pytest.importorskip("pexpect")
     (tmp_path / "sleepy.py").write_text("import time\nprint('importing', flush=True)\ntime.sleep(60)\n", encoding="utf-8")
@@ -471,7 +573,13 @@ def test_ctrl_c_at_each_stage(tmp_path: Path) -> None:
 
     root = str(Path(tornadolike.__file__).parent.parent)
 
-    for target, stage in (("sleepy:app", "importing"), ("package.shop:app", "listening on .*:(\\d+)")):
+    (tmp_path / "starting.py").write_text(STARTING, encoding="utf-8")
+    for target, stage, said in (
+        ("package.shop:app", "on Python", None),
+        ("sleepy:app", "importing", None),
+        ("starting:app", "starting", b"SIGINT: the application had not started yet"),
+        ("package.shop:app", "listening on .*:(\\d+)", b"SIGINT: nothing in flight, ending"),
+    ):
         words = ["-m", "tornadolike", "run", target, "--port", "0"]
         child = pexpect.spawn(sys.executable, words, cwd=str(tmp_path), env={"PYTHONPATH": root, "PATH": "/usr/bin"}, timeout=20)
         child.expect(stage)
@@ -480,9 +588,8 @@ def test_ctrl_c_at_each_stage(tmp_path: Path) -> None:
         child.close()
         assert child.signalstatus == signal.SIGINT
         assert b"_cli" not in child.before
-        if target.startswith("package"):
-            assert b"Traceback" not in child.before
-            assert b"SIGINT: nothing in flight, ending" in child.before
+        assert (b"Traceback" in child.before) == (stage == "importing")
+        assert said is None or said in child.before
 
 
 @pytest.mark.parametrize("options", [[], ["--workers", "1"], ["--reload"]], ids=["alone", "workers", "reload"])

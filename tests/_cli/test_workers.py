@@ -246,6 +246,23 @@ def test_an_end_in_the_middle_of_a_replacement_blames_nobody(start: Any, program
     assert not [line for line in command.lines if "does not listen" in line]
 
 
+# The kernel hands the signal to another thread, which is as if it had come just before the sleep: Python notes it, and nothing wakes up.
+DEAF = """
+import os, signal, time
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+os.write(1, b"sleeps\\n")
+time.sleep(1000)
+"""
+
+
+def test_a_program_that_sleeps_without_a_loop_hears_of_the_end(start: Any, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(DEAF, encoding="utf-8")
+    command = start("--workers", "1", "program.py")
+    command.expect("^sleeps$")
+    assert command.end() == 0
+    assert not [line for line in command.lines if "killing" in line]
+
+
 SLOW_STARTER = """
 import asyncio, os
 start = asyncio.create_subprocess_exec

@@ -84,6 +84,30 @@ def test_cuts_do_not_matter_where_pieces_are_large(parts: list[tuple[bytes, int]
     assert in_pieces([body[at : at + size] for at in range(0, len(body), size)], 10, 100, boundary) == expected
 
 
+LARGE = [
+    RANDOM,
+    b"\r\n" * 40_000,
+    b"\r\n--" * 20_000,
+    b"-" * 70_000,
+    b"a line that ends\r\n" * 4_000,
+    b"\r\n--b" * 9_000,
+    b"x" * 33_000,
+    b"\r",
+]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_large_contents_of_all_kinds_one_behind_the_other(seed: int) -> None:
+    """Each is passed over in the way that suits it, and the way of one must not go on into the next."""
+    chosen = random.Random(seed)
+    contents = [chosen.choice(LARGE) + chosen.choice(LARGE) for _ in range(6)]
+    expected = [(b"A: b", content) for content in contents]
+    body = b"".join(b"--B\r\nA: b\r\n\r\n" + content + b"\r\n" for content in contents) + b"--B--"
+    assert whole(body, 10) == expected
+    for size in (1000, 40_000, 65_536, 1_000_000):
+        assert in_pieces([body[start : start + size] for start in range(0, len(body), size)], 10) == expected
+
+
 def test_a_form_whose_first_delimiter_was_left_out() -> None:
     """As some clients send it, and Tornado takes it."""
     head = b"Content-Disposition: form-data; name=a"

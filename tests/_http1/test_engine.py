@@ -76,6 +76,27 @@ def test_the_body_waits_until_its_limit_is_settled(parser: HeadParser) -> None:
         engine.limit_body(9)
 
 
+def test_a_piece_of_a_body_and_nothing_else_is_no_event(parser: HeadParser) -> None:
+    engine = ServerEngine(parser, max_chunk_bytes=4)
+    assert not engine.takes_piece(b"GET")
+    engine.feed(POST)
+    engine.limit_body(10)
+    assert engine.takes_piece(b"0123")
+    assert not engine.takes_piece(b"")
+    assert not engine.takes_piece(b"45678")  # larger than a chunk
+    engine.store(b"4")
+    assert not engine.takes_piece(b"5")  # something waits before it
+    assert body_of(engine.feed(b"5")) == b"45"
+    assert not engine.takes_piece(b"6789")  # the end
+    events = engine.feed(b"6789")
+    assert body_of(events) == b"6789"
+    assert isinstance(events[-1], MessageEnd)
+    engine = ServerEngine(parser)
+    engine.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+    engine.limit_body(10)
+    assert not engine.takes_piece(b"1\r\n")
+
+
 def test_a_chunked_body_is_limited_before_its_bytes_come(parser: HeadParser) -> None:
     engine = ServerEngine(parser)
     engine.feed(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")

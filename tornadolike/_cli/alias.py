@@ -67,7 +67,7 @@ def execute(arguments: argparse.Namespace) -> int:
         if not arguments.break_system_packages and _belongs_to_the_system():
             raise Refused(f"{sys.prefix} belongs to the operating system: use a virtual environment, or --break-system-packages")
         print(_switch_on() if arguments.action == "on" else _switch_off())  # noqa: T201 - a command's answer
-    except (Refused, OSError) as error:
+    except (Refused, OSError, ValueError) as error:
         print(f"tornadolike alias: {error}", file=sys.stderr)  # noqa: T201 - a command's error
         return 2
     return 0
@@ -93,7 +93,12 @@ def _status() -> int:
         print(f"on: `import tornado` gives tornadolike {tornadolike.__version__} in {sys.prefix}{stale}")  # noqa: T201 - the answer
         return 0
     what = f"Tornado {real}" if real else f"nothing in {sys.prefix}"
-    print(f"off: `import tornado` gives {what}, unless {_alias.ENVIRONMENT_VARIABLE}=1 is set")  # noqa: T201 - the answer
+    variable = _alias.ENVIRONMENT_VARIABLE
+    if _alias.wanted(os.environ.get(variable, "")):
+        rest = f", but {variable}={os.environ[variable]} is set here: with it, tornadolike {tornadolike.__version__}"
+    else:
+        rest = f", unless {variable}=1 is set"
+    print(f"off: `import tornado` gives {what}{rest}")  # noqa: T201 - the answer
     return 1
 
 

@@ -147,13 +147,22 @@ class _Terminator:
 
     def _exception(self) -> BaseException:
         leaving = KeyboardInterrupt() if self._first == signal.SIGINT else SystemExit(0)
-        # For those who catch it to run programs in a row, and for the one who would print it.
-        leaving._by_signal = True  # type: ignore[union-attr]  # an attribute of our own
+        mark_as_said(leaving)
         return leaving
 
 
 def _is_left_by_exceptions(loop: asyncio.AbstractEventLoop) -> bool:
     return type(loop).__module__.partition(".")[0] in _LEFT_BY_EXCEPTIONS or isinstance(loop, asyncio.BaseEventLoop)
+
+
+def mark_as_said(leaving: BaseException) -> None:
+    """A line has been said about what ends the program. For those who catch it to run programs in a row, and for who would print it."""
+    leaving._by_signal = True  # type: ignore[attr-defined]  # an attribute of our own
+
+
+def is_by_signal(leaving: BaseException) -> bool:
+    """Whether it has been marked so."""
+    return getattr(leaving, "_by_signal", False)
 
 
 def say(line: str) -> None:

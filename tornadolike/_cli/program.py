@@ -78,14 +78,30 @@ def _set_first_path(directory: str) -> None:
         sys.path[0] = directory
 
 
-def print_tracebacks_as_python_does() -> None:
-    """Leave our own frames out of the traceback of an exception that ends the program."""
+def print_no_interrupts() -> None:
+    """Let Ctrl-C end the process without a traceback, as long as all there is to see in one is how we begin."""
     if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _without_interrupts
+
+
+def _without_interrupts(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
+    if kind is not KeyboardInterrupt:
+        sys.__excepthook__(kind, error, trace)
+
+
+def print_tracebacks_as_python_does() -> None:
+    """Leave our own frames out of the traceback of an exception that ends the program, which runs now."""
+    if sys.excepthook in (sys.__excepthook__, _without_interrupts):
         sys.excepthook = _without_our_frames
 
 
+def prints_tracebacks() -> bool:
+    """Whether it is we who say which exception ended the program, and nobody whom it has put in our place."""
+    return sys.excepthook is _without_our_frames
+
+
 def _without_our_frames(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Any:
-    if kind is KeyboardInterrupt and getattr(error, "_by_signal", False):
+    if kind is KeyboardInterrupt and draining.is_by_signal(error):
         return  # a line has been said about it
     part = programs_part(trace)
     sys.__excepthook__(kind, error.with_traceback(part), part)

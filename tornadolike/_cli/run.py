@@ -17,6 +17,7 @@ from tornadolike import _alias
 from tornadolike._cli import collector, draining, parsing, program
 from tornadolike._http1 import select
 from tornadolike._loop import factory
+from tornadolike._net import listening
 
 USAGE_ERROR = parsing.USAGE_ERROR
 DRAIN_SECONDS = 30.0
@@ -186,6 +187,7 @@ def execute(arguments: argparse.Namespace) -> int:
 
     Everything is also put into the environment, so that the program's child processes run on the same.
     """
+    program.print_no_interrupts()
     try:
         if arguments.env_file:
             load_environment(arguments.env_file)
@@ -225,15 +227,24 @@ def _run_here(arguments: argparse.Namespace, worker: str | None) -> None:
         probes.install(arguments.health, arguments.ready)
     collector.install(arguments.gc)
     draining.drain_on_signals(arguments.drain, arguments.drain_delay)
-    program.print_tracebacks_as_python_does()
     if arguments.attribute:
         from tornadolike._cli import serving
 
+        program.print_tracebacks_as_python_does()
         serving.serve(arguments)
-    elif arguments.module is not None:
-        program.run_module(arguments.module, arguments.program_arguments)
-    else:
-        program.run_path(arguments.target, arguments.program_arguments)
+        return
+    program.print_tracebacks_as_python_does()
+    try:
+        if arguments.module is not None:
+            program.run_module(arguments.module, arguments.program_arguments)
+        else:
+            program.run_path(arguments.target, arguments.program_arguments)
+    except OSError as error:
+        place = listening.place_of(error)
+        if place is None or not program.prints_tracebacks():
+            raise
+        draining.say(f"cannot listen on {place}: {error.strerror}")
+        sys.exit(USAGE_ERROR)
 
 
 def _choose(loop: str | None, engine: str | None) -> tuple[str, str]:

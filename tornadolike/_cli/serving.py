@@ -16,6 +16,8 @@ from tornadolike import httpserver, httputil, netutil, web
 from tornadolike._cli import draining, logs, parsing, program, tls, worker
 from tornadolike._loop import factory
 from tornadolike._net import listening
+from tornadolike._web_io import lifetime
+from tornadolike.log import app_log
 
 _PORT = 8888
 _HOST = "127.0.0.1"
@@ -27,8 +29,14 @@ def serve(arguments: argparse.Namespace) -> None:
     if not sys.flags.safe_path:
         sys.path[0] = os.getcwd()
     found = _find(arguments.target)
-    with asyncio.Runner(loop_factory=factory.new_event_loop) as runner:
-        runner.run(_serve(found, arguments))
+    try:
+        with asyncio.Runner(loop_factory=factory.new_event_loop) as runner:
+            runner.run(_serve(found, arguments))
+    except KeyboardInterrupt as error:
+        if not draining.is_by_signal(error):  # else a line has been said: here nothing was served yet
+            draining.say("SIGINT: the application had not started yet")
+            draining.mark_as_said(error)
+        raise
 
 
 def _find(target: str) -> Any:
@@ -59,12 +67,46 @@ async def _serve(found: Any, arguments: argparse.Namespace) -> None:
     except (OSError, ValueError) as error:
         sys.exit(_complain(f"cannot listen on {_wanted(arguments)}: {_reason(error, arguments)}"))
     _reopen_logs_on_signal()
+    await _begin(application, server, arguments.asgi)
     server.add_sockets(sockets)
     if _is_to_say_where(arguments):
         scheme = "https" if arguments.ssl_certfile else "http"
         for sock in sockets:
             draining.say(f"listening on {_shown(sock, scheme)}")
     await asyncio.Event().wait()
+
+
+async def _begin(application: Any, server: httpserver.HTTPServer, is_asgi: bool) -> None:
+    """Have the application start. It ends when the server has drained, as long as all that it runs on the loop still does."""
+    companions = httpserver._companions.setdefault(server, set())
+    if not is_asgi:
+        hooks = lifetime.Hooks(application)
+        await hooks.__aenter__()
+        companions.add(_Ending(hooks))
+        return
+    try:
+        await application.startup()
+    except RuntimeError:  # it has been logged
+        sys.exit(1)
+    companions.add(application)
+
+
+class _Ending:
+    """Has an application hear of its end, behind those that are mounted into it."""
+
+    _ends_last = True
+
+    def __init__(self, hooks: lifetime.Hooks) -> None:
+        self._hooks = hooks
+
+    def _going_away(self) -> None:
+        """Handlers are told by themselves."""
+
+    async def _server_gone(self, _: object) -> None:
+        try:
+            await self._hooks.__aexit__()
+        except Exception:
+            app_log.exception("on_shutdown has failed")
 
 
 def _reopen_logs_on_signal() -> None:

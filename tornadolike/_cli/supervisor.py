@@ -101,8 +101,9 @@ class _Worker:
         """Send a signal, without asking for the status before: Popen does, and takes it away from asyncio, which then knows none."""
         self.told = True
         if self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(OSError):
                 os.kill(self.pid, number)
+                os.write(self.life, worker.SIGNAL_SENT)
 
 
 class _Supervisor:

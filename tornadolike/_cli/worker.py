@@ -16,8 +16,14 @@ from typing import Any
 from tornadolike._net import listening
 
 ENVIRONMENT_VARIABLE = "TORNADOLIKE_WORKER"
+SIGNAL_SENT = b"s"
+"""What the supervisor says down the pipe when it has sent a signal."""
 # What a worker that does not react to its end is given beyond the time of its drain.
 _GRACE_SECONDS = 5.0
+
+# What by default is ignored, and hardly anybody handles.
+_NUDGE = signal.SIGURG
+_NUDGE_SECONDS = 0.2
 
 _MAX_ANSWER = 65536
 
@@ -28,10 +34,15 @@ def attach(text: str, drain_seconds: float) -> None:
     channel = _Channel(socket.socket(fileno=settings["channel"]))
     listening.opener = channel
     watcher = threading.Thread(target=_watch, args=(settings["life"], os.getpid(), drain_seconds), name="supervisor watcher", daemon=True)
+    signal.signal(_NUDGE, _do_nothing)
     watcher.start()
     from tornadolike import httpserver
 
     httpserver._on_listen.append(lambda _: channel.ready())
+
+
+def _do_nothing(number: int, frame: object) -> None:
+    """A handler: there has to be one for a signal to interrupt what its thread waits for."""
 
 
 def number(text: str) -> int:
@@ -79,13 +90,20 @@ class _Channel:
 
 
 def _watch(life: int, pid: int, drain_seconds: float) -> None:
-    """Wait for the end of the supervisor, which holds the other end of a pipe, and end with it."""
+    """Wait for the end of the supervisor, which holds the other end of a pipe, and end with it.
+
+    A byte in the pipe: a signal has been sent. Python hands signals over between two steps of the main thread: one that comes just before
+    a long ``time.sleep`` or ``accept`` would have to wait for the end of that. So what the main thread waits for is interrupted once more.
+    """
     while True:
         try:
             if not os.read(life, 1):
                 break
         except OSError:
             break
+        time.sleep(_NUDGE_SECONDS)
+        if signal.getsignal(_NUDGE) is _do_nothing:
+            signal.pthread_kill(threading.main_thread().ident or 0, _NUDGE)
     os.kill(pid, signal.SIGTERM)
     time.sleep(drain_seconds + _GRACE_SECONDS)
     os._exit(1)

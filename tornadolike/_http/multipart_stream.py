@@ -138,14 +138,23 @@ class FormScanner:
         overlap = len(self._delimiter) - 1
         begin, window = 0, _WINDOW if self._state == _BODY else _LEAST_WINDOW
         while begin < len(data):
+            if len(data) - begin >= _LARGE and window == _WINDOW:
+                begin = self._passed_over(data, begin)
             yield from self._in_window(data, begin, begin + window + overlap)
             begin += window
             window = _WINDOW
 
+    def _passed_over(self, data: bytes, begin: int) -> int:
+        """Where to look closer from ``begin`` on: forwards, content of any size that has no delimiter is passed over at once."""
+        begin = data.find(b"\r", begin)
+        if begin != -1 and not _has_many_returns(data, begin):
+            begin = data.find(self._delimiter, begin)
+        return len(data) if begin == -1 else begin
+
     def _in_window(self, data: bytes, begin: int, end: int) -> list[int]:
         begin = data.find(b"\r", begin, end)  # the cheapest of all, and often there is none
         delimiter = self._delimiter
-        if end - begin >= _LARGE and data.count(b"\r", begin, begin + _SAMPLE) < _MANY_RETURNS:
+        if end - begin >= _LARGE and not _has_many_returns(data, begin):
             begin = data.find(delimiter, begin, end)
         positions = []
         while begin != -1 and (end := data.rfind(delimiter, begin, end)) != -1:
@@ -171,7 +180,8 @@ class FormScanner:
         begin = data.find(b"\r")
         if begin == -1:
             return size
-        if self._goes_forwards(data, begin):
+        # As `_has_many_returns` has it: this is done for each piece.
+        if data.count(b"\r", begin, begin + _SAMPLE) < _MANY_RETURNS if size >= _LARGE else self._goes_forwards(data, begin):
             if (found := data.find(delimiter, begin)) != -1:
                 return found
         elif (found := data.rfind(delimiter, begin)) != -1:
@@ -180,9 +190,7 @@ class FormScanner:
         return begin if begin != -1 and delimiter.startswith(data[begin:]) else size
 
     def _goes_forwards(self, data: bytes, begin: int) -> bool:
-        """Say which way this piece is gone through; what a sample says of a small one goes for the next few, too."""
-        if len(data) >= _LARGE:
-            return data.count(b"\r", begin, begin + _SAMPLE) < _MANY_RETURNS
+        """Say which way a small piece is gone through; what a sample says of one goes for the next few, too."""
         if self._trusted:
             self._trusted -= 1
         else:
@@ -251,6 +259,10 @@ class FormScanner:
     def _keep(self, size: int, start: int, content: int) -> None:
         start = max(0, start)
         self.kept, self._content = size - start, max(0, content - start)
+
+
+def _has_many_returns(data: bytes, begin: int) -> bool:
+    return data.count(b"\r", begin, begin + _SAMPLE) >= _MANY_RETURNS
 
 
 class FormStream:

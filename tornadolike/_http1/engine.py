@@ -241,6 +241,22 @@ class Engine:
             self._reader = (ChunkedReader if body == framing.CHUNKED else UntilCloseReader)(1 << 62)
         return True
 
+    def takes_piece(self, data: bytes) -> bool:
+        """Whether ``data`` is a piece of the body and nothing else, as nearly all of a large one: then it counts as read, without an event.
+
+        False: `feed` has to see to it.
+        """
+        reader = self._reader
+        if type(reader) is not FixedReader or self.stored or self._stash:
+            return False
+        size = len(data)
+        if not 0 < size <= self.max_chunk_bytes or size >= reader.remaining:
+            return False
+        reader.remaining -= size
+        reader.received_bytes += size
+        self.has_more = False
+        return True
+
     def _read_body(self) -> list[Event]:
         reader = self._reader
         assert reader is not None

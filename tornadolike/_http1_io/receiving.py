@@ -34,8 +34,14 @@ class Receiving(ExchangeState):
         if self._rest is not None:
             self._engine.store(data)
             return
+        engine = self._engine
         try:
-            self._pump(iter(self._engine.feed(data)))
+            if not engine.takes_piece(data):
+                self._pump(iter(engine.feed(data)))
+            elif self.is_client or engine.own is not DONE:
+                wanted = self._delegate.data_received(data)  # type: ignore[union-attr]  # a piece of the body, behind a head
+                if wanted is not None and not self._over:
+                    self._has_to_wait(wanted, iter(()))
         except (Exception, asyncio.CancelledError) as error:
             self._failed(error)
 

@@ -93,7 +93,14 @@ def _bind_one(info: AddressInfo, host: str | None, shared_port: int, reuse_port:
     except OSError as error:
         if _is_phantom(error, host, sockaddr) or (opener is not None and error.errno == errno.EAFNOSUPPORT):
             return None
+        error._listening_on = f"{f'[{sockaddr[0]}]' if family == socket.AF_INET6 else sockaddr[0]}:{sockaddr[1]}"  # type: ignore[attr-defined]
         raise
+
+
+def place_of(error: OSError) -> str | None:
+    """The address, as users write it, on which `bind_addresses` could not listen when it raised ``error``; None: not it raised this."""
+    place: str | None = vars(error).get("_listening_on")
+    return place
 
 
 def open_socket(family: int, kind: int, proto: int, address: tuple[Any, ...], *, reuse_port: bool, backlog: int) -> socket.socket | None:

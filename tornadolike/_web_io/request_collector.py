@@ -97,6 +97,8 @@ class RequestCollector(httputil.HTTPMessageDelegate):
     def _hand_over(self, chunk: bytes) -> Awaitable[None] | None:
         try:
             taking = tasks.as_part_of(self.task, self.handler.data_received, chunk)
+            if isinstance(taking, asyncio.Future) and taking.done():  # nothing to wait for
+                taking = taking.result()
         except (Exception, asyncio.CancelledError) as error:
             self._answer_failed_piece(error)
             return None
