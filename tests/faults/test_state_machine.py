@@ -306,6 +306,11 @@ DIFFERED = {
         tls=True,
     ),
     "much in pieces, and nobody there": _script(scripts.Step("deaf"), _send(_one("get", "big, in pieces")), _LEAVE),
+    "a large file behind a flush, before an upload whose stream is taken": _script(
+        _send(_one("get", "waits"), _one("get", "prepare flushes", "file/big")),
+        _send(_one("trailers", "prepare detaches", "stream", size=100_000)),
+        tls=True,
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 
