@@ -541,10 +541,7 @@ def lost_with_the_connection(script: Script, request: Any, theirs: Seen, own: Se
         return None
     much = any(isinstance(one, Request) and one.size >= 100_000 for one in script.requests[script.requests.index(request) + 1 :])
     much = much or any("big" in _frames_of(step) for step in script.steps)
-    if much and (
-        _begins_unchunked(theirs.received, own.received)
-        or (isinstance(request, Upgrade) and _begins_unchunked(own.received, theirs.received))
-    ):
+    if much and (_begins_unchunked(theirs.received, own.received) or _begins_unchunked(own.received, theirs.received)):
         return theirs._replace(received=own.received)
     if not _begins_unchunked(own.received, theirs.received):
         return None
