@@ -311,6 +311,10 @@ DIFFERED = {
         _send(_one("trailers", "prepare detaches", "stream", size=100_000)),
         tls=True,
     ),
+    "much in pieces, half a connection": _script(scripts.Step("deaf"), _send(_one("get", "big, in pieces")), scripts.Step("end")),
+    "Expect in HTTP/1.0, data_received raises, and Expect behind": _script(
+        _send(_one("expect", "data raises", "stream", _KEPT), _one("expect"))
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

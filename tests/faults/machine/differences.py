@@ -404,7 +404,8 @@ def raised_within_the_body(script: Script, request: Any, theirs: Seen, own: Seen
     if script.requests[-1] is not request and own.closed and _begins(theirs.received, own.received):
         return own  # a reset took the end away
     answer = re.match(rf"\[{request.who}\] HTTP/1\.1 (409|500) ", _answer(request, own)) is not None or own.deaf
-    return own if answer and _begins(own.received, theirs.received) else None
+    texts = [seen.received.replace(_CONTINUE, "") for seen in (own, theirs)]
+    return own if answer and _begins(*texts) else None
 
 
 @declared("@stream_request_body: what data_received raises is answered as what a method of the request raises")
