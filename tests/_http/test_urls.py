@@ -25,6 +25,21 @@ def test_with_query(url: str, arguments: list[tuple[Any, Any]], expected: str) -
     assert with_query(url, arguments) == expected
 
 
+@pytest.mark.parametrize("url", [None, b"", b"/p", 5])
+def test_what_is_no_text_is_for_the_standard_library_to_judge(url: Any) -> None:
+    """Until Python 3.14 it takes None for bytes, then for a text."""
+
+    def judged(function: Any) -> Any:
+        try:
+            return function(url)
+        except Exception as error:
+            return type(error)
+
+    for arguments, query in (([], ""), ([("a", "b")], "a=b")):
+        expected = judged(lambda url, query=query: urllib.parse.urlunparse(urllib.parse.urlparse(url)._replace(query=query)))
+        assert judged(lambda url, arguments=arguments: with_query(url, arguments)) == expected
+
+
 _TEXTS = st.text(st.characters(exclude_categories=("Cs",)))
 
 

@@ -243,15 +243,37 @@ async def test_members_of_a_process_that_died_are_gone_and_no_others(server_kind
     assert count == 1
 
 
+async def test_members_count_once_while_they_are_announced_again(server_kind: str, hubs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub_module, "_HEARTBEAT_SECONDS", 0.002)
+    hub, other = hubs(server_kind), hubs(server_kind)
+    await hub.join("r", Member())
+    await other.join("r", Member())
+    await other.members("r")
+    assert {await hub.members("r") for _ in range(300)} == {2}
+
+
+async def test_nats_keeps_no_consumer_of_who_only_asked(hubs: Any) -> None:
+    """Servers allow some at a time."""
+    hub = hubs("nats")
+    ids = [await hub.publish("r", str(number)) for number in range(3)]
+    broker = hub.broker
+    before = (await broker._stream.stream_info(broker._prefix)).state.consumer_count
+    for _ in range(20):
+        assert [message.data for message in await hub.since("r", ids[0])] == ["1", "2"]
+        assert await hub.members("r") == 0
+    for bucket in (broker._prefix, f"KV_{broker._prefix}_here"):
+        assert (await broker._stream.stream_info(bucket)).state.consumer_count <= before
+
+
 async def test_a_process_has_two_connections_whatever_the_number_of_members(started: Any, hubs: Any) -> None:
     def connections(kind: str) -> int:
         server = started(kind)
         if kind == "redis":
             command = ["redis-cli", "-p", str(server.port), "client", "list"]
         else:
-            query = "select 'name=' from pg_stat_activity where application_name = 'tornadolike hub'"
+            query = "select pid from pg_stat_activity where application_name = 'tornadolike hub'"
             command = ["psql", "-Atq", "-c", query, server.url]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.count("name=")
+        return len(subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\n"))
 
     for kind in ("redis", "postgres"):
         others = connections(kind)

@@ -11,8 +11,9 @@ def with_query(url: str, arguments: Iterable[tuple[Any, Any]]) -> str:
     >>> with_query("/p?x=1#top", [("tag", "a b"), ("tag", 2)])
     '/p?x=1&tag=a+b&tag=2#top'
     """
-    # Parameters of the path (RFC 2396) are a part of their own to urlparse(), which takes longer.
-    split, join = (urllib.parse.urlparse, urllib.parse.urlunparse) if ";" in url else (urllib.parse.urlsplit, urllib.parse.urlunsplit)
+    # Parameters of the path (RFC 2396) are a part of their own to urlparse() and take longer; what no text is, it judges, too.
+    plain = isinstance(url, str) and ";" not in url
+    split, join = (urllib.parse.urlsplit, urllib.parse.urlunsplit) if plain else (urllib.parse.urlparse, urllib.parse.urlunparse)
     *before, query, fragment = split(url)
     pairs: list[tuple[Any, Any]] = list(urllib.parse.parse_qsl(query, keep_blank_values=True)) if query else []
     pairs.extend(arguments)

@@ -210,8 +210,11 @@ class NATSBroker(ServerBroker):
                 found.append(self._message(room, raw))
                 if found[-1][0].number >= until:
                     break
+            consumer = await subscription.consumer_info()
         finally:
             await subscription.unsubscribe()
+        # The server would keep it for a while, and allows some at a time.
+        await self._stream.delete_consumer(self._prefix, consumer.name)
         return found
 
     async def _subscribe(self, stream: "JetStreamContext", room: str, after: int, **options: Any) -> Any:
@@ -221,16 +224,20 @@ class NATSBroker(ServerBroker):
         return await stream.subscribe(self._subject(room), stream=self._prefix, ordered_consumer=True, config=config, **options)
 
     async def _members(self, room: str) -> int:
-        watcher = await self._here.watch(f"{_token(room)}.*", ignore_deletes=True)
-        count = 0
+        """Asked for, not watched: a watch is a consumer, of which servers allow some at a time, and what is announced meanwhile could be in
+        it twice or not at all.
+        """
+        before = f"$KV.{self._prefix}_here."
+        info = await self._stream.stream_info(f"KV_{self._prefix}_here", subjects_filter=f"{before}{_token(room)}.*")
+        return sum(await asyncio.gather(*(self._announced(subject.removeprefix(before)) for subject in info.state.subjects or ())))
+
+    async def _announced(self, key: str) -> int:
+        from nats.js.errors import KeyNotFoundError
+
         try:
-            async for entry in watcher:
-                if entry is None:
-                    break
-                count += int(entry.value or b"0")
-        finally:
-            await watcher.stop()
-        return count
+            return int((await self._here.get(key)).value or b"0")
+        except KeyNotFoundError:  # its time has just passed
+            return 0
 
     # ---- messages
 
