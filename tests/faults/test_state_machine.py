@@ -315,6 +315,11 @@ DIFFERED = {
     "Expect in HTTP/1.0, data_received raises, and Expect behind": _script(
         _send(_one("expect", "data raises", "stream", _KEPT), _one("expect"))
     ),
+    "flushed between pieces, and one behind says close": _script(
+        _send(_one("post", "data flushes", "stream", size=1_000_000), _one("get", "says close"), _one("get")),
+        settings={"chunk_size": 500},
+        program={"transforms": True},
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

@@ -40,8 +40,9 @@ def compared(script: Script, tornado: Transcript, ours: Transcript) -> list[str]
 
 
 def _comes_in_pieces(script: Script) -> Callable[[list[str]], list[str]]:
-    """A function that takes away when a body comes whose reader waits with the first piece: its answer says how much came in all."""
-    waiting = [one for one in script.requests if getattr(one, "how", "") == "data waits" and one.kind not in ("bad chunk", "bad gzip")]
+    """A function that takes away when a body comes whose reader waits or flushes with the first piece: its answer says how much came."""
+    hows, broken = ("data waits", "data flushes"), ("bad chunk", "bad gzip")
+    waiting = [one for one in script.requests if getattr(one, "how", "") in hows and one.kind not in broken]
     told = tuple(f"{one.who}: data " for one in waiting)
     return lambda hooks: [hook for hook in hooks if not hook.startswith(told)]
 
