@@ -306,6 +306,20 @@ DIFFERED = {
         tls=True,
     ),
     "much in pieces, and nobody there": _script(scripts.Step("deaf"), _send(_one("get", "big, in pieces")), _LEAVE),
+    "a large file behind a flush, before an upload whose stream is taken": _script(
+        _send(_one("get", "waits"), _one("get", "prepare flushes", "file/big")),
+        _send(_one("trailers", "prepare detaches", "stream", size=100_000)),
+        tls=True,
+    ),
+    "much in pieces, half a connection": _script(scripts.Step("deaf"), _send(_one("get", "big, in pieces")), scripts.Step("end")),
+    "Expect in HTTP/1.0, data_received raises, and Expect behind": _script(
+        _send(_one("expect", "data raises", "stream", _KEPT), _one("expect"))
+    ),
+    "flushed between pieces, and one behind says close": _script(
+        _send(_one("post", "data flushes", "stream", size=1_000_000), _one("get", "says close"), _one("get")),
+        settings={"chunk_size": 500},
+        program={"transforms": True},
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

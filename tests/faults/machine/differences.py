@@ -404,7 +404,8 @@ def raised_within_the_body(script: Script, request: Any, theirs: Seen, own: Seen
     if script.requests[-1] is not request and own.closed and _begins(theirs.received, own.received):
         return own  # a reset took the end away
     answer = re.match(rf"\[{request.who}\] HTTP/1\.1 (409|500) ", _answer(request, own)) is not None or own.deaf
-    return own if answer and _begins(own.received, theirs.received) else None
+    texts = [seen.received.replace(_CONTINUE, "") for seen in (own, theirs)]
+    return own if answer and _begins(*texts) else None
 
 
 @declared("@stream_request_body: what data_received raises is answered as what a method of the request raises")
@@ -541,15 +542,24 @@ def lost_with_the_connection(script: Script, request: Any, theirs: Seen, own: Se
         return None
     much = any(isinstance(one, Request) and one.size >= 100_000 for one in script.requests[script.requests.index(request) + 1 :])
     much = much or any("big" in _frames_of(step) for step in script.steps)
-    if much and (_begins(theirs.received, own.received) or (isinstance(request, Upgrade) and _begins(own.received, theirs.received))):
+    if much and (_begins_unchunked(theirs.received, own.received) or _begins_unchunked(own.received, theirs.received)):
         return theirs._replace(received=own.received)
-    if not _begins(own.received, theirs.received):
+    if not _begins_unchunked(own.received, theirs.received):
         return None
-    more = _expanded(own.received)[len(_expanded(theirs.received)) :]
+    more = _unchunked(own.received)[len(_unchunked(theirs.received)) :]
     detached = isinstance(request, Request) and request.how in _DETACHES and script.requests[-1] is not request
     small = detached and re.fullmatch(rf"(\[{request.who}\] {re.escape(RAW.decode())})?.{{0,4}}", more, re.DOTALL)
     frames = isinstance(request, Upgrade) and _are_frames(more.encode("latin-1"))
     return theirs._replace(received=own.received) if small or frames else None
+
+
+def _begins_unchunked(text: str, with_text: str) -> bool:
+    return _unchunked(text).startswith(_unchunked(with_text))
+
+
+def _unchunked(text: str) -> str:
+    """However a file is cut into chunks, the last of which may be broken off."""
+    return re.sub(r"[0-9a-f]+\r\n(x+)(?:\r\n)?", r"\1", _expanded(text))
 
 
 def _violates(script: Script, request: Any) -> bool:
