@@ -50,6 +50,20 @@ def test_a_named_loop_wins_over_default_and_environment(monkeypatch: pytest.Monk
     assert module_of(factory.new_event_loop()) == "uvloop"
 
 
+def test_those_that_sleep_through_signals_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "zuvloop", asyncio)  # in the place of the real one, which Python 3.11 has not
+    monkeypatch.delenv("TORNADOLIKE_LOOP", raising=False)
+    factory._maker.cache_clear()
+    assert not factory.is_to_be_woken()
+    factory.set_default("zuvloop")
+    assert factory.is_to_be_woken()
+    loop, other = factory.new_event_loop(), factory.new_event_loop("asyncio")
+    assert set(factory.sleeping) == {loop}
+    loop.close()
+    other.close()
+    factory._maker.cache_clear()
+
+
 def test_without_a_choice_asyncio_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TORNADOLIKE_LOOP", raising=False)
     made = asyncio.new_event_loop()

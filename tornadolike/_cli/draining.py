@@ -22,7 +22,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 # Loops whose `run_forever` is left by an exception out of a callback. Others (rloop) log it and go on, and are left by a signal instead.
-_LEFT_BY_EXCEPTIONS = ("asyncio", "uvloop", "winloop")
+_LEFT_BY_EXCEPTIONS = ("asyncio", "uvloop", "winloop", "zuvloop")
 _SHOWN = 3  # requests that a line names
 
 # Readiness: what a load balancer is told. False from the moment in which the process is asked to end.

@@ -226,6 +226,10 @@ def _run_here(arguments: argparse.Namespace, worker: str | None) -> None:
 
         probes.install(arguments.health, arguments.ready)
     collector.install(arguments.gc)
+    if factory.is_to_be_woken():
+        from tornadolike._cli import waking
+
+        waking.wake_at_signals(factory.sleeping)
     draining.drain_on_signals(arguments.drain, arguments.drain_delay)
     if arguments.attribute:
         from tornadolike._cli import serving
@@ -436,7 +440,7 @@ def _read_environment(path: str) -> dict[str, str]:
 def _banner(loop: str, engine: str, arguments: argparse.Namespace) -> str:
     line = (
         f"tornadolike {tornadolike.__version__} (API of Tornado {tornadolike.version}) on Python {platform.python_version()}: "
-        f"loop {_with_version(loop)}{_lacking(loop)}, HTTP engine {_with_version(engine)}"
+        f"loop {_with_version(loop)}, HTTP engine {_with_version(engine)}"
     )
     only_of_a_server = {_option(name) for name in _SERVER_ONLY}  # a program that listens by itself has a --port of its own, as a rule
     words = {word.partition("=")[0] for word in arguments.program_arguments} & set(arguments.parser.option_words()) - only_of_a_server
@@ -445,14 +449,9 @@ def _banner(loop: str, engine: str, arguments: argparse.Namespace) -> str:
     return line
 
 
-def _lacking(loop: str) -> str:
-    lacking = factory.LACKING.get(loop)
-    return f" ({lacking})" if lacking else ""
-
-
 def _correct_banner(loop: str) -> None:
     """The program has taken another loop, by ``uvloop.install()`` or a policy."""
-    print(f"tornadolike: the program runs on its own choice of loop: {_with_version(loop)}{_lacking(loop)}", file=sys.stderr, flush=True)  # noqa: T201
+    print(f"tornadolike: the program runs on its own choice of loop: {_with_version(loop)}", file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _with_version(name: str) -> str:

@@ -9,12 +9,15 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from weakref import WeakSet
 
 ENVIRONMENT_VARIABLE = "TORNADOLIKE_LOOP"
 BUILT_IN = "asyncio"
 PACKAGES = ("uvloop", "winloop", "rloop", "zuvloop")
-# What a loop cannot do, for those who start something on it: the table of docs/engines.md has it from a test.
-LACKING = {"zuvloop": "which goes on at Ctrl-C and SIGTERM"}
+# Those that run no signal handler before something else happens.
+_SLEEPING = ("zuvloop",)
+sleeping: "WeakSet[asyncio.AbstractEventLoop]" = WeakSet()
+"""The loops of that kind that were made here."""
 
 # asyncio's accessor that answers None instead of raising (it is in asyncio.events.__all__): the cheapest way to ask.
 running_event_loop = asyncio._get_running_loop
@@ -53,7 +56,20 @@ def new_event_loop(name: str | None = None) -> asyncio.AbstractEventLoop:
     else ``asyncio``, which means asyncio's own choice: an application that installed a loop policy gets that policy's loop.
     Raises `UnknownLoop`.
     """
-    return _maker(name or _default or os.environ.get(ENVIRONMENT_VARIABLE) or BUILT_IN)()
+    name = name or _chosen()
+    loop = _maker(name)()
+    if name in _SLEEPING:
+        sleeping.add(loop)
+    return loop
+
+
+def is_to_be_woken() -> bool:
+    """Whether the loop that is made by default runs no signal handler before something else happens."""
+    return _chosen() in _SLEEPING
+
+
+def _chosen() -> str:
+    return _default or os.environ.get(ENVIRONMENT_VARIABLE) or BUILT_IN
 
 
 def check_environment() -> None:
