@@ -320,6 +320,12 @@ DIFFERED = {
         settings={"chunk_size": 500},
         program={"transforms": True},
     ),
+    "a large file in two steps, and one is broken off behind": _script(
+        _send(_one("get", where="file/big"), way="part", share=0.68),
+        scripts.Step("deaf"),
+        _send(_one("get", "flush, sends error"), _one("get")),
+        program={"transforms": True},
+    ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
 }
 

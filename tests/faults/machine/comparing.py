@@ -40,10 +40,12 @@ def compared(script: Script, tornado: Transcript, ours: Transcript) -> list[str]
 
 
 def _comes_in_pieces(script: Script) -> Callable[[list[str]], list[str]]:
-    """A function that takes away when a body comes whose reader waits or flushes with the first piece: its answer says how much came."""
+    """A function that takes away when a body comes whose reader waits or flushes with the first piece, since its answer says how much
+    came; and how a large answer is cut, since the client has all of it."""
     hows, broken = ("data waits", "data flushes"), ("bad chunk", "bad gzip")
     waiting = [one for one in script.requests if getattr(one, "how", "") in hows and one.kind not in broken]
-    told = tuple(f"{one.who}: data " for one in waiting)
+    cut = [one for one in script.requests if isinstance(one, Request) and (one.where == "file/big" or one.how == "big, in pieces")]
+    told = (*(f"{one.who}: data " for one in waiting), *(f"{one.who}: sent " for one in cut))
     return lambda hooks: [hook for hook in hooks if not hook.startswith(told)]
 
 
