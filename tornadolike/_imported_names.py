@@ -36,7 +36,7 @@ _NAMES = {
     "platform.twisted": "sys typing twisted.python.failure .concurrent:future_set_exc_info",
     "process": "asyncio multiprocessing signal time binascii:hexlify",
     "queues": "__future__:annotations collections datetime .ioloop .concurrent:future_set_result_unless_cancelled",
-    "routing": "typing:overload .util:basestring_type .util:unicode_type",
+    "routing": "typing:overload .escape:utf8 .util:basestring_type .util:unicode_type",
     "simple_httpclient": "base64 collections copy re urllib .:version typing:Optional typing:Type",
     "tcpclient": "datetime collections.abc:Iterator typing:Tuple",
     "tcpserver": ".util:errno_from_exception",
