@@ -794,6 +794,7 @@ async def test_a_file_arrives_between_writes(plain: Pair, file: tuple[int, bytes
     stream, (fd, content) = plain.stream, file
     # Else the kernel might have room for the longest part.
     stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 65536)
+    plain.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     expected = b""
     for offset, count in [(0, 0), (0, 1), (5, 70_000), (0, len(content)), (len(content) - 3, 3), (MEGABYTE, 9 * MEGABYTE)]:
         assert stream.write(b"head").done()
