@@ -14,9 +14,9 @@ from tornadolike._cli import waking
 class Loop:
     woken = threading.Event()
     closed = False
-    def is_closed(self):
-        return self.closed
     def call_soon_threadsafe(self, callback):
+        if self.closed:
+            raise RuntimeError("Event loop is closed")
         callback()
         self.woken.set()
 
