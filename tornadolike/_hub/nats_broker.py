@@ -7,6 +7,7 @@ that was read last is in the stream, then nothing behind it is gone, since the o
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack
@@ -202,6 +203,8 @@ class NATSBroker(ServerBroker):
 
     async def _fetch(self, room: str, after: int, until: int, limit: int) -> list[Received]:
         """The messages of a room behind one number up to another."""
+        from nats.js.errors import NotFoundError
+
         subscription = await self._subscribe(self._stream, room, after)
         found: list[Received] = []
         try:
@@ -210,11 +213,11 @@ class NATSBroker(ServerBroker):
                 found.append(self._message(room, raw))
                 if found[-1][0].number >= until:
                     break
-            consumer = await subscription.consumer_info()
         finally:
             await subscription.unsubscribe()
         # The server would keep it for a while, and allows some at a time.
-        await self._stream.delete_consumer(self._prefix, consumer.name)
+        with contextlib.suppress(NotFoundError):
+            await self._stream.delete_consumer(self._prefix, (await subscription.consumer_info()).name)
         return found
 
     async def _subscribe(self, stream: "JetStreamContext", room: str, after: int, **options: Any) -> Any:
