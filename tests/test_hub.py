@@ -479,3 +479,36 @@ async def test_within_a_request_it_is_at_once(hub: Hub, serve: Any) -> None:
     client = await site.client()
     client.get("/")
     assert (await client.response())[1] == b"['from a request']"
+
+
+async def test_who_comes_back_as_an_answer_arrives_asks_once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answer that is there already was asked for before this member joined, and lacks what came since: to wait for it again and again
+    would be the end of the loop.
+    """
+    later, asked, tries, fetch = Member(), 0, 0, Hub._fetch
+
+    class Answering(MemoryBroker):
+        async def since(self, room: str, last_id: str | None, limit: int) -> Messages:
+            nonlocal asked
+            asked += 1
+            found = await super().since(room, last_id, limit)
+            if asked == 1:
+                hub.join("a", later, last_id=last_id)  # its first step comes after this has ended, and before anybody is told so
+            return found
+
+    def counted(hub: Hub, room: str, last_id: str) -> Any:
+        nonlocal tries
+        tries += 1
+        assert tries < 10
+        return fetch(hub, room, last_id)
+
+    monkeypatch.setattr(Hub, "_fetch", counted)
+    async with Hub(Answering()) as hub:
+        seen = await hub.publish("a", "seen")
+        hub.join("a", first := Member(), last_id=seen)
+        await until(lambda: tries > 1)
+        await turns()
+        assert tries < 5
+        await hub.publish("a", "new")
+        await until(lambda: later.got and first.got)
+    assert later.got == first.got == ["new"]

@@ -514,11 +514,13 @@ class Hub:
         """Ask the history once for all who come back with the same id: mostly those of a process that is gone."""
         key = room, last_id
         fetch = self._fetching.get(key)
-        if fetch is None:
+        if fetch is None or fetch.messages.done():  # what is done already may lack what came since, however often it is asked for
             fetch = self._fetching[key] = _Fetch(next(self._numbers), self._work_on(self.broker.since(room, last_id, _REPLAYED_AT_ONCE)))
 
             def fetched(messages: "asyncio.Task[Messages]") -> None:
-                self._fetching.pop(key, None)
+                latest = self._fetching.get(key)
+                if latest is not None and latest.messages is messages:
+                    del self._fetching[key]
                 _retrieved(messages)
 
             fetch.messages.add_done_callback(fetched)
