@@ -166,3 +166,156 @@ async def test_what_begins_at_once_is_kept_as_its_task_alone(monkeypatch: pytest
     assert isinstance(task, asyncio.Task)
     gate.set()
     await task
+
+
+# ---- the first step of a handler that can be awaited, before its task has its turn
+
+
+class Handled(Served):
+    """A handler whose method is given."""
+
+    async def course(self, method: Any) -> None:  # type: ignore[override]
+        self._RequestHandler__task = self._RequestHandler__task or asyncio.current_task()
+        tasks.running.add(self._RequestHandler__task)
+        try:
+            result = method()
+            await (tasks.apart(result) if self._RequestHandler__task is tasks.AT_ONCE else result)
+        finally:
+            tasks.running.discard(self._RequestHandler__task)
+            self._RequestHandler__task = None
+
+
+@pytest.fixture(params=[False, True], ids=["by hand", "eager"])
+async def served(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Handled:
+    if request.param and not tasks._TASKS_ARE_EAGER:
+        pytest.skip("tasks begin at once since Python 3.12")
+    monkeypatch.setattr(tasks, "_TASKS_ARE_EAGER", request.param)
+    monkeypatch.setattr(tasks, "keeping_themselves", [Handled.course.__code__])
+    return Handled()
+
+
+async def test_a_method_that_waits_for_nothing_is_over_when_the_call_returns(served: Handled) -> None:
+    seen: list[Any] = []
+
+    async def method() -> None:
+        seen.append(asyncio.current_task())
+
+    mine = asyncio.current_task()
+    served._request_context.run(tasks.run_at_once, served, served.course(method), served)
+    assert seen
+    assert isinstance(seen[0], asyncio.Task)
+    assert seen[0] is not mine
+    assert asyncio.current_task() is mine
+    assert not tasks.running
+    await asyncio.sleep(0)
+    assert seen[0].done()
+    assert not seen[0].cancelled()
+
+
+async def test_all_steps_are_those_of_one_task(served: Handled) -> None:
+    seen: list[Any] = []
+    gates = [asyncio.Event() for _ in range(3)]
+
+    async def method() -> None:
+        for gate in gates:
+            seen.append(asyncio.current_task())
+            await gate.wait()
+            await asyncio.sleep(0)
+        seen.append(asyncio.current_task())
+
+    tasks.run_at_once(served, served.course(method), served)
+    (task,) = tasks.running
+    for gate in gates:
+        gate.set()
+    assert task is not None
+    await task
+    assert seen == [task] * 4
+
+
+@pytest.mark.parametrize("turns", [0, 1, 3])
+@pytest.mark.parametrize("deaf", [False, True])
+async def test_it_can_be_cancelled_before_its_turn_and_behind(served: Handled, turns: int, deaf: bool) -> None:
+    steps: list[str] = []
+
+    async def method() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            steps.append("cancelled")
+            if not deaf:
+                raise
+        await asyncio.sleep(0)
+        steps.append("went on")
+
+    tasks.run_at_once(served, served.course(method), served)
+    (task,) = tasks.running
+    assert task is not None
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled() is not deaf
+    assert steps == (["cancelled", "went on"] if deaf else ["cancelled"])
+
+
+@pytest.mark.parametrize("seconds", [0.0, 0.001])
+async def test_its_time_outs_end_what_they_were_set_for(served: Handled, seconds: float) -> None:
+    ended: list[str] = []
+
+    async def method() -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await asyncio.Event().wait()
+        except TimeoutError:
+            ended.append("time-out")
+        await asyncio.sleep(0)
+        ended.append("end")
+
+    tasks.run_at_once(served, served.course(method), served)
+    (task,) = tasks.running
+    assert task is not None
+    await task
+    assert ended == ["time-out", "end"]
+    assert not task.cancelling()
+
+
+async def test_what_ends_the_program_comes_out_of_the_loop(served: Handled, monkeypatch: pytest.MonkeyPatch) -> None:
+    raised: list[BaseException] = []
+    monkeypatch.setattr(tasks, "_raise", raised.append)
+
+    async def method() -> None:
+        raise KeyboardInterrupt
+
+    tasks.run_at_once(served, served.course(method), served)
+    await asyncio.sleep(0)
+    assert [type(error) for error in raised] == [KeyboardInterrupt]
+
+
+async def test_one_that_cancels_itself_is_cancelled(served: Handled) -> None:
+    seen: list[Any] = []
+
+    async def method() -> None:
+        seen.append(asyncio.current_task())
+        raise asyncio.CancelledError
+
+    tasks.run_at_once(served, served.course(method), served)
+    await asyncio.wait(seen)
+    assert seen[0].cancelled()
+
+
+async def test_where_tasks_are_made_by_a_factory_it_makes_that_one_too(served: Handled) -> None:
+    made: list[Any] = []
+
+    def factory(loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any) -> Any:
+        made.append(asyncio.Task(coroutine, loop=loop, **options))
+        return made[-1]
+
+    asyncio.get_running_loop().set_task_factory(factory)
+    seen: list[Any] = []
+
+    async def method() -> None:
+        seen.append(asyncio.current_task())
+
+    tasks.run_at_once(served, served.course(method), served)
+    await asyncio.wait(made)
+    assert seen == made
