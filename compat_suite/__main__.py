@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments, unknown = whole.parse_known_args(argv or ["all"])
     if unknown:
         commands[arguments.command].refuse_unknown(unknown[0])
-    if problem := output.unwritable(arguments.json, getattr(arguments, "html", None)):
+    if problem := output.unwritable(getattr(arguments, "json", None), getattr(arguments, "html", None)):
         output.complain("compat_suite", problem)
         return parsing.USAGE_ERROR
     try:

@@ -66,6 +66,25 @@ async def test_idle_connections_are_closed(serve: Any) -> None:
     assert await client.rest() == b""
 
 
+async def test_who_has_not_asked_yet_is_given_longer_than_who_was_answered(serve: Any) -> None:
+    """Of thousands that come back at once some ask seconds after they were accepted."""
+    site = serve(ROUTES)
+    answered, fresh, silent = [await site.client() for _ in range(3)]
+    answered.get()
+    await answered.response()
+    await site.until(lambda: len(site.server._connections) == 3)
+    seconds = {client.writer.get_extra_info("sockname"): ago for client, ago in ((answered, 2), (fresh, 2), (silent, 6))}
+    for connection in site.server._connections:
+        connection._session._idle_since -= seconds[connection.context.address]
+    draining = asyncio.ensure_future(site.server.drain())
+    assert await answered.rest() == await silent.rest() == b""
+    fresh.get()
+    head, body = await fresh.response()
+    assert body == b"quick"
+    assert b"\r\nConnection: close\r\n" in head
+    assert await asyncio.wait_for(draining, 5) is True
+
+
 async def test_requests_in_flight_are_answered_and_say_close(serve: Any) -> None:
     site = serve(ROUTES)
     clients = [await site.client() for _ in range(50)]

@@ -17,6 +17,8 @@ from tornadolike._http1_io.state import ExchangeState
 _TURNS_TO_ANSWER = 8  # for a handler that waits for nothing but its turn, after the client's end of input
 _SECONDS_TO_ANSWER = 5.0  # for one that waits, where others were asked for behind it
 _MOST_HELD = 32
+# Who has just connected will ask: where thousands come at once, that takes them longer than a request that is on its way.
+_TIMES_FOR_FIRST = 5
 
 
 class _Server(Protocol):
@@ -242,8 +244,10 @@ class ServerSession:
             exchange.no_keep_alive = True  # for a head that is not complete yet
             if self.engine.peer is not IDLE:
                 self.engine.keep_alive = False
-        elif self._delegate is not None and not self.engine.waiting_bytes and self._loop.time() - self._idle_since >= idle_seconds:
-            self.stream.close()
+        elif self._delegate is not None and not self.engine.waiting_bytes:
+            idle = self._loop.time() - self._idle_since
+            if idle >= (idle_seconds if self._served else idle_seconds * _TIMES_FOR_FIRST):
+                self.stream.close()
 
     def stages(self) -> Iterable[tuple[object, bool]]:
         exchange = self.exchange
