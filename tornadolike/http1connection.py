@@ -528,6 +528,7 @@ class HTTP1ServerConnection:
     _session: _ServerSession | None = None
     _ended: "Future[None] | None" = None
     _lent_task: "asyncio.Task[None] | None" = None
+    _lent_until: "Future[None] | None" = None
     _has_own_loop = False
     _serving_future: "Future[None] | None" = None
 
@@ -592,12 +593,20 @@ class HTTP1ServerConnection:
         if self._lent_task is None and self._session is not None:
             loop: asyncio.AbstractEventLoop = self.stream.io_loop.asyncio_loop  # type: ignore[attr-defined]
             context = self._session._clean_context if loop.get_task_factory() is None else None  # a factory may not know of contexts
-            self._lent_task = task = loop.create_task(self._until_ended(), context=context)
+            self._lent_until = Future(loop=loop)
+            self._lent_task = task = loop.create_task(_lent(self._lent_until), context=context)
             task._log_destroy_pending = False  # type: ignore[attr-defined]  # it does nothing that could be lost with the loop
         return self._lent_task
 
+    def _end_lent_task(self) -> None:
+        """Nobody will ask for it, for long."""
+        until, self._lent_until, self._lent_task = self._lent_until, None, None
+        if until is not None:
+            future_set_result_unless_cancelled(until, None)
+
     def _session_ended(self) -> None:
         self._session = None
+        self._end_lent_task()
         if self._ended is not None:
             future_set_result_unless_cancelled(self._ended, None)
 
@@ -622,6 +631,11 @@ class HTTP1ServerConnection:
         """End one of `stages`, with ``last_words`` (a response) where nothing was answered yet."""
         if self._session is not None:
             self._session.cut_off(exchange, last_words)
+
+
+async def _lent(until: "Future[None]") -> None:
+    """What the task of a connection does: it is there."""
+    await until
 
 
 def parse_int(s: str) -> int:

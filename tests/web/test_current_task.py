@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tornadolike import web, websocket
+from tornadolike.sse import EventStreamHandler
 
 HERE = os.path.dirname(__file__)
 Seen = list[tuple[str, Any]]
@@ -135,7 +136,24 @@ async def test_a_handler_that_runs_nothing_when_made_costs_no_task(serve: Callab
         client.get(path)
         await client.response()
     await asyncio.sleep(0)
-    assert not [task for task in asyncio.all_tasks() if "_until_ended" in repr(task)]
+    assert not [task for task in asyncio.all_tasks() if "_lent" in repr(task)]
+
+
+async def test_an_open_event_stream_keeps_none(serve: Callable[..., Any]) -> None:
+    """It was for `initialize`, and the stream may be open for days."""
+    seen: list[Any] = []
+
+    class Events(EventStreamHandler):
+        def initialize(self) -> None:
+            seen.append(asyncio.current_task())
+
+    site = serve([("/", Events)])
+    client = await site.client()
+    client.get()
+    await client.reader.readuntil(b"\r\n\r\n")
+    assert "_lent" in repr(seen[0])
+    await site.until(lambda: seen[0].done())
+    assert not seen[0].cancelled()
 
 
 async def test_one_that_was_cancelled_is_missing_and_no_more(serve: Callable[..., Any]) -> None:

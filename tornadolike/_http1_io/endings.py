@@ -77,6 +77,9 @@ class Endings(ExchangeState):
             self._last_write = None
         if self.stream is not None:
             self.stream._forget_finished()
+        server = getattr(self._owner, "_server", None)
+        if server is not None:
+            server._end_lent_task()
 
     def _was_not_upgraded(self) -> None:
         self._upgraded = False
