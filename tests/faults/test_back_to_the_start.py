@@ -150,7 +150,7 @@ def test_nothing_is_left_open_paused_or_referenced(ours: Side, kind: str) -> Non
         assert transcript.left == []
         assert transcript.errors == []
     left = counted() - before
-    if left["ResponseHead"] == 1:  # a second has begun meanwhile, and has a head that its answers share
+    if left["ResponseHead"] < 3:  # seconds have begun meanwhile, each with heads that their answers share; what is left comes three times
         del left["ResponseHead"]
     assert left == {}
 
