@@ -37,8 +37,10 @@ if typing.TYPE_CHECKING:
 
     class _Fields(header_fields.HeaderFields, collections.abc.MutableMapping[str, str]): ...
 
+    _MappingProperty = property
 else:
     _Fields = collections.abc.MutableMapping[str, str]
+    from tornadolike._http.lazy import MappingProperty as _MappingProperty
 
 #: Status codes and their reason phrases: the very dictionary of `http.client`.
 # Fetched when first asked for: `http.client` brings the email package along.
@@ -481,7 +483,7 @@ class HTTPServerRequest:
         """Field name → uploaded files."""
         return {}
 
-    @property
+    @_MappingProperty
     def cookies(self) -> dict[str, http.cookies.Morsel[str]]:
         """Name → `http.cookies.Morsel`. A cookie whose name `http.cookies` does not allow is left out alone."""
         if self._cookies is None:
@@ -511,8 +513,9 @@ class HTTPServerRequest:
 
     def _cookie_value(self, name: str) -> str | None:
         """The value of one cookie, without making the `http.cookies.Morsel` objects of all of them."""
-        if self._cookies is not None or type(self).cookies is not _COOKIES:
-            cookies = self.cookies  # perhaps a program's own
+        step: typing.Any = type(self).cookies  # perhaps a program's own
+        if self._cookies is not None or type(step) is not _MappingProperty:
+            cookies = self.cookies
             return cookies[name].value if name in cookies else None
         value = self._cookie_texts.get(name)
         return value if value is not None and _http.cookies.may_name(name) else None
@@ -586,7 +589,6 @@ class HTTPServerRequest:
 
 _LATE = "host", "host_name", "arguments", "query_arguments", "body_arguments", "files", "_cookies", "_cookie_texts", "_raw_query"
 announce(HTTPServerRequest, (*_LATE, "_body_future", "_request_id"))
-_COOKIES = HTTPServerRequest.cookies
 
 
 def _start_line_from_deprecated(

@@ -13,7 +13,6 @@ DESIGN = (ROOT / "docs" / "design" / "index.md").read_text(encoding="utf-8")
 
 # In each module the methods that it keeps as they were made, to compare with them later.
 KEPT = {
-    "httputil": {"HTTPServerRequest.cookies"},
     "iostream": {"BaseIOStream.write", "IOStream.read_from_fd", "IOStream.write_to_fd"},
     "web": {"RequestHandler.write", "RequestHandler.flush"},
 }

@@ -47,6 +47,13 @@ class Empty(Lazy[Any]):
         return None if instance is None else super().__get__(instance, owner)
 
 
+class MappingProperty(property):
+    """A property with a mapping, one value of which can be had without the others: other kinds do not promise that."""
+
+    def getter(self, compute: Callable[[Any], Any]) -> property:
+        return property(compute, self.fset, self.fdel)
+
+
 class _Pattern:
     """A regular expression that is compiled when it is first used; its methods are attributes of its own from then on."""
 

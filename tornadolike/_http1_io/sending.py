@@ -37,12 +37,9 @@ class Sending(ExchangeState):
         stream = self.stream
         if len(data) > _SMALL_ANSWER or not isinstance(self._owner, ServerSession):
             return None
-        pieces = stream._collect() if stream._collected is None else stream._collected
-        if pieces is None:
+        if stream._collected is None and stream._collect() is None:
             return None
-        pieces.append(data)
-        self._last_write = stream._finished  # which is there wherever pieces are collected
-        return self._last_write
+        return self._send(data, together=True)
 
     def _head_and_chunk(
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders, chunk: bytes
@@ -133,9 +130,10 @@ class Sending(ExchangeState):
             future.set_result(None)
         return future
 
-    def _send(self, data: bytes) -> "Future[None]":
+    def _send(self, data: bytes, together: bool = False) -> "Future[None]":
+        stream = self.stream
         try:
-            future = self._last_write = self.stream.write(data)
+            future = self._last_write = stream._write_collected(data) if together else stream.write(data)
         except iostream.StreamClosedError as error:
             return self._lost(error)
         return future
