@@ -129,14 +129,17 @@ def pass_on(task: Future[None]) -> None:
 
 def as_part_of(task: Any, function: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
     """Call it so that `asyncio.current_task` is ``task``, which waits: monitoring agents and the like ask for one."""
-    if task is None or task.done() or asyncio.current_task() is not None:
-        return function(*arguments, **named)
-    loop = asyncio.get_running_loop()
-    asyncio.tasks._enter_task(loop, task)
+    loop = None if task is None or task.done() else asyncio.get_running_loop()
+    if loop is not None:
+        try:
+            asyncio.tasks._enter_task(loop, task)
+        except RuntimeError:  # there is one already
+            loop = None
     try:
         return function(*arguments, **named)
     finally:
-        asyncio.tasks._leave_task(loop, task)
+        if loop is not None:
+            asyncio.tasks._leave_task(loop, task)
 
 
 def is_cancelled(error: BaseException) -> bool:
