@@ -352,7 +352,11 @@ class HTTP1Connection(_Rooms):
             if pieces is not None and type(chunk) is bytes:
                 if pieces:
                     self._was_alone = False
-                return self._send(self._body_bytes(chunk), together=True)
+                try:
+                    pieces.append(self._engine.send_body(chunk))
+                except BodyTooLong:
+                    raise self._too_long() from None
+                return stream._finished  # type: ignore[return-value]  # which is there wherever pieces are collected
         return self._write_at_once(chunk)
 
     def finish(self) -> None:

@@ -218,6 +218,22 @@ class BaseIOStream(_Rooms):
             return self._finished or self._all_written()
         return self._written_later()
 
+    def _collect(self) -> list[bytes] | None:
+        """A list for small pieces: what is put into it now goes out, in one write, at the end of the loop's turn, or ahead of whatever
+        is written or done before that. `_finished` is there for those who wait.
+
+        None where a write does not go straight to the kernel: where one would have to wait, or where a subclass wants to see it.
+        """
+        failing = self._failing
+        if self._direct is None or (failing is not None and failing.is_closing()) or self._shows_writes():
+            return None
+        self._all_written()
+        self._direct = None
+        pieces: list[bytes] = []
+        self._collected = pieces
+        cast("BaseAsyncIOLoop", self.io_loop).asyncio_loop.call_soon(self._end_collecting)
+        return pieces
+
     def _check_write_limit(self, size: int) -> None:
         if self.max_write_buffer_size is not None and self._unwritten() + size > self.max_write_buffer_size:
             raise StreamBufferFullError("Reached maximum write buffer size")
@@ -228,8 +244,11 @@ class BaseIOStream(_Rooms):
         A source knows whether bytes go through ``write_to_fd``: then it has no socket.
         """
         source = self._source
-        takes = isinstance(source, FdSource | TransportSource) and source.takes_files()
-        return takes and type(self).write is _WRITE  # else somebody wants to see each write: see docs/design/index.md
+        return not self._shows_writes() and isinstance(source, FdSource | TransportSource) and source.takes_files()
+
+    def _shows_writes(self) -> bool:
+        """Whether somebody wants to see each write: then nothing goes past it. See docs/design/index.md."""
+        return type(self).write is not _WRITE
 
     # Closing.
 

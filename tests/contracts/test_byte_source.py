@@ -526,60 +526,21 @@ async def test_what_is_collected_for_somebody_who_has_left(direct: Pair, waits: 
     assert direct.stream._collected is None
 
 
-async def test_streams_with_a_limit_collect_nothing(pair: Pair) -> None:
+async def test_streams_with_a_limit_or_a_way_of_their_own_collect_nothing(pair: Pair) -> None:
     await pair.open(max_write_buffer_size=1000)
     assert pair.stream.write(b"x").done()
     assert pair.stream._collect() is None
 
+    class Counting(IOStream):
+        def write(self, data: bytes | memoryview) -> "asyncio.Future[None]":
+            return super().write(data)
 
-class Counting(IOStream):
-    written: list[bytes | memoryview]
-
-    def write(self, data: bytes | memoryview) -> "asyncio.Future[None]":
-        self.written.append(data)
-        return super().write(self.passed_on(data))
-
-    def passed_on(self, data: bytes | memoryview) -> bytes | memoryview:
-        return data
-
-
-class Showing(Counting):
-    def passed_on(self, data: bytes | memoryview) -> bytes | memoryview:
-        return memoryview(data)
-
-
-class ClosingAtTwo(Counting):
-    def passed_on(self, data: bytes | memoryview) -> bytes | memoryview:
-        if data == b"2":
-            self.close()
-        return data
-
-
-@pytest.mark.parametrize("kind", [Counting, Showing, ClosingAtTwo])
-async def test_a_way_of_its_own_to_write_gets_each_collected_piece(kind: type[Counting]) -> None:
     ours, theirs = socket.socketpair()
     with theirs:
-        stream = kind(ours)
-        stream.written = []
-        await stream.write(b"0")
-        for piece in (b"1", b"2", b"3"):
-            if stream._collected is not None or stream._collect() is not None:
-                with contextlib.suppress(StreamClosedError):
-                    assert stream._write_collected(piece).done()
-                assert stream._direct is None or stream._collected is None
-        await asyncio.sleep(0)
-        assert stream._collected is None
-        assert stream.written == ([b"0", b"1", b"2"] if kind is ClosingAtTwo else [b"0", b"1", b"2", b"3"])
-        assert theirs.recv(10) == (b"01" if kind is ClosingAtTwo else b"0123")
+        stream = Counting(ours)
+        await stream.write(b"x")
+        assert stream._collect() is None
         stream.close()
-
-
-async def test_collected_pieces_are_done_at_once(direct: Pair) -> None:
-    await direct.open()
-    collecting(direct)
-    assert direct.stream._write_collected(b"a") is direct.stream._write_collected(b"b")
-    assert direct.stream._finished is not None
-    assert await soon(direct.reader.readexactly(2)) == b"ab"
 
 
 async def test_a_large_write_is_done_when_the_kernel_has_it(pair: Pair) -> None:
@@ -744,8 +705,9 @@ async def test_a_walk_through_the_states_of_writing(pair: Pair, seed: int) -> No
         futures.append(stream.write(choose.choice([bytes, memoryview])(piece)))
 
     def collect() -> None:
-        if stream._collected is not None or stream._collect() is not None:
-            futures.append(stream._write_collected(b"collected"))
+        pieces = stream._collected or stream._collect()
+        if pieces is not None:
+            pieces.append(b"collected")
             expected.extend(b"collected")
 
     def send_file() -> None:

@@ -37,9 +37,12 @@ class Sending(ExchangeState):
         stream = self.stream
         if len(data) > _SMALL_ANSWER or not isinstance(self._owner, ServerSession):
             return None
-        if stream._collected is None and stream._collect() is None:
+        pieces = stream._collect() if stream._collected is None else stream._collected
+        if pieces is None:
             return None
-        return self._send(data, together=True)
+        pieces.append(data)
+        self._last_write = stream._finished  # which is there wherever pieces are collected
+        return self._last_write
 
     def _head_and_chunk(
         self, start_line: httputil.RequestStartLine | httputil.ResponseStartLine, headers: httputil.HTTPHeaders, chunk: bytes
@@ -126,10 +129,9 @@ class Sending(ExchangeState):
             future.set_result(None)
         return future
 
-    def _send(self, data: bytes, together: bool = False) -> "Future[None]":
-        stream = self.stream
+    def _send(self, data: bytes) -> "Future[None]":
         try:
-            future = self._last_write = stream._write_collected(data) if together else stream.write(data)
+            future = self._last_write = self.stream.write(data)
         except iostream.StreamClosedError as error:
             return self._lost(error)
         return future

@@ -30,13 +30,6 @@ class WritingState(enum.Enum):
     CLOSED = "the stream is closed"
 
 
-class _Pieces(list[bytes]):
-    """Collected pieces. While one of them is being written they are where writes go."""
-
-    __slots__ = ()
-    write = list.append
-
-
 class Writing(StreamState):
     """Gets bytes and files to the kernel in their order, and tells when they are there."""
 
@@ -82,29 +75,6 @@ class Writing(StreamState):
         if self._collected is not None:
             return self._write_behind_collected(self._collected, data)
         return self._write_through_queue(data)
-
-    def _collect(self) -> list[bytes] | None:
-        """Begin to collect small pieces: what `_write_collected` is given goes out, in one write, at the end of the loop's turn, or ahead
-        of whatever is written or done before that.
-
-        None where a write would not go straight to the kernel.
-        """
-        failing = self._failing
-        if self._direct is None or (failing is not None and failing.is_closing()):
-            return None
-        self._direct = None
-        pieces = self._collected = _Pieces()
-        self.io_loop.asyncio_loop.call_soon(self._end_collecting)
-        return pieces
-
-    def _write_collected(self, data: bytes) -> asyncio.Future[None]:
-        """`write`, whoever's that is: where it comes down to ours, ``data`` is put to the collected pieces."""
-        pieces = self._direct = cast("_Pieces", self._collected)
-        try:
-            return self.write(data)
-        finally:
-            if self._collected is pieces:
-                self._direct = None
 
     def _end_collecting(self) -> None:
         """It is the end of the turn; a consumer may know that more comes in the next one."""
