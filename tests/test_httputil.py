@@ -760,17 +760,3 @@ class TestPackedHeaders:
         empty = HTTPHeaders._from_wire([])
         empty._pack()
         assert list(empty.get_all()) == []
-
-
-class _Counted(HTTPServerRequest):
-    asked = 0
-
-    @HTTPServerRequest.cookies.getter  # type: ignore[misc]  # a property
-    def cookies(self) -> Any:
-        type(self).asked += 1
-        return super().cookies
-
-
-def test_one_cookie_is_asked_of_a_property_that_was_made_of_ours() -> None:
-    made = _Counted(start_line=RequestStartLine("GET", "/", "HTTP/1.0"), headers=HTTPHeaders({"Cookie": "a=1"}))
-    assert (made._cookie_value("a"), made._cookie_value("b"), _Counted.asked) == ("1", None, 2)

@@ -25,7 +25,7 @@ from tornadolike._http import grammar as _ABNF  # noqa: N812 - Tornado's name fo
 from tornadolike._http import header_fields
 from tornadolike._http.announced import announce
 from tornadolike._http.dates import http_date
-from tornadolike._http.lazy import Lazy
+from tornadolike._http.lazy import Lazy, MappingProperty
 from tornadolike._http.response_head import ResponseHead
 from tornadolike.escape import native_str, parse_qs_bytes, to_unicode, utf8
 from tornadolike.util import ObjectDict
@@ -37,10 +37,8 @@ if typing.TYPE_CHECKING:
 
     class _Fields(header_fields.HeaderFields, collections.abc.MutableMapping[str, str]): ...
 
-    _MappingProperty = property
 else:
     _Fields = collections.abc.MutableMapping[str, str]
-    from tornadolike._http.lazy import MappingProperty as _MappingProperty
 
 #: Status codes and their reason phrases: the very dictionary of `http.client`.
 # Fetched when first asked for: `http.client` brings the email package along.
@@ -483,7 +481,7 @@ class HTTPServerRequest:
         """Field name → uploaded files."""
         return {}
 
-    @_MappingProperty
+    @MappingProperty
     def cookies(self) -> dict[str, http.cookies.Morsel[str]]:
         """Name → `http.cookies.Morsel`. A cookie whose name `http.cookies` does not allow is left out alone."""
         if self._cookies is None:
@@ -512,11 +510,7 @@ class HTTPServerRequest:
         return cookies
 
     def _cookie_value(self, name: str) -> str | None:
-        """The value of one cookie, without making the `http.cookies.Morsel` objects of all of them."""
-        step: typing.Any = type(self).cookies  # perhaps a program's own
-        if self._cookies is not None or type(step) is not _MappingProperty:
-            cookies = self.cookies
-            return cookies[name].value if name in cookies else None
+        """The value of one cookie as the client sent it, without making the `http.cookies.Morsel` objects of all of them."""
         value = self._cookie_texts.get(name)
         return value if value is not None and _http.cookies.may_name(name) else None
 

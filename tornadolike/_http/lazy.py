@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, AnyStr, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, AnyStr, Generic, TypeVar, cast, overload
 
 _T = TypeVar("_T")
 
@@ -47,11 +47,15 @@ class Empty(Lazy[Any]):
         return None if instance is None else super().__get__(instance, owner)
 
 
-class MappingProperty(property):
-    """A property with a mapping, one value of which can be had without the others: other kinds do not promise that."""
+if TYPE_CHECKING:
+    MappingProperty = property
+else:
 
-    def getter(self, compute: Callable[[Any], Any]) -> property:
-        return property(compute, self.fset, self.fdel)
+    class MappingProperty(property):
+        """A property with a mapping, one value of which can be had without the others: other kinds do not promise that."""
+
+        def getter(self, compute):
+            return property(compute, self.fset, self.fdel)
 
 
 class _Pattern:
