@@ -45,6 +45,39 @@ async def test_head_and_events(serve: Callable[..., Any]) -> None:
     assert body == b':\n\ndata: two\ndata: lines\n\ndata: {"a": [1]}\n\n: c\nevent: kind\nretry: 20\ndata: x\n\n'
 
 
+async def test_a_stream_that_a_handler_is_given_when_it_is_there(serve: Callable[..., Any]) -> None:
+    class Given(EventStreamHandler):
+        async def prepare(self) -> None:
+            async def stream() -> AsyncIterator[str]:
+                yield "given"
+
+            self.stream = stream  # type: ignore[method-assign]
+
+    site = serve([("/", Given)])
+    _, body = await events_of(await site.client(), "/")
+    assert body == b":\n\ndata: given\n\n"
+
+
+async def test_who_goes_on_with_the_stream_of_the_base_waits_for_its_end(serve: Callable[..., Any]) -> None:
+    ended = asyncio.Event()
+
+    class Passing(EventStreamHandler):
+        async def stream(self) -> AsyncIterator[Any]:
+            try:
+                yield "first"
+                async for event in super().stream():
+                    yield event
+            finally:
+                ended.set()
+
+    site = serve([("/", Passing)])
+    client = await site.client()
+    client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    await asyncio.wait_for(client.reader.readuntil(b"data: first\n\n"), SECONDS)
+    client.writer.close()
+    await asyncio.wait_for(ended.wait(), SECONDS)
+
+
 async def test_resuming(serve: Callable[..., Any]) -> None:
     site = serve([("/", Numbers)])
     _, body = await events_of(await site.client(), "/", b"Last-Event-ID: 41")

@@ -72,6 +72,34 @@ async def test_a_connection_becomes_a_stream() -> None:
         stream.close()
 
 
+class Seeing(Greeter):
+    """Sees each socket before it becomes a stream; passes it on at once, or in the next turn of the loop."""
+
+    later = False
+
+    def _handle_connection(self, connection: socket.socket, address: Any) -> None:
+        self.addresses.append(address)
+        if self.later:
+            asyncio.get_running_loop().call_soon(super()._handle_connection, connection, address)
+        else:
+            super()._handle_connection(connection, address)
+
+
+@pytest.mark.parametrize("later", [False, True])
+@pytest.mark.parametrize("tls", [False, True])
+async def test_who_sees_sockets_passes_them_on(tls: bool, later: bool) -> None:
+    server = Seeing(ssl_options=CERTIFICATE if tls else None)
+    server.later = later
+    server.listen(0, "127.0.0.1")
+    async with connected(server, ssl_options={"cert_reqs": ssl.CERT_NONE} if tls else None) as client:
+        assert await client.read_bytes(5) == b"hello"
+        stream = await server.streams.get()
+        assert isinstance(stream, SSLIOStream) is tls
+        assert server.addresses == [client.socket.getsockname()] * 2
+        assert stream._family == (None if later else socket.AF_INET)
+        stream.close()
+
+
 async def test_ipv6_address_has_four_parts() -> None:
     server = Greeter()
     try:

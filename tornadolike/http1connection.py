@@ -526,7 +526,7 @@ class HTTP1ServerConnection:
     """A server's side of one connection: reads requests and has them answered until it closes."""
 
     _session: _ServerSession | None = None
-    _ended: "Future[None] | None" = None
+    _ended: "tuple[Future[None], ...]" = ()  # those who wait for it, each with his own: one that is cancelled is nobody else's
     _lent_task: "asyncio.Task[None] | None" = None
     _lent_until: "Future[None] | None" = None
     _has_own_loop = False
@@ -577,11 +577,10 @@ class HTTP1ServerConnection:
         self.stream._attach_consumer(session)
 
     async def _until_ended(self) -> None:
-        if self._session is None:  # a task begins a turn later, and the end may have come meanwhile
-            return
-        if self._ended is None:
-            self._ended = Future()
-        await asyncio.wait([self._ended])
+        if self._session is not None:  # a task begins a turn later, and the end may have come meanwhile
+            ended: Future[None] = Future()
+            self._ended += (ended,)
+            await ended
 
     async def _server_request_loop(self, delegate: httputil.HTTPServerConnectionDelegate) -> None:
         """Serve until the connection ends: for classes that override it, and are then asked to serve, as Tornado asks them."""
@@ -607,8 +606,9 @@ class HTTP1ServerConnection:
     def _session_ended(self) -> None:
         self._session = None
         self._end_lent_task()
-        if self._ended is not None:
-            future_set_result_unless_cancelled(self._ended, None)
+        for waiting in self._ended:
+            future_set_result_unless_cancelled(waiting, None)
+        self._ended = ()
 
     @httputil._beyond_tornado
     def wind_down(self, idle_seconds: float = 0.0) -> None:

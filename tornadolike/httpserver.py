@@ -244,10 +244,11 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
         """Stop without losing a request. Not in Tornado.
 
         Accepts no more connections, lets the requests in flight be answered, with ``Connection: close``, tells their handlers
-        (`.RequestHandler.on_drain`), closes connections that have been idle for a second, or on which nothing was asked for five (a request may
-        be on its way to the others, and is answered with ``Connection: close``), and closes WebSockets with code 1001. Returns True when nothing is open any more; False when
-        ``timeout`` seconds have passed before that (None: no limit), and the rest was closed with what was in flight on it, which a warning
-        on ``tornado.general`` names. Call it in the server's event loop, once: a drained server does not serve again.
+        (`.RequestHandler.on_drain`), closes connections that have been idle for a second, or on which nothing was asked yet for five (a
+        request may be on its way to the others, and is answered with ``Connection: close``), and closes WebSockets with code 1001.
+        Returns True when nothing is open any more; False when ``timeout`` seconds have passed before that (None: no limit), and the rest
+        was closed with what was in flight on it, which a warning on ``tornado.general`` names. Call it in the server's event loop, once: a
+        drained server does not serve again.
         """
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout

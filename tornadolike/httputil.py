@@ -25,7 +25,7 @@ from tornadolike._http import grammar as _ABNF  # noqa: N812 - Tornado's name fo
 from tornadolike._http import header_fields
 from tornadolike._http.announced import announce
 from tornadolike._http.dates import http_date
-from tornadolike._http.lazy import Lazy
+from tornadolike._http.lazy import Lazy, MappingProperty
 from tornadolike._http.response_head import ResponseHead
 from tornadolike.escape import native_str, parse_qs_bytes, to_unicode, utf8
 from tornadolike.util import ObjectDict
@@ -481,7 +481,7 @@ class HTTPServerRequest:
         """Field name → uploaded files."""
         return {}
 
-    @property
+    @MappingProperty
     def cookies(self) -> dict[str, http.cookies.Morsel[str]]:
         """Name → `http.cookies.Morsel`. A cookie whose name `http.cookies` does not allow is left out alone."""
         if self._cookies is None:
@@ -510,10 +510,7 @@ class HTTPServerRequest:
         return cookies
 
     def _cookie_value(self, name: str) -> str | None:
-        """The value of one cookie, without making the `http.cookies.Morsel` objects of all of them."""
-        if self._cookies is not None or type(self).cookies is not _COOKIES:
-            cookies = self.cookies  # perhaps a program's own
-            return cookies[name].value if name in cookies else None
+        """The value of one cookie as the client sent it, without making the `http.cookies.Morsel` objects of all of them."""
         value = self._cookie_texts.get(name)
         return value if value is not None and _http.cookies.may_name(name) else None
 
@@ -586,7 +583,6 @@ class HTTPServerRequest:
 
 _LATE = "host", "host_name", "arguments", "query_arguments", "body_arguments", "files", "_cookies", "_cookie_texts", "_raw_query"
 announce(HTTPServerRequest, (*_LATE, "_body_future", "_request_id"))
-_COOKIES = HTTPServerRequest.cookies
 
 
 def _start_line_from_deprecated(

@@ -40,6 +40,19 @@ _HEARTBEAT = b":\n\n"
 _PASSING_STATUSES = frozenset({429, 502, 503, 504})
 
 
+class _NothingYet:
+    """Events that come from elsewhere: who waits here for one waits until the stream ends."""
+
+    def __aiter__(self) -> "_NothingYet":
+        return self
+
+    async def __anext__(self) -> Any:
+        await asyncio.get_running_loop().create_future()
+
+
+_NOTHING_YET = _NothingYet()
+
+
 class _Latest:
     """The message that was encoded last: a message of a room is sent to many."""
 
@@ -98,18 +111,18 @@ class EventStreamHandler(RequestHandler):
         waits when the stream ends from outside; its ``finally`` runs. Without an override the stream stays open until then, for events
         from `send` or a hub.
         """
-        raise NotImplementedError
+        return _NOTHING_YET
 
     async def get(self, *args: str, **kwargs: str) -> None:
         """Run the stream."""
-        if type(self).stream is EventStreamHandler.stream:
+        self._stream_task = asyncio.current_task()
+        source = self.stream(*args, **kwargs)
+        if source is _NOTHING_YET:
             # Nothing to run: without a task that waits an open stream takes half of the memory.
-            self._auto_finish = False
+            self._stream_task, self._auto_finish = None, False
             await self._begin_stream()
             self._RequestHandler__will_be_long()  # type: ignore[attr-defined]
             return
-        self._stream_task = asyncio.current_task()
-        source = self.stream(*args, **kwargs)
         try:
             await self._begin_stream()
             self._RequestHandler__will_be_long()  # type: ignore[attr-defined]

@@ -117,14 +117,18 @@ class TCPServer:
 
     def _listen_to(self, sock: socket.socket) -> Callable[[], None]:
         """Begin to accept on ``sock``; returns what ends it."""
-        takes_sockets = type(self)._handle_connection is not TCPServer._handle_connection  # a subclass wants to see them
-        if takes_sockets:
-            return add_accept_handler(sock, self._handle_connection)
         io_loop = IOLoop.current()
         loop: asyncio.AbstractEventLoop | None = getattr(io_loop, "asyncio_loop", None)
         transports = cast("BaseAsyncIOLoop", io_loop) if loop is not None and transport_source.suits(loop) else None
         # A connection is of the family of the socket it came to: asking each one would cost 1.5 µs and more.
-        return add_accept_handler(sock, functools.partial(self._handle_connection, family=sock.family, transports=transports))
+        return add_accept_handler(sock, functools.partial(self.__accept, self._handle_connection, sock.family, transports))
+
+    def __accept(self, handle: Callable[..., object], family: int, transports: "BaseAsyncIOLoop | None", *accepted: Any) -> None:
+        self.__origin = family, transports
+        try:
+            handle(*accepted)
+        finally:
+            self.__origin = None, None
 
     def bind(
         self,
@@ -190,10 +194,12 @@ class TCPServer:
                 return None
             raise
 
-    def _handle_connection(
-        self, connection: socket.socket, address: Any, family: int | None = None, transports: "BaseAsyncIOLoop | None" = None
-    ) -> None:
+    # Of the connection that is being accepted: its family, and a loop with transports.
+    __origin: "tuple[int | None, BaseAsyncIOLoop | None]" = None, None
+
+    def _handle_connection(self, connection: socket.socket, address: Any) -> None:
         """Make a stream of an accepted socket; for TLS on one of the transports of a loop, if there is one that suits."""
+        family, transports = self.__origin
         try:
             if self.ssl_options is None:
                 stream = IOStream(connection, max_buffer_size=self.max_buffer_size, read_chunk_size=self.read_chunk_size)

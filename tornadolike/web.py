@@ -44,7 +44,7 @@ import tornadolike
 from tornadolike import _http, _imported_names, _web, escape, gen, httputil, iostream, locale, template  # noqa: F401 - gen: programs take it from here
 from tornadolike._http import grammar as _ABNF  # noqa: N812
 from tornadolike._http.announced import announce
-from tornadolike._http.lazy import Empty
+from tornadolike._http.lazy import Empty, MappingProperty
 from tornadolike._http.log_text import one_line
 from tornadolike._http.response_head import ResponseHead
 from tornadolike._web import file_content, file_versions, kept_answers, kept_files, static_files
@@ -436,11 +436,11 @@ class RequestHandler:
         This does not show cookies which the response sets.
         """
         request = self.request
-        if isinstance(request, httputil.HTTPServerRequest):
+        cookies: Any = getattr(type(request), "cookies", None)
+        if type(cookies) is MappingProperty and request._cookies is None:
             value = request._cookie_value(name)
             return default if value is None else value
-        # Some tests have a request of their own.
-        cookies = request.cookies
+        cookies = request.cookies  # a program's own, or changed by it; some tests have a request of their own
         return cookies[name].value if cookies is not None and name in cookies else default
 
     def set_cookie(

@@ -13,16 +13,11 @@ DESIGN = (ROOT / "docs" / "design" / "index.md").read_text(encoding="utf-8")
 
 # In each module the methods that it keeps as they were made, to compare with them later.
 KEPT = {
-    "httputil": {"HTTPServerRequest.cookies"},
     "iostream": {"BaseIOStream.write", "IOStream.read_from_fd", "IOStream.write_to_fd"},
     "web": {"RequestHandler.write", "RequestHandler.flush"},
 }
-# What is compared where it stands: whether a subclass overrides it, once for each of its objects.
-IN_PLACE = {
-    "sse": {"EventStreamHandler.stream"},
-    "tcpserver": {"TCPServer._handle_connection"},
-    "testing": {"AsyncTestCase.get_new_ioloop"},
-}
+# What is compared where it stands, and gains nothing: Tornado warns of whoever overrides it.
+IN_PLACE = {"testing": {"AsyncTestCase.get_new_ioloop"}}
 # The makers of such comparisons of several at once.
 MAKERS = {"as_made": {"web"}, "_making_of": {"_web_io/request_collector"}}
 

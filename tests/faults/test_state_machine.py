@@ -327,6 +327,9 @@ DIFFERED = {
         program={"transforms": True},
     ),
     "HEAD, in pieces, reset": _script(_send(_one("head", "in pieces", "call")), _send(_one("get")), _RESET),
+    "a large file in chunks before an early answer": _script(
+        _send(_one("get", "prepare flushes", "file/big"), _one("get", "prepare raises", "stream"), _one("get"))
+    ),
 }
 
 

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tornadolike import web
+from tornadolike import httputil, web
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
@@ -140,6 +140,31 @@ async def test_cookies_are_read(ask):
 
     answer = await ask(Page, headers={"Cookie": 'a=1; b="x\\073y"; bad[=2'})
     assert answer.text == repr(("1", "x;y", None, "d", ["a", "b"]))
+
+
+async def test_a_cookie_is_asked_of_a_property_that_was_made_of_ours(ask, monkeypatch):
+    ours, asked = httputil.HTTPServerRequest.cookies, []
+
+    def cookies(request):
+        asked.append(request.path)
+        return ours.fget(request)
+
+    class Page(web.RequestHandler):
+        def get(self):
+            self.write(self.get_cookie("a"))
+
+    monkeypatch.setattr(httputil.HTTPServerRequest, "cookies", ours.getter(cookies))
+    assert (await ask(Page, headers={"Cookie": "a=1"})).text == "1"
+    assert asked == ["/"]
+
+
+async def test_cookies_that_were_changed(ask):
+    class Page(web.RequestHandler):
+        def get(self):
+            self.request.cookies["a"] = "changed"
+            self.write(self.get_cookie("a") + self.get_cookie("b"))
+
+    assert (await ask(Page, headers={"Cookie": "a=1; b=2"})).text == "changed2"
 
 
 async def test_cookies_are_set(ask):

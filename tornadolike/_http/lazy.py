@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Any, AnyStr, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, AnyStr, Generic, TypeVar, cast, overload
 
 _T = TypeVar("_T")
 
@@ -45,6 +45,17 @@ class Empty(Lazy[Any]):
 
     def __get__(self, instance: object | None, owner: type) -> Any:
         return None if instance is None else super().__get__(instance, owner)
+
+
+if TYPE_CHECKING:
+    MappingProperty = property
+else:
+
+    class MappingProperty(property):
+        """A property with a mapping, one value of which can be had without the others: other kinds do not promise that."""
+
+        def getter(self, compute):
+            return property(compute, self.fset, self.fdel)
 
 
 class _Pattern:

@@ -291,11 +291,11 @@ class Engine:
 
     # -- sending
 
-    def _begin_output(self, start_line: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
-        head = serialize.head(start_line, fields)
+    def _begin(self, begin: bytes, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool, body: bytes) -> bytes:
+        lines = serialize.lines(fields)
         self.own = BODY
         self.unsent_bytes = framing.CHUNKED if chunked else content_bytes
-        return head
+        return b"%b%b\r\n%b" % (begin, lines, self.send_body(body) if body else body)
 
     def send_body(self, data: bytes) -> bytes:
         """Body bytes as they go on the wire. Raises `BodyTooLong` beyond the announced length."""
@@ -468,11 +468,23 @@ class ServerEngine(Engine):
         """Whether no body follows the head of this response, whatever its fields say (RFC 9110 §6.4.1)."""
         return self._request.head_only or status == 304
 
-    def send_head(self, status: int, reason: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
-        """A response head. ``content_bytes`` is the Content-Length, None without one. Raises `IllegalHeader`."""
+    def send_head(
+        self,
+        status: int,
+        reason: str,
+        fields: Iterable[tuple[str, str]],
+        content_bytes: int | None,
+        chunked: bool,
+        body: bytes = b"",
+        base: ResponseFields | None = None,
+    ) -> bytes:
+        """A response head, and with it a piece of the body. ``content_bytes`` is the Content-Length, None without one; ``base`` the fields
+        that go before ``fields``. Raises `IllegalHeader`, and `BodyTooLong`.
+        """
         if self._request.head_only or status == 304:
             content_bytes = 0
-        return self._begin_output(f"HTTP/1.1 {status} {reason}\r\n", fields, content_bytes, chunked)
+        begin = serialize.start_line(f"HTTP/1.1 {status} {reason}\r\n") if base is None else self.ready_head(status, reason, base)
+        return self._begin(begin, fields, content_bytes, chunked, body)
 
     def ready_head(self, status: int, reason: str, head: ResponseFields) -> bytes:
         """Status line and first fields, serialised. Raises `IllegalHeader`."""
@@ -500,17 +512,6 @@ class ServerEngine(Engine):
         self.own = BODY
         self.unsent_bytes = 0
         return b"%b\r\n%b" % (data, body)
-
-    def send_ready_head(
-        self, ready: bytes, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool, body: bytes
-    ) -> bytes:
-        """`send_head` with status line and first fields serialised already, and `send_body` for what comes with it."""
-        lines = serialize.lines(fields)
-        self.own = BODY
-        self.unsent_bytes = 0 if self._request.head_only else framing.CHUNKED if chunked else content_bytes
-        if body:
-            body = self.send_body(body)
-        return b"%b%b\r\n%b" % (ready, lines, body)
 
 
 class KnownResponse:
@@ -548,18 +549,20 @@ class ClientEngine(Engine):
         self.keep_alive_field: str | None = None
         """Value of the last response's ``Keep-Alive`` field; None without one."""
 
-    def send_head(self, method: str, target: str, fields: Iterable[tuple[str, str]], content_bytes: int | None, chunked: bool) -> bytes:
-        """A request head; parameters as for a response. Raises `IllegalHeader`."""
+    def send_head(
+        self,
+        method: str,
+        target: str,
+        fields: Iterable[tuple[str, str]],
+        content_bytes: int | None,
+        chunked: bool,
+        body: bytes = b"",
+        lines: bytes = b"",
+    ) -> bytes:
+        """A request head; parameters as for a response, ``lines`` being the fields that go first. Raises `IllegalHeader`."""
+        begin = serialize.start_line(f"{method} {target} HTTP/1.1\r\n") + lines
         self._method = method
-        return self._begin_output(f"{method} {target} HTTP/1.1\r\n", fields, content_bytes, chunked)
-
-    def send_ready_head(self, method: str, target: str, lines: bytes) -> bytes:
-        """A request head without a body, whose fields are serialised already. Raises `IllegalHeader`."""
-        line = serialize.start_line(f"{method} {target} HTTP/1.1\r\n")
-        self._method = method
-        self.own = BODY
-        self.unsent_bytes = None
-        return b"%b%b\r\n" % (line, lines)
+        return self._begin(begin, fields, content_bytes, chunked, body)
 
     def whole_request_sent(self, method: str) -> None:
         """A request goes out in one piece that the caller has made."""

@@ -3,7 +3,7 @@
 import io
 from collections.abc import Awaitable
 from time import monotonic
-from typing import cast
+from typing import Any, cast
 
 from tornadolike import httputil, iostream
 from tornadolike._http.response_head import ResponseHead as ResponseFields
@@ -66,27 +66,23 @@ class Sending(ExchangeState):
         base: ResponseFields | None = getattr(headers, "_head", None)
         if base is not None and not headers._joined and not chunk and method in _BODYLESS_METHODS:
             # Fields that many requests share, and that say nothing of a body.
-            return engine.send_ready_head(method, target, base.lines)
+            return engine.send_head(method, target, (), None, False, lines=base.lines)
         field = headers.get("Content-Length")
         length = None if field is None else self._length_in(field)
         chunked = length is None and method in ("POST", "PUT", "PATCH")
         if chunked:
             headers["Transfer-Encoding"] = "chunked"
-        return engine.send_head(method, target, headers.get_all(), length, chunked) + (engine.send_body(chunk) if chunk else b"")
+        return engine.send_head(method, target, headers.get_all(), length, chunked, chunk)
 
     def _response_head(self, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders, chunk: bytes, later: int) -> bytes:
         """The head and ``chunk``, behind which so many bytes come at once."""
         engine: ServerEngine = self._engine  # type: ignore[assignment]  # a server's
         base = headers._head
         _, code, reason = start_line
-        size = len(chunk) + later
-        if base is None:
-            length, chunked = self._frame(code, headers, headers.get("Content-Length"), headers.get("Connection"), size)
-            head = engine.send_head(code, reason, headers.get_all(), length, chunked)
-            return head + engine.send_body(chunk) if chunk else head
-        fields = headers._joined  # what they stand on says nothing about framing
-        length, chunked = self._frame(code, headers, fields.get("Content-Length"), fields.get("Connection"), size)
-        return engine.send_ready_head(engine.ready_head(code, reason, base), fields.items(), length, chunked, chunk)
+        said: Any = headers if base is None else headers._joined  # what they stand on says nothing about framing
+        length, chunked = self._frame(code, headers, said.get("Content-Length"), said.get("Connection"), len(chunk) + later)
+        fields = headers.get_all() if base is None else said.items()
+        return engine.send_head(code, reason, fields, length, chunked, chunk, base)
 
     def _frame(
         self, code: int, headers: httputil.HTTPHeaders, field: str | None, options: str | None, size: int

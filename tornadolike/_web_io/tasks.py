@@ -171,9 +171,17 @@ def pass_on(task: Future[None]) -> None:
 
 def as_part_of(task: Any, function: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
     """Call it so that `asyncio.current_task` is ``task``, which waits: monitoring agents and the like ask for one."""
-    if task is None or task.done() or asyncio.current_task() is not None:
+    loop = None if task is None or task.done() else asyncio.get_running_loop()
+    if loop is not None:
+        try:
+            asyncio.tasks._enter_task(loop, task)
+        except RuntimeError:  # there is one already
+            loop = None
+    try:
         return function(*arguments, **named)
-    return as_current(task, function, *arguments, **named)
+    finally:
+        if loop is not None:
+            asyncio.tasks._leave_task(loop, task)
 
 
 def as_current(task: Any, function: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
