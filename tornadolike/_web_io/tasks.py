@@ -80,13 +80,21 @@ def run_at_once(handler: Any, coroutine: Any, connection: Any) -> None:
         # It ends the loop, as out of a task.
         loop.call_soon(_raise, error)
         return
-    if loop.get_task_factory() is not None:
-        _is_in(handler, start(coroutine, connection._request_context, loop))
-        return
-    course: Any = _begun(coroutine)
-    course.__qualname__ = coroutine.__qualname__  # for who prints the task
-    task = loop.create_task(course, context=connection._request_context)
-    _is_in(handler, task)
+    by_hand = loop.get_task_factory() is None
+    if by_hand:
+        course: Any = _begun(coroutine)
+        course.__qualname__ = coroutine.__qualname__  # for who prints the task
+        task: Any = loop.create_task(course, context=connection._request_context)
+    else:
+        task = start(coroutine, connection._request_context, loop)
+    running.discard(AT_ONCE)
+    running.add(task)
+    setattr(handler, _TASK, task)
+    if by_hand:
+        _make_first_step(task, course, loop)
+
+
+def _make_first_step(task: Any, course: Any, loop: asyncio.AbstractEventLoop) -> None:
     try:
         as_current(task, course.send, None)
     except StopIteration:
@@ -95,13 +103,6 @@ def run_at_once(handler: Any, coroutine: Any, connection: Any) -> None:
         task.cancel()
     except BaseException as error:
         loop.call_soon(_raise, error)
-
-
-def _is_in(handler: Any, task: Any) -> None:
-    """A handler that began without a task has one now."""
-    running.discard(AT_ONCE)
-    running.add(task)
-    setattr(handler, _TASK, task)
 
 
 @types.coroutine
