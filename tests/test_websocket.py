@@ -1133,6 +1133,37 @@ class TestEndings:
             client.close()
             assert client.selected_subprotocol is None
 
+    @pytest.mark.parametrize(("name", "first", "payload"), [("close", CLOSE, b"\x03\xe8"), ("violation", 0x83, b""), ("error", TEXT, b"fail")])
+    async def test_no_turn_between_the_end_and_on_close(self, name: str, first: int, payload: bytes, logs: Any) -> None:
+        """Bokeh's keep-alive pings every connection: where one failed before ``on_close``, that found its session gone."""
+
+        class Handler(Recorder):
+            def on_message(self, message: str | bytes) -> None:
+                raise ValueError(message)
+
+        heard: list[bool] = []
+
+        def look() -> None:
+            handler = Handler.last
+            told = ("closed", handler.close_code, handler.close_reason) in handler.noted
+            try:
+                handler.ping(b"")
+            except WebSocketClosedError:
+                heard.append(told)
+            if not told:
+                asyncio.get_running_loop().call_soon(look)
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            await soon(lambda: Handler.last.noted)
+            look()
+            peer.send(first, payload)
+            await soon(lambda: heard)
+            assert heard == [True]
+            assert [type(one) for one in Handler.last.noted].count(tuple) == 1
+        if name == "error":
+            logs.take("tornado.application", "Uncaught exception")
+
     async def test_a_server_without_keep_alive(self) -> None:
         async with site(Echo) as here:
             here.server.conn_params.no_keep_alive = True
