@@ -1133,7 +1133,9 @@ class TestEndings:
             client.close()
             assert client.selected_subprotocol is None
 
-    @pytest.mark.parametrize(("name", "first", "payload"), [("close", CLOSE, b"\x03\xe8"), ("violation", 0x83, b""), ("error", TEXT, b"fail")])
+    @pytest.mark.parametrize(
+        ("name", "first", "payload"), [("close", CLOSE, b"\x03\xe8"), ("violation", 0x83, b""), ("error", TEXT, b"fail")]
+    )
     async def test_no_turn_between_the_end_and_on_close(self, name: str, first: int, payload: bytes, logs: Any) -> None:
         """Bokeh's keep-alive pings every connection: where one failed before ``on_close``, that found its session gone."""
 
