@@ -1166,6 +1166,28 @@ class TestEndings:
         if name == "error":
             logs.take("tornado.application", "Uncaught exception")
 
+    async def test_an_end_of_input_while_a_message_is_handled_shows_at_once(self) -> None:
+        """It is no closing handshake, and looks like a client that is gone."""
+        noticed = asyncio.Event()
+
+        class Handler(Recorder):
+            async def on_message(self, message: str | bytes) -> None:
+                self.noted.append(message)
+                await noticed.wait()
+                with pytest.raises(WebSocketClosedError):
+                    self.write_message("for nobody")
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            peer.send(TEXT, b"x")
+            await soon(lambda: "x" in Handler.last.noted)
+            connection = Handler.last.ws_connection
+            assert connection is not None
+            peer.writer.write_eof()
+            await soon(connection.is_closing)
+            noticed.set()
+            await soon(lambda: Handler.last.noted == ["open", "x", ("closed", None, None)])
+
     async def test_a_server_without_keep_alive(self) -> None:
         async with site(Echo) as here:
             here.server.conn_params.no_keep_alive = True
