@@ -1133,6 +1133,61 @@ class TestEndings:
             client.close()
             assert client.selected_subprotocol is None
 
+    @pytest.mark.parametrize(
+        ("name", "first", "payload"), [("close", CLOSE, b"\x03\xe8"), ("violation", 0x83, b""), ("error", TEXT, b"fail")]
+    )
+    async def test_no_turn_between_the_end_and_on_close(self, name: str, first: int, payload: bytes, logs: Any) -> None:
+        """Bokeh's keep-alive pings every connection: where one failed before ``on_close``, that found its session gone."""
+
+        class Handler(Recorder):
+            def on_message(self, message: str | bytes) -> None:
+                raise ValueError(message)
+
+        heard: list[bool] = []
+
+        def look() -> None:
+            handler = Handler.last
+            told = ("closed", handler.close_code, handler.close_reason) in handler.noted
+            try:
+                handler.ping(b"")
+            except WebSocketClosedError:
+                heard.append(told)
+            if not told:
+                asyncio.get_running_loop().call_soon(look)
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            await soon(lambda: Handler.last.noted)
+            look()
+            peer.send(first, payload)
+            await soon(lambda: heard)
+            assert heard == [True]
+            assert [type(one) for one in Handler.last.noted].count(tuple) == 1
+        if name == "error":
+            logs.take("tornado.application", "Uncaught exception")
+
+    async def test_an_end_of_input_while_a_message_is_handled_shows_at_once(self) -> None:
+        """It is no closing handshake, and looks like a client that is gone."""
+        noticed = asyncio.Event()
+
+        class Handler(Recorder):
+            async def on_message(self, message: str | bytes) -> None:
+                self.noted.append(message)
+                await noticed.wait()
+                with pytest.raises(WebSocketClosedError):
+                    self.write_message("for nobody")
+
+        async with site(Handler) as here:
+            peer = await here.raw()
+            peer.send(TEXT, b"x")
+            await soon(lambda: "x" in Handler.last.noted)
+            connection = Handler.last.ws_connection
+            assert connection is not None
+            peer.writer.write_eof()
+            await soon(connection.is_closing)
+            noticed.set()
+            await soon(lambda: Handler.last.noted == ["open", "x", ("closed", None, None)])
+
     async def test_a_server_without_keep_alive(self) -> None:
         async with site(Echo) as here:
             here.server.conn_params.no_keep_alive = True

@@ -404,6 +404,7 @@ class WebSocketProtocol(abc.ABC):
     _farewell: Awaitable[None] | None = None  # what on_close still has to do
     _messages_in = 0
     _messages_out = 0
+    _told = False  # whether the handler has heard of the end
     _opened = 0.0  # time.monotonic() of the beginning, where somebody wants to know how long it lasts
 
     def __init__(self, handler: _WebSocketDelegate) -> None:
@@ -502,7 +503,10 @@ class WebSocketProtocol(abc.ABC):
         return True
 
     def _tell_end(self) -> None:
-        """Tell the handler that the connection is gone."""
+        """Tell the handler that the connection is gone, once."""
+        if self._told:
+            return
+        self._told = True
         try:
             self.handler.on_ws_connection_close(self.close_code, self.close_reason)
         except (Exception, asyncio.CancelledError):

@@ -87,6 +87,7 @@ class Receiver:
         def _write_frame(self, fin: bool, opcode: int, data: bytes, flags: int = 0) -> "Future[None]": ...
         def _on_handler_error(self) -> None: ...
         def _abort(self) -> None: ...
+        def _tell_end(self) -> None: ...
         def close(self, code: int | None = None, reason: str | None = None) -> None: ...
 
     # Defaults at the class: an idle connection pays only for what it has used.
@@ -172,6 +173,9 @@ class Receiver:
                 if length_hint(events):
                     self._await_handler()
                 return False
+        else:
+            return True
+        self._tell_if_gone()
         return True
 
     def _handle_message(self, opcode: int, data: bytes) -> Awaitable[None] | None:
@@ -250,6 +254,7 @@ class Receiver:
             self._await_handler()
             return
         if self._stream_lost:
+            self._tell_end()
             self._finish()
         elif self._paused:
             self._paused = False
@@ -265,6 +270,12 @@ class Receiver:
         """Tell the peer what it did wrong, and drop it."""
         self.close(error.code, str(error).encode()[:_MAX_REASON_BYTES].decode(errors="ignore"))
         self._abort()
+        self._tell_if_gone()
+
+    def _tell_if_gone(self) -> None:
+        """In the handler's task: tell it of the end before anybody else has a turn in which writing fails."""
+        if self.stream.closed():
+            self._tell_end()
 
     def _on_stream_closed(self) -> None:
         self._stream_lost = True
@@ -276,6 +287,7 @@ class Receiver:
     def _finish(self) -> None:
         self._abort()
         self._engine.feed_eof()
+        self._standby.run(type(self)._tell_end, self)  # where that is not possible now, the task does it
         self._standby.end()
         self._standby.release()
 

@@ -102,7 +102,9 @@ class Standby:
     # What the connection asks.
 
     def end(self, error: BaseException | None = None) -> None:
-        """Let the task go on, or let it fail."""
+        """Let the task go on, or let it fail. What it fails with is not taken back by an end that comes afterwards."""
+        if self._ended and error is None:
+            return
         self._ended = True
         self._error = error
         wake, self._wake = self._wake, None
