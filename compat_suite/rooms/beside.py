@@ -12,7 +12,6 @@ rounds. CPU is that of the server processes, the broker's apart. The environment
 import argparse
 import asyncio
 import contextlib
-import itertools
 import os
 import statistics
 import subprocess
@@ -23,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from compat_suite.downstream import environments
-from compat_suite.rooms.members import CLOSE, TEXT, Check, Member
+from compat_suite.rooms.members import CLOSE, PING, TEXT, Check, Member
 from compat_suite.rooms.servers import CannotRun, broker, free_port, wait_until_it_listens
 
 _PROGRAMS = Path(__file__).with_name("programs")
@@ -116,6 +115,8 @@ class Listener(Member):
     def frame(self, opcode: int, content: bytes) -> None:
         if opcode == CLOSE and self.transport is not None:
             self.transport.close()
+        elif opcode == PING and self.transport is not None:  # uvicorn lets go whoever does not answer
+            self.transport.write(bytes([0x8A, 0x80 | len(content), 0, 0, 0, 0]) + content)
         if opcode != TEXT:
             return
         if _MARK in content:
@@ -220,8 +221,10 @@ async def _round(candidate: Candidate, arguments: argparse.Namespace, messages: 
     tick = time.monotonic()
     for number in range(messages):
         for room in range(arguments.rooms):
-            speakers = itertools.islice(itertools.cycle(members), room + arguments.rooms * number, None, arguments.rooms)
-            next(member for member in speakers if member.transport is not None).say(number)
+            speakers = [member for member in members[room :: arguments.rooms] if member.transport is not None]
+            if not speakers:
+                raise CannotRun(f"{candidate.name} has closed all connections of a room")
+            speakers[number % len(speakers)].say(number)
         candidate.expected += sum(member.transport is not None for member in members)
         tick += interval
         await asyncio.sleep(max(0.0, tick - time.monotonic()))

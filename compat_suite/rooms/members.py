@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import cast
 
-TEXT, CLOSE = 1, 8
+TEXT, CLOSE, PING = 1, 8, 9
 _SMALL_BUFFER = 4096
 
 
