@@ -917,8 +917,8 @@ async def test_what_a_handler_sets_in_its_context_is_there_in_all_that_follows(h
     assert seen == ["went on" if awaited else "begun"]
 
 
-async def test_a_handler_that_is_cancelled_before_its_task_has_a_turn(host: Host) -> None:
-    """Its method was faster, and nothing is said about a coroutine that nobody awaited."""
+async def test_a_handler_that_is_cancelled_before_its_method_begins(host: Host, logs: Any) -> None:
+    """Nothing is said about a coroutine that nobody awaited; where tasks begin at once, the method was faster."""
 
     class Cancelled(web.RequestHandler):
         def prepare(self) -> None:
@@ -935,7 +935,11 @@ async def test_a_handler_that_is_cancelled_before_its_task_has_a_turn(host: Host
     host.app = adapter(("/cancelled", Cancelled))
     call = await host.fetch("GET", "/cancelled")
     gc.collect()
-    assert call.body == b"x"
+    if sys.version_info < (3, 12):
+        assert call.status == 500
+        logs.take("tornado.access", "500 GET /cancelled")
+    else:
+        assert call.body == b"x"
 
 
 async def test_a_task_factory_makes_the_tasks_of_handlers(host: Host) -> None:

@@ -63,7 +63,7 @@ def keeps_itself(coroutine: Any) -> bool:
 def run_at_once(handler: Any, coroutine: Any, connection: Any) -> None:
     """Run a handler now, until it has to wait: in a task of its own, which Python 3.12 can begin at once.
 
-    Before 3.12 its plain functions run in the task of whoever calls; what can be awaited begins in one of its own, at once as well.
+    Before 3.12 its plain functions run in the task of whoever calls; what can be awaited begins in one of its own.
     """
     loop: asyncio.AbstractEventLoop = connection._loop
     try:
@@ -80,53 +80,10 @@ def run_at_once(handler: Any, coroutine: Any, connection: Any) -> None:
         # It ends the loop, as out of a task.
         loop.call_soon(_raise, error)
         return
-    by_hand = loop.get_task_factory() is None
-    if by_hand:
-        course: Any = _begun(coroutine)
-        course.__qualname__ = coroutine.__qualname__  # for who prints the task
-        task: Any = loop.create_task(course, context=connection._request_context)
-    else:
-        task = start(coroutine, connection._request_context, loop)
+    task = start(coroutine, connection._request_context, loop)
     running.discard(AT_ONCE)
     running.add(task)
     setattr(handler, _TASK, task)
-    if by_hand:
-        _make_first_step(task, course, loop)
-
-
-def _make_first_step(task: Any, course: Any, loop: asyncio.AbstractEventLoop) -> None:
-    try:
-        as_current(task, course.send, None)
-    except StopIteration:
-        pass  # all of it: when the task has its turn, nothing is left
-    except asyncio.CancelledError:
-        task.cancel()
-    except BaseException as error:
-        loop.call_soon(_raise, error)
-
-
-@types.coroutine
-def _begun(coroutine: Any) -> Generator[Any, Any, None]:
-    """What a task runs whose first step is made by hand, before the loop gives it its turn, as `asyncio.Task` does it from 3.12 on."""
-    try:
-        waits_for = coroutine.send(None)
-        stopped: BaseException | None = None
-        try:
-            yield  # to whoever makes that step
-        except BaseException as error:
-            stopped = error
-        while True:
-            if stopped is not None:
-                waits_for, stopped = coroutine.throw(stopped), None
-            try:
-                yield waits_for
-            except BaseException as error:
-                stopped = error
-            else:
-                break
-    except StopIteration:
-        return
-    yield from coroutine
 
 
 def apart(awaitable: Any) -> Awaitable[None]:
@@ -183,21 +140,6 @@ def as_part_of(task: Any, function: Callable[..., _T], *arguments: Any, **named:
     finally:
         if loop is not None:
             asyncio.tasks._leave_task(loop, task)
-
-
-def as_current(task: Any, function: Callable[..., _T], *arguments: Any, **named: Any) -> _T:
-    """Call it so that `asyncio.current_task` is ``task``, which does not run, and afterwards what it is now."""
-    loop = asyncio.get_running_loop()
-    current = asyncio.current_task(loop)
-    if current is not None:
-        asyncio.tasks._leave_task(loop, current)
-    asyncio.tasks._enter_task(loop, task)
-    try:
-        return function(*arguments, **named)
-    finally:
-        asyncio.tasks._leave_task(loop, task)
-        if current is not None:
-            asyncio.tasks._enter_task(loop, current)
 
 
 def is_cancelled(error: BaseException) -> bool:
