@@ -512,3 +512,87 @@ async def test_who_comes_back_as_an_answer_arrives_asks_once_more(monkeypatch: p
         await hub.publish("a", "new")
         await until(lambda: later.got and first.got)
     assert later.got == first.got == ["new"]
+
+
+async def test_who_was_not_sent_what_came_before_when_the_hub_is_closed_is_sent_nothing_newer() -> None:
+    """It would come back with the newer id and never know what it lacks."""
+    broker = Broker()
+    hub = Hub(broker)
+    seen = await hub.publish("a", "seen")
+    hub.join("a", member := Member())
+    hub.leave(member)
+    await hub.publish("a", "missing")
+    broker.may_answer.clear()
+    hub.join("a", member, last_id=seen)
+    await until(lambda: broker.asked)
+    await hub.publish("a", "newer")
+    await hub.close()
+    assert member.got == []
+
+
+class Unlocated(MemoryBroker):
+    """Does not follow a room though it said so, as one that was down and refuses to say where the room ends."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.follows_now = False
+
+    def follow(self, room: str) -> "asyncio.Future[None]":
+        followed = super().follow(room)
+        if not self.follows_now:
+            self.unfollow(room)
+        return followed
+
+    def follows(self, room: str) -> bool:
+        return self.follows_now
+
+    def begin(self, room: str) -> None:
+        self.follows_now = True
+        self.follow(room)
+
+
+async def test_who_comes_back_before_a_room_is_really_followed_lacks_nothing() -> None:
+    broker = Unlocated()
+    async with Hub(broker) as hub:
+        seen = await hub.publish("a", "seen")
+        caught_up = hub.join("a", member := Member(), last_id=seen)
+        await caught_up  # nobody waits for a broker that is down
+        await hub.publish("a", "in the history only")
+        broker.begin("a")
+        await until(lambda: member.got)
+        await hub.publish("a", "received")
+        await until(lambda: len(member.got) == 2)
+    assert member.got == ["in the history only", "received"]
+
+
+async def test_a_listener_on_a_room_that_is_not_really_followed_lacks_nothing() -> None:
+    broker = Unlocated()
+    async with Hub(broker) as hub:
+        seen = await hub.publish("a", "seen")
+        listener = hub.listen("a", seen)
+        first = asyncio.ensure_future(anext(listener))
+        await turns()
+        await hub.publish("a", "in the history only")
+        broker.begin("a")
+        async with asyncio.timeout(SECONDS):
+            assert (await first).data == "in the history only"
+            await hub.publish("a", "received")
+            assert (await anext(listener)).data == "received"
+
+
+class Unreadable(MemoryBroker):
+    async def since(self, room: str, last_id: str | None, limit: int) -> Messages:
+        raise ValueError("no history")
+
+
+async def test_a_history_that_cannot_be_read_is_a_gap_and_not_silence(logs: Any) -> None:
+    missed: list[str] = []
+    async with Hub(Unreadable(), on_gap=missed.append) as hub:
+        seen = await hub.publish("a", "seen")
+        await hub.join("a", member := Member(), last_id=seen)
+        await hub.publish("a", "new")
+        await until(lambda: member.got)
+    assert member.got == ["new"]
+    assert missed == ["a"]
+    logs.take("tornado.application", "what came before in 'a' cannot be had")
+    logs.take("tornado.application", "messages of 'a' are lost")

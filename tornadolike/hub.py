@@ -124,6 +124,8 @@ class _Fetch(NamedTuple):
 
     number: int
     """Drawn like those of members: who joined later may lack what came before they did."""
+    followed: bool
+    """Whether the room was followed when they were asked for: else there may be messages that neither they hold nor are received."""
     messages: "asyncio.Task[Messages]"
 
 
@@ -476,31 +478,36 @@ class Hub:
     async def _replay(self, room: str, member: Hashable, entry: _Member, last_id: str, caught_up: "asyncio.Future[None]") -> None:
         """Send what came after ``last_id``, then what came meanwhile."""
         delays = Delays()
-        try:
-            await self._follow(room)
-            final = False
-            while not final and self._is_in(room, member, entry):
-                entry.overrun = False
-                number, fetched = self._fetch(room, last_id)
-                try:
-                    found = await fetched
-                except ConnectionError:
-                    _settle(caught_up)  # nobody waits for a broker that is down
-                    await asyncio.sleep(delays.again())
-                    continue
-                if not found.complete:
-                    entry.across = True
-                    self._tell_gap(room)
-                    self._tell(member, "on_hub_gap", room)
-                last_id = found.last_id
-                if not await self._send_all(room, member, entry, found):
-                    self._leave_as(room, member, entry)
-                final = not found and number > entry.number and not entry.overrun
-        finally:
-            held, entry.held = entry.held or deque(), None
-            entry.last = place(last_id)
-            if self._is_in(room, member, entry) and not all(self._pass_on(entry, message) for message in held):
+        await self._follow(room)
+        final = False
+        while not final and self._is_in(room, member, entry):
+            entry.overrun = False
+            fetch = self._fetch(room, last_id)
+            try:
+                found = await asyncio.shield(fetch.messages)
+            except ConnectionError:
+                _settle(caught_up)  # nobody waits for a broker that is down
+                await asyncio.sleep(delays.again())
+                continue
+            except Exception:
+                app_log.exception("hub: what came before in %r cannot be had", room)
+                self._tell_missed(room, member)
+                break
+            if not found.complete:
+                entry.across = True
+                self._tell_missed(room, member)
+            last_id = found.last_id
+            if not await self._send_all(room, member, entry, found):
                 self._leave_as(room, member, entry)
+            final = not found and fetch.number > entry.number and fetch.followed and not entry.overrun
+            if not found and not fetch.followed:
+                _settle(caught_up)
+                await asyncio.sleep(delays.again())
+        # Only now: to whom less was sent than there is, as when the hub is closed, the messages that wait would hide what is missing.
+        held, entry.held = entry.held or deque(), None
+        entry.last = place(last_id)
+        if self._is_in(room, member, entry) and not all(self._pass_on(entry, message) for message in held):
+            self._leave_as(room, member, entry)
 
     def _is_in(self, room: str, member: Hashable, entry: _Member) -> bool:
         """Whether it has neither left nor joined once more."""
@@ -510,12 +517,13 @@ class Hub:
         if self._is_in(room, member, entry):
             self.leave(room, member)
 
-    def _fetch(self, room: str, last_id: str) -> "tuple[int, asyncio.Future[Messages]]":
+    def _fetch(self, room: str, last_id: str) -> _Fetch:
         """Ask the history once for all who come back with the same id: mostly those of a process that is gone."""
         key = room, last_id
         fetch = self._fetching.get(key)
         if fetch is None or fetch.messages.done():  # what is done already may lack what came since, however often it is asked for
-            fetch = self._fetching[key] = _Fetch(next(self._numbers), self._work_on(self.broker.since(room, last_id, _REPLAYED_AT_ONCE)))
+            number, followed = next(self._numbers), self.broker.follows(room)
+            fetch = self._fetching[key] = _Fetch(number, followed, self._work_on(self.broker.since(room, last_id, _REPLAYED_AT_ONCE)))
 
             def fetched(messages: "asyncio.Task[Messages]") -> None:
                 latest = self._fetching.get(key)
@@ -524,7 +532,7 @@ class Hub:
                 _retrieved(messages)
 
             fetch.messages.add_done_callback(fetched)
-        return fetch.number, asyncio.shield(fetch.messages)
+        return fetch
 
     async def _send_all(self, room: str, member: Hashable, entry: _Member, messages: Messages) -> bool:
         """As fast as the member takes them. False: it cannot be sent anything."""
@@ -546,6 +554,10 @@ class Hub:
         self._gaps += 1
         app_log.warning("hub: messages of %r are lost", room)
         self._call(self.on_gap, room)
+
+    def _tell_missed(self, room: str, member: Any) -> None:
+        self._tell_gap(room)
+        self._tell(member, "on_hub_gap", room)
 
     def _tell(self, member: Any, hook: str, argument: Any) -> None:
         self._call(getattr(member, hook, None), argument)
@@ -627,6 +639,7 @@ class Listener(AsyncIterator[Message]):
         self._behind = last_id is not None
         # It came across a gap: what is sent again it may have had before that.
         self._across = False
+        self._delays = Delays()
         self._closed = False
         self._waiter: asyncio.Future[None] | None = None
         hub._listeners.setdefault(room, WeakSet()).add(self)
@@ -681,6 +694,7 @@ class Listener(AsyncIterator[Message]):
     async def _catch_up(self) -> None:
         """Fetch from the history; what comes meanwhile is taken as well, and sorted out by its place."""
         await self._following
+        followed = self._hub.broker.follows(self._room)
         self._behind = False
         try:
             found = await self._hub.broker.since(self._room, self._last_id, self._max_waiting)
@@ -691,8 +705,10 @@ class Listener(AsyncIterator[Message]):
             self._across = True
             self._hub._tell_gap(self._room)
         came, self._waiting = self._waiting, deque(found)
-        if len(found) >= self._max_waiting:
+        if len(found) >= self._max_waiting or not followed:
             self._behind = True  # there may be more
+            if not found:
+                await asyncio.sleep(self._delays.again())
         else:
             self._waiting += (message for message in came if not (message.again and self._across))
 

@@ -371,6 +371,10 @@ class ServerBroker(Broker):
                 followed.ready.set_result(None)
         return followed.ready
 
+    def follows(self, room: str) -> bool:
+        followed = self._followed.get(room)
+        return followed is not None and followed.progress is not None
+
     def _locate(self, room: str, followed: Followed, delays: Delays) -> None:
         """Ask where the room ends; in the queue of requests, so that what is published next comes behind that place."""
         if self._followed.get(room) is not followed or not self._tasks:
