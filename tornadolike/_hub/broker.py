@@ -69,7 +69,7 @@ class Broker(abc.ABC):
         """Receive no more of a room."""
 
     def follows(self, room: str) -> bool:
-        """Whether what is published from now on will be received: not yet while the broker is down, or refuses to say where the room ends."""
+        """Whether what is published from now on will be received: not yet where the broker is down, or does not say where the room ends."""
         return True
 
     @abc.abstractmethod
