@@ -36,6 +36,18 @@ class Stuck(tornado.web.RequestHandler):
         import time
         time.sleep(100)
 app = tornado.web.Application([("/", Who), ("/slow", Slow), ("/stuck", Stuck)])
+async def begin(application):
+    await asyncio.sleep(0)
+    application.settings["begun"] = "begun"
+class Begun(tornado.web.RequestHandler):
+    def get(self):
+        self.write(self.settings["begun"])
+def end(application):
+    os.write(2, b"it has ended\\n")
+living = tornado.web.Application([("/", Begun)], on_startup=begin, on_shutdown=[end])
+async def fail(application):
+    raise RuntimeError("no database")
+failing = tornado.web.Application([], on_startup=fail)
 def wsgi(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"wsgi"]
@@ -107,6 +119,20 @@ def test_serves_and_drains(start: Any, options: tuple[str, ...]) -> None:
     slow.join(20)
     assert answers == [b"slow"]
     assert server.process.wait(20) == 0
+
+
+def test_the_application_begins_and_ends(start: Any) -> None:
+    server = start(target="shop:living")
+    assert server.get() == b"begun"
+    server.process.terminate()
+    server.expect("it has ended")
+    assert server.process.wait(20) == 0
+
+
+def test_an_application_that_cannot_begin_ends_gunicorn(start: Any) -> None:
+    server = start(target="shop:failing")
+    server.expect("RuntimeError: no database")
+    assert server.process.wait(20) == 3
 
 
 def test_a_reload_loses_nothing(start: Any) -> None:

@@ -2,7 +2,9 @@
 
 Serves an `.Application` (or a WSGI application, in `.WSGIContainer`) of each worker process, with ``import tornado`` answered by
 tornadolike, on uvloop where that is installed (``TORNADOLIKE_LOOP`` chooses another loop). At SIGTERM, and when Gunicorn reloads (SIGHUP),
-a worker drains (`.HTTPServer.drain`) for up to ``--graceful-timeout`` seconds.
+a worker drains (`.HTTPServer.drain`) for up to ``--graceful-timeout`` seconds. The application's ``on_startup`` (a method, or a setting) is
+called in each worker before it serves, and ``on_shutdown`` when it has drained; what ``on_startup`` raises ends Gunicorn, as an application
+does that cannot be imported.
 
 Of Gunicorn's settings these have a meaning here: ``bind``, ``workers``, ``timeout``, ``graceful_timeout``, ``keepalive`` (0: none),
 ``max_requests`` with its jitter, ``worker_connections``, ``reload``, ``preload_app``, and those of TLS.
@@ -23,6 +25,7 @@ from gunicorn.workers import base
 import tornadolike
 from tornadolike import httpserver, httputil, wsgi
 from tornadolike._loop import factory
+from tornadolike._web_io import lifetime
 
 _NOTIFY_SECONDS = 1.0
 
@@ -65,7 +68,12 @@ class Worker(base.Worker):  # type: ignore[misc]  # gunicorn is not typed
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._ending = asyncio.Event()
+        self._notifying = asyncio.ensure_future(self._go_on_notifying())
         server = self._server()
+        self.booted = False  # what fails now would fail again in the next worker: Gunicorn ends
+        await lifetime.begin(self.wsgi, httpserver._companions.setdefault(server, set()))
+        self.booted = True
+        self._notifying.cancel()
         for sock in self.sockets:
             sock.setblocking(False)
             server.add_socket(sock.sock if hasattr(sock, "sock") else sock)

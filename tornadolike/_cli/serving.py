@@ -17,7 +17,6 @@ from tornadolike._cli import draining, logs, parsing, program, tls, worker
 from tornadolike._loop import factory
 from tornadolike._net import listening
 from tornadolike._web_io import lifetime
-from tornadolike.log import app_log
 
 _PORT = 8888
 _HOST = "127.0.0.1"
@@ -77,36 +76,16 @@ async def _serve(found: Any, arguments: argparse.Namespace) -> None:
 
 
 async def _begin(application: Any, server: httpserver.HTTPServer, is_asgi: bool) -> None:
-    """Have the application start. It ends when the server has drained, as long as all that it runs on the loop still does."""
+    """Have the application start, and end with the server."""
     companions = httpserver._companions.setdefault(server, set())
     if not is_asgi:
-        hooks = lifetime.Hooks(application)
-        await hooks.__aenter__()
-        companions.add(_Ending(hooks))
+        await lifetime.begin(application, companions)
         return
     try:
         await application.startup()
     except RuntimeError:  # it has been logged
         sys.exit(1)
     companions.add(application)
-
-
-class _Ending:
-    """Has an application hear of its end, behind those that are mounted into it."""
-
-    _ends_last = True
-
-    def __init__(self, hooks: lifetime.Hooks) -> None:
-        self._hooks = hooks
-
-    def _going_away(self) -> None:
-        """Handlers are told by themselves."""
-
-    async def _server_gone(self, _: object) -> None:
-        try:
-            await self._hooks.__aexit__()
-        except Exception:
-            app_log.exception("on_shutdown has failed")
 
 
 def _reopen_logs_on_signal() -> None:

@@ -4,6 +4,8 @@ import inspect
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+from tornadolike.log import app_log
+
 
 class Hooks(AbstractAsyncContextManager[None]):
     """The lifetime of an application that has methods or settings of these names: called before it is served, and when it was.
@@ -28,6 +30,33 @@ class Hooks(AbstractAsyncContextManager[None]):
         hooks = settings.get(name) or ()
         for hook in hooks if isinstance(hooks, (list, tuple)) else [hooks]:
             await _awaited(hook(self._application))
+
+
+class _Ending:
+    """Has an application hear of its end when its server has drained, behind those that are mounted into it."""
+
+    _ends_last = True
+
+    def __init__(self, hooks: Hooks) -> None:
+        self._hooks = hooks
+
+    def _going_away(self) -> None:
+        """Handlers are told by themselves."""
+
+    async def _server_gone(self, _: object) -> None:
+        try:
+            await self._hooks.__aexit__()
+        except Exception:
+            app_log.exception("on_shutdown has failed")
+
+
+async def begin(application: Any, companions: set[Any]) -> None:
+    """Have the application start. It ends when the server whose ``companions`` these are has drained, as long as all that it runs on the
+    loop still does.
+    """
+    hooks = Hooks(application)
+    await hooks.__aenter__()
+    companions.add(_Ending(hooks))
 
 
 async def _awaited(result: Any) -> None:
