@@ -196,6 +196,27 @@ async def test_an_upload_that_is_refused_hears_of_it(serve: Any, path: str, stat
     logs.records.clear()
 
 
+async def test_who_sends_on_behind_its_last_request_gets_the_whole_answer(serve: Any) -> None:
+    """What came behind that request is not served; to close with more of it on the way would take the end of the answer away."""
+    site = serve([("/(.*)", Sized)])
+    size = 3 * MEGABYTE
+    with socket.create_connection(("127.0.0.1", site.port), timeout=10) as client:
+        client.sendall(b"GET /%d HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /1 HTTP" % size)
+        received = bytearray()
+        while len(received) < size - 100_000:  # the rest lies in the kernel
+            received += await asyncio.to_thread(client.recv, 65536)
+        (session,) = site.server._connections or [None]
+        await site.until(lambda: session is None or session.stream.closed() or not session.stream._unwritten())
+        client.sendall(b"/1.1\r\nHost: a\r\n\r\n")
+        client.sendall(b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+        while piece := await asyncio.to_thread(client.recv, 65536):
+            received += piece
+    head, _, body = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    assert len(body) == size
+    await site.until(lambda: not site.server._connections)
+
+
 async def test_lingering_has_an_end(serve: Any, logs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     site = serve([("/(.*)", Sized)], max_body_size=1 << 20)
     defaults = (10 * MEGABYTE, 0.2)

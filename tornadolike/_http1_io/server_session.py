@@ -174,7 +174,10 @@ class ServerSession:
         if gated.reasons:
             gated.release(gate.HANDLER | gate.TURN)
         if not engine.keep_alive:
-            self.stream.close()
+            if engine.waiting_bytes:
+                self.stream._close_gracefully()  # who sends more than he was asked for may go on doing so
+            else:
+                self.stream.close()
             return
         engine.peer = engine.own = IDLE  # `next_exchange`: both are done
         self._idle_since = self._loop.time()

@@ -205,6 +205,8 @@ def no_continue_for_nothing(script: Script, request: Any, theirs: Seen, own: See
     if nothing and request.how == "prepare closes" and own.hooks != theirs.hooks and own.hooks[: len(theirs.hooks)] == theirs.hooks:
         return theirs._replace(hooks=own.hooks)  # its 100 finds the connection closed
     last = script.requests[script.requests.index(request) :]
+    if nothing and theirs.received == _CONTINUE and not own.received and not theirs.hooks and not own.hooks:
+        return own  # the request is not there yet, and nobody has heard of it
     all_old = all(one.version.startswith("1.0") for one in last if _is(one, "expect"))  # so that it is nobody's behind it
     return _without_continue(theirs, own) if nothing and (_hears(request, theirs) or all_old) else None
 
@@ -348,6 +350,8 @@ def first_piece(script: Script, request: Any, theirs: Seen, own: Seen) -> Seen |
         )
     if isinstance(request, Request) and request.how in (*_WITHIN, "data closes"):
         ours = [hook for hook in own.hooks if data.fullmatch(hook)]
+        if not ours and request.how in ("data waits", "data waits, finishes"):
+            return theirs._replace(hooks=_without_data(request, theirs))  # its end came with what it waited for
         others = ours if len(ours) == sum(map(bool, map(data.fullmatch, theirs.hooks))) else itertools.repeat(ours[0] if ours else "")
         pieces = iter(others)
         return theirs._replace(hooks=[next(pieces) or hook if data.fullmatch(hook) else hook for hook in theirs.hooks])
@@ -552,7 +556,10 @@ def lost_with_the_connection(script: Script, request: Any, theirs: Seen, own: Se
         return None
     more = _unchunked(own.received)[len(_unchunked(theirs.received)) :]
     detached = isinstance(request, Request) and request.how in _DETACHES and script.requests[-1] is not request
-    small = detached and re.fullmatch(rf"(\[{request.who}\] {re.escape(RAW.decode())})?.{{0,4}}", more, re.DOTALL)
+    # Perhaps with the end of a large answer before it.
+    small = detached and re.fullmatch(
+        rf"x*({re.escape(_CONTINUE)})?(\[{request.who}\] {re.escape(RAW.decode())})?.{{0,4}}", more, re.DOTALL
+    )
     frames = isinstance(request, Upgrade) and _are_frames(more.encode("latin-1"))
     return theirs._replace(received=own.received) if small or frames else None
 
