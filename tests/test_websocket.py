@@ -609,6 +609,27 @@ class TestClosing:
             assert undisturbed.noted == ["open"]
             await ended(other)
 
+    async def test_who_sends_a_message_to_its_end_reads_that_it_was_too_large(self) -> None:
+        """As clients without a loop do: a reset would tell them nothing."""
+        size = 12_000_000
+
+        def talk(sock: socket.socket) -> bytes:
+            sock.sendall(b"\x82\xff" + size.to_bytes(8, "big") + bytes(4 + size))
+            received = b""
+            while piece := sock.recv(65536):
+                received += piece
+            return received
+
+        async with site(Recorder, websocket_max_message_size=1000) as here:
+            peer = await here.raw()
+            sock = peer.writer.get_extra_info("socket").dup()
+            sock.setblocking(True)
+            peer.writer.transport.pause_reading()
+            told = asyncio.create_task(asyncio.to_thread(talk, sock))
+            await soon(lambda: Recorder.last.noted == ["open", ("closed", None, None)])
+            assert await told == b"\x88\x11\x03\xf1message too big"
+            sock.close()
+
     async def test_errors_in_on_message(self, logs: Any) -> None:
         class Handler(Recorder):
             async def on_message(self, message: str | bytes) -> None:

@@ -538,8 +538,9 @@ class WebSocketProtocol(abc.ABC):
         return self.stream is not None and self.stream.closed()
 
     def on_connection_close(self) -> None:
-        """The handler has been told, by something other than this object, that the connection is gone."""
-        self._abort()
+        """The handler has been told, perhaps by something other than this object, that the connection is gone."""
+        if not (self.client_terminated and self.server_terminated):
+            self._abort()
 
     def _abort(self) -> None:
         """Drop the connection, without a closing handshake."""
@@ -800,6 +801,20 @@ class WebSocketProtocol13(_Received):
             stream.io_loop.remove_timeout(self._close_timer)
             self._close_timer = None
         stream.close()
+
+    def _let_go(self) -> None:
+        """Drop a peer that was told why. A client that sends a large message learns only of a reset, unless it may
+        send it to its end (RFC 6455 §7.1.7 wants a clean end of TCP).
+        """
+        stream: IOStream | None = self.stream
+        if self.mask_outgoing or stream is None or stream.closed():
+            self._abort()
+            return
+        self.client_terminated = True
+        if self._close_timer is not None:
+            stream.io_loop.remove_timeout(self._close_timer)
+            self._close_timer = None
+        stream._close_gracefully()
 
     def is_closing(self) -> bool:
         return self.client_terminated or self.server_terminated or self.stream.closed()
