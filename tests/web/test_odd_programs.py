@@ -149,3 +149,25 @@ async def test_the_message_of_an_error_is_whole(serve: Serve, logs: Any) -> None
     assert response.endswith(b"\r\n\r\nInvalid unicode in a: b'\\xff' ()")
     logs.take("tornado.general", "400 GET .*: Invalid unicode in a")
     logs.take("tornado.access", "400 GET ")
+
+
+class Mixin:
+    """What programs put behind `RequestHandler`, counting on its constructor to call this one."""
+
+    def __init__(self) -> None:
+        self.made = ["mixin"]
+
+
+class WithMixin(web.RequestHandler, Mixin):
+    def get(self) -> None:
+        self.write(str(self.made))
+
+
+class OfWithMixin(WithMixin):
+    pass
+
+
+@pytest.mark.parametrize("kind", [WithMixin, OfWithMixin])
+async def test_a_base_behind_the_handlers_class_is_made_too(serve: Serve, kind: Any) -> None:
+    response = await answer(serve, web.Application([("/", kind)]), b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert response.endswith(b"\r\n\r\n['mixin']")
