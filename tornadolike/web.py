@@ -176,7 +176,7 @@ class RequestHandler:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         announce(cls, cls.__set_late)
-        if super(RequestHandler, cls).__init__ is not object.__init__:
+        if super().__init__ is not object.__init__:
             cls.__plain_making = ()  # a base behind this class is made, too
 
     def __init__(self, application: Application, request: httputil.HTTPServerRequest, **kwargs: Any) -> None:
