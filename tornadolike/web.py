@@ -164,10 +164,12 @@ class RequestHandler:
     _stream_request_body = False
 
     __late = False  # its deadline has passed
-    __set_late: tuple[str, ...] = ("_transforms", "path_args", "path_kwargs", "ui")  # behind the constructor
+    __set_late: tuple[str, ...] = ("_transforms", "path_args", "path_kwargs", "ui", "_new_cookie")  # behind the constructor
 
     # Will be set in _execute.
     _transforms: list[OutputTransform]
+    # There is none before the first cookie is set: programs with a `flush` or `set_cookie` of their own ask whether there is.
+    _new_cookie: http.cookies.SimpleCookie
 
     path_args: list[str] = Empty(list)  # type: ignore[assignment]  # it makes one
     path_kwargs: dict[str, str] = Empty(dict)  # type: ignore[assignment]
@@ -186,7 +188,6 @@ class RequestHandler:
         self._headers_written = self._finished = False
         self._auto_finish = True
         self._prepared_future: Future[None] | None = None
-        self._new_cookie: http.cookies.SimpleCookie | None = None
         self.__task: Future[None] | None = None
         self.clear()
         request.connection.set_close_callback(self.on_connection_close)  # type: ignore[union-attr]  # it has one
@@ -479,7 +480,7 @@ class RequestHandler:
         given = [("domain", domain), ("path", path), ("samesite", samesite)]
         seconds = None if max_age is None else str(int(max_age))
         made = [("expires", date), ("max-age", seconds), ("httponly", httponly), ("secure", secure)]
-        self._new_cookie = _web.cookie_attributes.put_checked(self._new_cookie, name, value, given, made, kwargs)
+        self._new_cookie = _web.cookie_attributes.put_checked(getattr(self, "_new_cookie", None), name, value, given, made, kwargs)
         if kwargs:
             warnings.warn(f"Deprecated arguments to set_cookie: {set(kwargs)} (should be lowercase)", DeprecationWarning, stacklevel=2)
 
@@ -670,8 +671,8 @@ class RequestHandler:
                 )
             if _complete_head is not None:
                 _complete_head(request, self._headers)
-            if self._new_cookie is not None:
-                for morsel in self._new_cookie.values():
+            if (cookies := getattr(self, "_new_cookie", None)) is not None:
+                for morsel in cookies.values():
                     self.add_header("Set-Cookie", morsel.OutputString(None))
             start_line = _START_LINES.get(self._status_code)
             if start_line is None or start_line[2] is not self._reason:
@@ -1199,7 +1200,8 @@ class RequestHandler:
 
 def _root_path(request: httputil.HTTPServerRequest) -> str:
     """What a server in front has put before the application's own paths: ASGI's ``root_path``. Doubles of requests have none."""
-    return vars(request).get("_root_path", "")  # type: ignore[no-any-return]  # only ever set to a text
+    found = getattr(request, "_root_path", "")
+    return found if type(found) is str else ""
 
 
 _RequestHandlerType = TypeVar("_RequestHandlerType", bound=RequestHandler)

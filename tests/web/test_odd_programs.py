@@ -1,7 +1,10 @@
 """What programs do with handlers and requests that no manual mentions: each was seen to work on Tornado."""
 
 import copy
+import json
+import pickle
 from collections.abc import Callable
+from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any, cast
 
@@ -171,3 +174,60 @@ class OfWithMixin(WithMixin):
 async def test_a_base_behind_the_handlers_class_is_made_too(serve: Serve, kind: Any) -> None:
     response = await answer(serve, web.Application([("/", kind)]), b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert response.endswith(b"\r\n\r\n['mixin']")
+
+
+class Dumping(web.RequestHandler):
+    """Shows its request on an error page, as SickRage and its kin do."""
+
+    def get(self) -> None:
+        raise web.HTTPError(400)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        shown = self.request.__dict__
+        self.finish({name: str(shown[name]) for name in shown.keys() if not name.startswith("_")})  # noqa: SIM118 - as they do
+
+
+async def test_the_dictionary_of_a_request_holds_what_is_parsed_late(serve: Serve, logs: Any) -> None:
+    response = await answer(serve, web.Application([("/", Dumping)]), b"GET /?a=1 HTTP/1.1\r\nHost: A:1\r\nConnection: close\r\n\r\n")
+    shown = json.loads(response.partition(b"\r\n\r\n")[2])
+    logs.take("tornado.access", "400 GET ")
+    assert shown["arguments"] == shown["query_arguments"] == "{'a': [b'1']}"
+    assert (shown["body_arguments"], shown["files"], shown["host"], shown["host_name"]) == ("{}", "{}", "A:1", "a")
+
+
+def test_a_request_is_copied_whole() -> None:
+    line, headers = httputil.RequestStartLine("GET", "/?a=1", "HTTP/1.1"), httputil.HTTPHeaders({"Host": "a"})
+    request = httputil.HTTPServerRequest(start_line=line, headers=headers)
+    for copied in (copy.copy(request), copy.deepcopy(request), pickle.loads(pickle.dumps(request))):
+        assert vars(copied)["arguments"] == {"a": [b"1"]}
+        assert (copied.path, copied.host) == ("/", "a")
+
+
+class OwnCookies(web.RequestHandler):
+    """With a `set_cookie` and a `flush` taken from an older Tornado."""
+
+    def set_cookie(self, name: str, value: Any, *args: Any, **kwargs: Any) -> None:
+        if not hasattr(self, "_new_cookie"):
+            self._new_cookie = SimpleCookie()
+        if name in self._new_cookie:
+            del self._new_cookie[name]
+        self._new_cookie[name] = value
+        self._new_cookie[name]["samesite"] = "None"
+
+    def flush(self, include_footers: bool = False) -> Any:
+        if hasattr(self, "_new_cookie"):
+            self.set_header("X-Cookies", len(self._new_cookie.values()))
+        return super().flush(include_footers)
+
+    def get(self) -> None:
+        if self.get_argument("cookie", ""):
+            self.set_cookie("a", "b")
+
+
+async def test_whether_cookies_are_set_can_be_asked(serve: Serve) -> None:
+    app = web.Application([("/", OwnCookies)])
+    response = await answer(serve, app, b"GET /?cookie=1 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert b"\r\nSet-Cookie: a=b; SameSite=None\r\n" in response
+    assert b"\r\nX-Cookies: 1\r\n" in response
+    response = await answer(serve, app, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert b"ookie" not in response
