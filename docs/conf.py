@@ -28,7 +28,7 @@ myst_heading_anchors = 3
 myst_substitutions = {"api": tornadolike.version, "version": tornadolike.__version__}
 
 autodoc_member_order = "bysource"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True, "show-inheritance": True, "ignore-module-all": True}
 autodoc_typehints_format = "short"
 autodoc_preserve_defaults = True
 html_theme = "furo"

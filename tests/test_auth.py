@@ -19,8 +19,10 @@ class Service:
     def __init__(self, *answers: Any) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[str, str, dict[str, str], dict[str, str]]] = []
+        self.headers: list[Any] = []
 
-    async def fetch(self, url: str, method: str = "GET", body: str = "") -> Any:
+    async def fetch(self, url: str, method: str = "GET", body: str = "", headers: Any = None) -> Any:
+        self.headers.append(headers)
         base, _, query = url.partition("?")
         self.asked.append((method, base, dict(urllib.parse.parse_qsl(query)), dict(urllib.parse.parse_qsl(body))))
         answer = self.answers.pop(0)
@@ -234,6 +236,7 @@ class TestGoogle:
         assert (method, url) == ("POST", "https://www.googleapis.com/oauth2/v4/token")
         assert (form["client_id"], form["client_secret"]) == expected
         assert (form["grant_type"], form["code"], form["redirect_uri"]) == ("authorization_code", "code", "/back")
+        assert handler.client.headers == [{"Content-Type": "application/x-www-form-urlencoded"}]
 
 
 class Facebook(Handler, auth.FacebookGraphMixin):

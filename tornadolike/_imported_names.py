@@ -3,6 +3,8 @@
 ``from tornado.httputil import urlencode``, ``tornado.escape.unicode_type``, ``mock.patch("tornado.web.time.time")``: each of them works,
 with the very object that it would give on Tornado. What is imported anyhow is put into the module at the end of its import; what
 would cost an import is fetched when it is first asked for; so are modules that this package itself seldom needs.
+
+``from tornado.web import *`` brings what it brings on Tornado, by an ``__all__`` that is made here.
 """
 
 import importlib
@@ -51,6 +53,49 @@ _NAMES = {
     " .escape:to_unicode .util:_websocket_mask",
     "wsgi": "typing types:TracebackType .=tornado",
 }
+# The other way round: names of ours that a program which takes all of a module (``from tornado.web import *``) must not get in the place
+# of its own. On Tornado its ``dt``, ``tasks`` or ``Empty`` stay what they were.
+_NOT_TAKEN = {
+    "auth": "oauth1 openid responses secrets",
+    "autoreload": "WeakSet runpy",
+    "concurrent": "TypeVar contextvars overload",
+    "curl_httpclient": "IOLoop check_body check_method contextvars deque fspath math valid_url",
+    "escape": "Iterable Iterator codecs functools overload pattern",
+    "gen": "AsyncIterator TypeVar cast deque dt factory future_set_exception_unless_cancelled threading traceback",
+    "http1connection": "Any BodyTooLargeInput BodyTooLong ClassicReading ClientEngine DONE Endings GzipInflater HeadTooLarge IllegalHeader"
+    " InflateError InflatedTooLarge Iterable Iterator MAX_FIELDS PeerError Receiving Sending ServerEngine SingleExchange"
+    " TYPE_CHECKING announce gate monotonic new_engine one_line server_session",
+    "httpclient": "MutableMapping app_log copyreg deadline dt os",
+    "httpserver": "Admission IOLoop WeakKeyDictionary WeakSet app_log asyncio convert_yielded copy forwarded gen_log inspect os select sys",
+    "httputil": "Callable HTTPStatus Lazy MappingProperty MultipartDelegate ResponseHead StreamingMultipartFormDataParser Whole"
+    " announce contextvars dt header_fields http_date math sys whole_dictionary",
+    "ioloop": "ClassVar Coroutine TYPE_CHECKING contextvars dt factory overload schedule",
+    "iostream": "ByteSource FdSource Feeding Iterator MAX_SEND Reading SocketSource TYPE_CHECKING TransportSocket TransportSource"
+    " UnsendableFile WriteBuffer Writing announce cast contextlib contextvars fail kept_buffers read_buffer"
+    " ssl_options_to_context time tls transport_source unsent",
+    "locale": "Iterator TYPE_CHECKING dt",
+    "log": "Callable",
+    "netutil": "ClassVar annotations gen_log listening resolving time tls_settings",
+    "options": "Concatenate ParamSpec TypeVar dt functools to_unicode",
+    "platform.asyncio": "AsyncGenerator Interrupt SelectThread TYPE_CHECKING contextlib factory os transport_source",
+    "platform.caresresolver": "future_set_result_unless_cancelled",
+    "platform.twisted": "Any Failure future_set_exception_unless_cancelled future_set_result_unless_cancelled",
+    "process": "parent threading",
+    "routing": "Lazy annotations url_patterns",
+    "simple_httpclient": "ClientEngine Coroutine Hashable IntEnum ResponseHead TYPE_CHECKING TypeAlias app_log asyncio cast contextlib"
+    " contextvars deque math os",
+    "tcpclient": "Awaitable TypeVar deque time timedelta",
+    "tcpserver": "Future TYPE_CHECKING asyncio cast functools ssl_options_to_context tls_settings transport_source unsent",
+    "template": "CodeType FunctionType ModuleSpec TYPE_CHECKING builtins dt whitespace",
+    "testing": "Awaitable overload transport_source",
+    "util": "NoReturn TYPE_CHECKING builtins inspect pattern",
+    "web": "ClassVar Empty FileContent MappingProperty RequestCollector ResponseHead TYPE_CHECKING annotations announce"
+    " body_complete dt end_body_early file_content file_sending file_versions kept_answers kept_files logging one_line"
+    " static_files tasks tornadolike zlib",
+    "websocket": "CLOSE DEFAULT_LEVEL DEFAULT_MEM_LEVEL DeflateSettings Deflater Delegate Empty InflatedTooLarge Inflater PING Receiver"
+    " TYPE_CHECKING access_log announce close_payload done http_methods json_encode latest time web with_error",
+    "wsgi": "Iterable TYPE_CHECKING app_log one_line tornadolike",
+}
 _OURS = "tornadolike"
 _BUSY = ("escape", "httputil", "ioloop", "util", "web")
 _unsettled: list[tuple[dict[str, Any], dict[str, tuple[str, str]]]] = []
@@ -78,12 +123,13 @@ def complete(module: dict[str, Any]) -> None:
             module[name] = _get(source, attribute)
         else:
             put_off[name] = (source, attribute)
+    if "__all__" not in module:
+        hidden = _NOT_TAKEN.get(module["__name__"].partition(".")[2], "").split()
+        module["__all__"] = sorted({name for name in (*module, *put_off) if not name.startswith("_")}.difference(hidden))
     if not put_off:
         return
 
     def look_up(name: str) -> Any:
-        if name == "__all__":  # `from tornado.web import *` asks for it, does not get it, and takes what is there
-            _fetch(module, put_off)
         if name not in put_off:
             raise AttributeError(f"module {module['__name__']!r} has no attribute {name!r}")
         module[name] = value = _get(*put_off[name])

@@ -271,7 +271,7 @@ def _body_bytes(handler: web.RequestHandler, status: int) -> str | None:
     if status in _WITHOUT_BODY or handler.request.method == "HEAD":
         return "0"
     headers = handler._headers
-    if headers._head is not None:  # which never has a length
+    if getattr(headers, "_head", None) is not None:  # which never has a length
         return headers._joined.get("Content-Length")
     return headers.get("Content-Length")
 
@@ -327,7 +327,7 @@ def _json_line(handler: web.RequestHandler) -> str:
     routes = _routes(handler.application)
     known = routes.beginnings.get(kind)
     method_and_route = (known.get(method) if known else None) or routes.beginning(kind, method, request.path)
-    if headers._head is not None and method != "HEAD" and status not in _WITHOUT_BODY:
+    if getattr(headers, "_head", None) is not None and method != "HEAD" and status not in _WITHOUT_BODY:
         size = headers._joined.get("Content-Length")  # the usual case of `_body_bytes`
     else:
         size = _body_bytes(handler, status)

@@ -366,13 +366,19 @@ class GoogleOAuth2Mixin(OAuth2Mixin):
             client_id = settings["key"] if client_id is None else client_id
             client_secret = settings["secret"] if client_secret is None else client_secret
         form = {
-            "grant_type": "authorization_code",
+            "redirect_uri": redirect_uri,
             "code": code,
             "client_id": client_id,
             "client_secret": client_secret,
-            "redirect_uri": redirect_uri,
+            "grant_type": "authorization_code",
         }
-        answer: dict[str, Any] = await _call_json(self.get_auth_http_client(), self._OAUTH_ACCESS_TOKEN_URL, {}, form)
+        response = await self.get_auth_http_client().fetch(
+            self._OAUTH_ACCESS_TOKEN_URL,
+            method="POST",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},  # a client of the program's own may have no default
+            body=urllib.parse.urlencode(form),
+        )
+        answer: dict[str, Any] = escape.json_decode(response.body)
         return answer
 
 

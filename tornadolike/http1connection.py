@@ -312,7 +312,7 @@ class HTTP1Connection(_Rooms):
             chunk = b""
         try:
             data: bytes | None = None
-            if len(chunk) <= _MOST_COPIED and not self.is_client:
+            if len(chunk) <= _MOST_COPIED and not self.is_client and type(headers) is httputil.HTTPHeaders:
                 # Most of all answers: head and body at once, and both sides like to go on.
                 data = engine.send_whole(start_line, headers._head, headers._joined, chunk)
             if data is None:

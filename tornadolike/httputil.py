@@ -11,6 +11,7 @@ import contextvars
 import dataclasses
 import datetime as dt
 import math
+import sys
 import time
 import typing
 import unicodedata
@@ -25,7 +26,7 @@ from tornadolike._http import grammar as _ABNF  # noqa: N812 - Tornado's name fo
 from tornadolike._http import header_fields
 from tornadolike._http.announced import announce
 from tornadolike._http.dates import http_date
-from tornadolike._http.lazy import Lazy, MappingProperty
+from tornadolike._http.lazy import Lazy, MappingProperty, Whole, whole_dictionary
 from tornadolike._http.response_head import ResponseHead
 from tornadolike.escape import native_str, parse_qs_bytes, to_unicode, utf8
 from tornadolike.util import ObjectDict
@@ -307,11 +308,20 @@ _known_host_name = lru_cache(maxsize=256)(_host_name)
 _MAX_KNOWN_HOST = 255
 
 
+def _name_of(host: str) -> str:
+    return _known_host_name(host) if len(host) <= _MAX_KNOWN_HOST else _host_name(host)
+
+
 # How many cookies a request may bring, unless its server says otherwise. Browsers keep fewer than 200 for one site.
 _MAX_COOKIES = 500
 
 
-class HTTPServerRequest:
+def _value_in(headers: Mapping[str, str], name: str) -> str | None:
+    """A field's value. Programs put mappings of other kinds in the place of a request's headers, whose own ``get`` is asked."""
+    return headers._get(name) if type(headers) is HTTPHeaders else headers.get(name)
+
+
+class HTTPServerRequest(Whole):
     """One HTTP request, as handlers see it in ``self.request``.
 
     Strings are `str`, bodies and argument values `bytes`. Attributes that need parsing are parsed when first read.
@@ -351,6 +361,12 @@ class HTTPServerRequest:
     _is_counted = False  # see metrics
     _raw_query: str = ""
     _root_path = ""
+    _lazy_names = ("host", "host_name", "arguments", "query_arguments", "body_arguments", "files")
+    _made_by = "query"
+    if not typing.TYPE_CHECKING:
+        __dict__ = property(whole_dictionary)
+    # The fields that came, where Host is still to be read: handlers change ``headers`` to pass them on.
+    _wire: list[tuple[bytes, bytes]] | None = None
 
     def __init__(
         self,
@@ -383,8 +399,10 @@ class HTTPServerRequest:
         if files:
             self.files = files
         self._start_time = time.time()
-        if not host_checked:
-            _ = self.host_name
+        if host_checked and headers._pairs is not None:
+            self._wire = headers._pairs
+        else:
+            _ = self.host, self.host_name
         if (uri := self.uri) is None:
             raise HTTPInputError("Invalid query string: there is no request target")
         self.path, self.query = uri, ""
@@ -412,11 +430,6 @@ class HTTPServerRequest:
         self._root_path = root_path
         self.path = self.path[len(root_path) :] or "/"
 
-    def _field(self, name: str) -> str | None:
-        """A header's value, also where the headers are some other mapping."""
-        headers = self.headers
-        return headers._get(name) if isinstance(headers, HTTPHeaders) else headers.get(name)
-
     def _split_target(self, uri: str) -> None:
         """Into path and query. What parsing the query would refuse later is refused now."""
         self.path, _, self.query = uri.partition("?")
@@ -442,13 +455,20 @@ class HTTPServerRequest:
         if not self.host:
             raise HTTPInputError(f"No host in request target: {self.uri!r}")
         self.path = path or "/"
-        self.__dict__.pop("host_name", None)
-        _ = self.host_name  # which checks it
+        self.host_name = _name_of(self.host)
 
-    @Lazy
-    def host(self: HTTPServerRequest) -> str:
-        """The Host field, or the host of an absolute target, port included; 127.0.0.1 where HTTP/1.0 has neither."""
-        host = self._field("Host")
+    def _keep_little(self) -> None:
+        """Take less memory: this is the request of a connection that may last."""
+        headers = self.headers
+        if type(headers) is HTTPHeaders:
+            if type(self.host) is str:
+                self.host = sys.intern(self.host)  # most connections have the same
+            self._wire = None
+            headers._pack()
+
+    def _host_that_came(self) -> str:
+        wire = self._wire
+        host = _value_in(self.headers, "Host") if wire is None else header_fields.value_on_wire(wire, b"host")
         if host is not None:
             return host
         if self.version != "HTTP/1.0":
@@ -456,10 +476,14 @@ class HTTPServerRequest:
         return "127.0.0.1"
 
     @Lazy
+    def host(self: HTTPServerRequest) -> str:
+        """The Host field, or the host of an absolute target, port included; 127.0.0.1 where HTTP/1.0 has neither."""
+        return self._host_that_came()
+
+    @Lazy
     def host_name(self: HTTPServerRequest) -> str:
-        """``host`` without its port, in lower case."""
-        host = self.host
-        return _known_host_name(host) if len(host) <= _MAX_KNOWN_HOST else _host_name(host)
+        """The host that came, whatever ``host`` was set to, without its port, in lower case."""
+        return _name_of(self._host_that_came())
 
     @Lazy
     def arguments(self: HTTPServerRequest) -> dict[str, list[bytes]]:
@@ -490,7 +514,7 @@ class HTTPServerRequest:
 
     @Lazy
     def _cookie_texts(self: HTTPServerRequest) -> dict[str, str]:
-        text = self._field("Cookie")
+        text = _value_in(self.headers, "Cookie")
         if text is None:
             return {}
         served = issubclass(type(self.connection), HTTPConnection)  # by a server, and no mock of it
@@ -558,7 +582,7 @@ class HTTPServerRequest:
         headers = self.headers
         if isinstance(headers, HTTPHeaders) and headers._bare:
             return
-        content_type = self._field("Content-Type")
+        content_type = _value_in(self.headers, "Content-Type")
         if content_type is None:
             return
         parse_body_arguments(content_type, self.body, self.body_arguments, self.files, headers)

@@ -164,10 +164,12 @@ class RequestHandler:
     _stream_request_body = False
 
     __late = False  # its deadline has passed
-    __set_late: tuple[str, ...] = ("_transforms", "path_args", "path_kwargs", "ui")  # behind the constructor
+    __set_late: tuple[str, ...] = ("_transforms", "path_args", "path_kwargs", "ui", "_new_cookie")  # behind the constructor
 
     # Will be set in _execute.
     _transforms: list[OutputTransform]
+    # There is none before the first cookie is set: programs with a `flush` or `set_cookie` of their own ask whether there is.
+    _new_cookie: http.cookies.SimpleCookie
 
     path_args: list[str] = Empty(list)  # type: ignore[assignment]  # it makes one
     path_kwargs: dict[str, str] = Empty(dict)  # type: ignore[assignment]
@@ -176,14 +178,16 @@ class RequestHandler:
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         announce(cls, cls.__set_late)
+        if super().__init__ is not object.__init__:
+            cls.__plain_making = ()  # a base behind this class is made, too
 
     def __init__(self, application: Application, request: httputil.HTTPServerRequest, **kwargs: Any) -> None:
+        super().__init__()  # of what a program puts behind this class
         self.application = application
         self.request = request
         self._headers_written = self._finished = False
         self._auto_finish = True
         self._prepared_future: Future[None] | None = None
-        self._new_cookie: http.cookies.SimpleCookie | None = None
         self.__task: Future[None] | None = None
         self.clear()
         request.connection.set_close_callback(self.on_connection_close)  # type: ignore[union-attr]  # it has one
@@ -314,7 +318,7 @@ class RequestHandler:
         spelled, headers = _checked_names.get(name), self._headers
         if spelled is None:
             _check_header_name(name)
-        elif (head := headers._head) is not None:  # what setting it comes to, without the calls
+        elif type(headers) is httputil.HTTPHeaders and (head := headers._head) is not None:  # what it comes to, without the calls
             if spelled not in head.values:
                 headers._joined[spelled] = text
                 return
@@ -417,7 +421,7 @@ class RequestHandler:
         try:
             return value.decode() if isinstance(value, bytes) else _unicode(value)
         except UnicodeDecodeError:
-            raise HTTPError(400, "Invalid unicode in %s: %r", name or "url", value[:40]) from None
+            raise HTTPError(400, f"Invalid unicode in {name or 'url'}: {value[:40]!r}") from None
 
     # ---- cookies
 
@@ -476,7 +480,7 @@ class RequestHandler:
         given = [("domain", domain), ("path", path), ("samesite", samesite)]
         seconds = None if max_age is None else str(int(max_age))
         made = [("expires", date), ("max-age", seconds), ("httponly", httponly), ("secure", secure)]
-        self._new_cookie = _web.cookie_attributes.put_checked(self._new_cookie, name, value, given, made, kwargs)
+        self._new_cookie = _web.cookie_attributes.put_checked(getattr(self, "_new_cookie", None), name, value, given, made, kwargs)
         if kwargs:
             warnings.warn(f"Deprecated arguments to set_cookie: {set(kwargs)} (should be lowercase)", DeprecationWarning, stacklevel=2)
 
@@ -667,8 +671,8 @@ class RequestHandler:
                 )
             if _complete_head is not None:
                 _complete_head(request, self._headers)
-            if self._new_cookie is not None:
-                for morsel in self._new_cookie.values():
+            if (cookies := getattr(self, "_new_cookie", None)) is not None:
+                for morsel in cookies.values():
                     self.add_header("Set-Cookie", morsel.OutputString(None))
             start_line = _START_LINES.get(self._status_code)
             if start_line is None or start_line[2] is not self._reason:
@@ -713,7 +717,7 @@ class RequestHandler:
         """Add what only the end of a body can tell: whether the client has it already, and its length."""
         status, headers = self._status_code, self._headers
         # What the first headers of a response stand on has no length, and a tag only in a kept answer.
-        head = headers._head
+        head = headers._head if type(headers) is httputil.HTTPHeaders else None
         known: Any = headers if head is None else headers._joined
         tagged = "Etag" in known or (head is not None and head.tagged)
         if status == 200 and not tagged and self.request.method in ("GET", "HEAD"):
@@ -722,7 +726,7 @@ class RequestHandler:
                 self._write_buffer = []
                 self.set_status(304)
                 status = self._status_code
-            if self._headers is not headers or headers._joined is not known:
+            if self._headers is not headers or (head is not None and headers._joined is not known):
                 known = self._headers
         if status == 200 or not self._should_not_send_content(status):
             if "Content-Length" not in known:
@@ -818,7 +822,8 @@ class RequestHandler:
 
     def get_browser_locale(self, default: str = "en_US") -> tornadolike.locale.Locale:
         """Return the locale that suits ``Accept-Language`` best (RFC 9110 §12.5.4), that of ``default`` without it."""
-        header = self.request.headers._get("Accept-Language")
+        headers = self.request.headers
+        header = headers["Accept-Language"] if "Accept-Language" in headers else None  # noqa: SIM401 - a mock's get() says yes to all
         return locale.get(*(_web.languages.preferred(header) if header else ()) or (default,))
 
     @property
@@ -1061,7 +1066,7 @@ class RequestHandler:
             try:
                 request._parse_body()
             except httputil.HTTPInputError as error:
-                raise HTTPError(400, "Invalid body: %s", error) from error
+                raise HTTPError(400, f"Invalid body: {error}") from error
         self.path_args = [self.decode_argument(value) for value in args] if args else []
         self.path_kwargs = {name: self.decode_argument(value, name=name) for name, value in kwargs.items()} if kwargs else {}
         if request.method not in _SAFE_METHODS:
@@ -1195,7 +1200,8 @@ class RequestHandler:
 
 def _root_path(request: httputil.HTTPServerRequest) -> str:
     """What a server in front has put before the application's own paths: ASGI's ``root_path``. Doubles of requests have none."""
-    return vars(request).get("_root_path", "")  # type: ignore[no-any-return]  # only ever set to a text
+    found = getattr(request, "_root_path", "")
+    return found if type(found) is str else ""
 
 
 _RequestHandlerType = TypeVar("_RequestHandlerType", bound=RequestHandler)
@@ -1711,13 +1717,13 @@ class StaticFileHandler(RequestHandler):
     def __key_of_answer(self, path: str) -> tuple[Any, ...] | None:
         """What an answer with a whole file depends on besides the file and the second; None where it depends on more."""
         request = self.request
-        plain = type(self) is StaticFileHandler and request.method == "GET" and getattr(request.headers, "_bare", False)
+        plain = type(self) is StaticFileHandler and request.method == "GET" and getattr(request.headers, "_bare", False) is True
         if not plain or request.query or self._status_code != 200 or self._write_buffer:
             return None
         if self._transforms and _see_bodies(self._transforms):
             return None
         headers = self._headers
-        head = headers._head
+        head = headers._head if type(headers) is httputil.HTTPHeaders else None
         if head is not _initial_head[1] or headers._joined or type(self.root) is not str or not _is_as_made(self):
             return None
         listed_type = _here.mimetypes.types_map.get("." + path.rpartition(".")[2])
@@ -1738,7 +1744,7 @@ class StaticFileHandler(RequestHandler):
     def __requested_span(self, size: int) -> static_files.Span | None:
         """The part of the content to send, all of it where no part is asked for; None for a part that is not there."""
         headers = self.request.headers
-        field = None if headers._bare else headers._get("Range")
+        field = httputil._value_in(headers, "Range")
         wanted = httputil._parse_request_range(field) if field else None
         if wanted is None:
             return static_files.Span(0, size)
@@ -1824,11 +1830,11 @@ class StaticFileHandler(RequestHandler):
     def should_return_304(self) -> bool:
         """Say whether the client has the file already. ``If-Modified-Since`` counts only where it sends no tag."""
         headers = self.request.headers
-        if headers._bare:
+        if type(headers) is httputil.HTTPHeaders and headers._bare:
             return False
-        if headers._get("If-None-Match"):
+        if httputil._value_in(headers, "If-None-Match"):
             return self.check_etag_header()
-        since = headers._get("If-Modified-Since")
+        since = httputil._value_in(headers, "If-Modified-Since")
         return since is not None and _web.conditional.not_modified_since(since, self.modified)
 
     @classmethod

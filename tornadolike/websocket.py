@@ -729,8 +729,8 @@ class WebSocketProtocol13(_Received):
 
     def _receive_frame_loop(self) -> Awaitable[None]:
         handler = self.handler
-        if isinstance(handler, WebSocketHandler) and isinstance(handler.request.headers, httputil.HTTPHeaders):
-            handler.request.headers._pack()
+        if isinstance(handler, WebSocketHandler) and isinstance(handler.request, httputil.HTTPServerRequest):
+            handler.request._keep_little()
         return self._begin_receiving()
 
     # Sending

@@ -174,6 +174,14 @@ class HeaderFields:
             self.__class__ = packed
 
 
+def value_on_wire(pairs: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """The value of a field that came once, as a request's Host did; ``name`` in lower case."""
+    for raw_name, value in pairs:
+        if len(raw_name) == len(name) and raw_name.lower() == name:
+            return value.decode("latin-1").strip(OWS)
+    return None
+
+
 def unpacking(unpacked: type) -> Callable[[Any, str], Any]:
     """The ``__getattribute__`` of a class whose instances are packed ones of ``unpacked``.
 

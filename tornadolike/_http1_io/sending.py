@@ -77,7 +77,7 @@ class Sending(ExchangeState):
     def _response_head(self, start_line: httputil.ResponseStartLine, headers: httputil.HTTPHeaders, chunk: bytes, later: int) -> bytes:
         """The head and ``chunk``, behind which so many bytes come at once."""
         engine: ServerEngine = self._engine  # type: ignore[assignment]  # a server's
-        base = headers._head
+        base: ResponseFields | None = getattr(headers, "_head", None)
         _, code, reason = start_line
         said: Any = headers if base is None else headers._joined  # what they stand on says nothing about framing
         length, chunked = self._frame(code, headers, said.get("Content-Length"), said.get("Connection"), len(chunk) + later)
