@@ -166,6 +166,7 @@ class Hub:
         self._fetching: dict[tuple[str, str], _Fetch] = {}
         self._work: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Future[None] | None = None
         self._up: bool | None = None
         self._published = self._delivered = self._gaps = 0
 
@@ -185,6 +186,8 @@ class Hub:
             if self._serves():
                 raise RuntimeError("this hub serves another event loop; make one for each, or close it there first")
             self._forget()  # that loop has ended, and nobody has closed the hub
+        if self._closing is not None and self._closing.get_loop() is loop:
+            raise BrokerDownError("this hub is being closed")
         owner = getattr(self.broker, "receiver", None)
         if isinstance(owner, Hub) and owner is not self and owner._serves():
             raise RuntimeError("a broker belongs to one hub: make another for this one")
@@ -206,15 +209,29 @@ class Hub:
         self._delivering = False
 
     async def close(self) -> None:
-        """Leave all rooms and disconnect. The hub can be used again."""
+        """Leave all rooms and disconnect. The hub can be used again, when that is done; until then, joining and asking raise
+        `BrokerDownError`, and publishing fails with it.
+        """
+        loop = asyncio.get_running_loop()
+        if self._closing is not None and self._closing.get_loop() is loop:
+            await asyncio.shield(self._closing)
+            return
         if self._beating is None:
             return
-        if self._loop is not asyncio.get_running_loop():
+        if self._loop is not loop:
             if self._serves():
                 raise RuntimeError("a hub is closed in the event loop that it serves")
             self._forget()
             return
-        tasks = [self._beating, self._announcing, *self._work]
+        self._closing = closing = loop.create_future()
+        try:
+            await self._close(self._beating)
+        finally:
+            self._closing = None
+            closing.set_result(None)
+
+    async def _close(self, beating: "asyncio.Task[None]") -> None:
+        tasks = [beating, self._announcing, *self._work]
         self._beating = None
         await end_tasks(*tasks)
         rooms, up = {*self._changed, *self._rooms}, self._up
@@ -333,7 +350,13 @@ class Hub:
         if isinstance(data, str) and not data.isascii():
             data.encode()  # raises here, and not where it would be in the way of all other messages
         _check_room(room)
-        self.start()
+        try:
+            self.start()
+        except BrokerDownError as error:
+            failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            failed.exception()
+            return failed
         self._published += 1
         entry = None if exclude is None else self._rooms.get(room, {}).get(exclude)
         published = self.broker.publish(room, data, "" if entry is None else str(entry.number))
@@ -476,9 +499,10 @@ class Hub:
     async def _replay(self, room: str, member: Hashable, entry: _Member, last_id: str, caught_up: "asyncio.Future[None]") -> None:
         """Send what came after ``last_id``, then what came meanwhile."""
         delays = Delays()
+        final = False
         try:
-            await self._follow(room)
-            final = False
+            if self._is_in(room, member, entry):  # or nobody would cease to follow
+                await self._follow(room)
             while not final and self._is_in(room, member, entry):
                 entry.overrun = False
                 number, fetched = self._fetch(room, last_id)
@@ -497,10 +521,24 @@ class Hub:
                     self._leave_as(room, member, entry)
                 final = not found and number > entry.number and not entry.overrun
         finally:
-            held, entry.held = entry.held or deque(), None
-            entry.last = place(last_id)
-            if self._is_in(room, member, entry) and not all(self._pass_on(entry, message) for message in held):
+            if not final:  # it lacks what came before: what came meanwhile would look as if it did not
                 self._leave_as(room, member, entry)
+            self._release(room, member, entry, last_id)
+
+    def _release(self, room: str, member: Hashable, entry: _Member, last_id: str) -> None:
+        """It has what came before: send what came meanwhile, and nothing later before that."""
+        held, entry.held = entry.held or deque(), None
+        entry.last = place(last_id)
+        delivering, self._delivering = self._delivering, True
+        try:
+            for message in held:
+                if not self._is_in(room, member, entry):
+                    break
+                if not self._pass_on(entry, message):
+                    self._leave_as(room, member, entry)
+        finally:
+            self._delivering = delivering
+            self.received([])
 
     def _is_in(self, room: str, member: Hashable, entry: _Member) -> bool:
         """Whether it has neither left nor joined once more."""
@@ -685,10 +723,15 @@ class Listener(AsyncIterator[Message]):
         try:
             found = await self._hub.broker.since(self._room, self._last_id, self._max_waiting)
         except BaseException:
+            # What came meanwhile is in the history as well, behind what could not be fetched.
+            self._waiting.clear()
             self._behind = True
             raise
         if not found.complete:
             self._across = True
+            # Where it asked from is no place of this history, or not one to compare with.
+            self._last = None if found else place(found.last_id)
+            self._last_id = found.last_id if not found else self._last_id
             self._hub._tell_gap(self._room)
         came, self._waiting = self._waiting, deque(found)
         if len(found) >= self._max_waiting:
