@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Client
-from tornadolike.hub import Hub, MemoryBroker, Message, Messages
+from tornadolike.hub import BrokerDownError, Hub, MemoryBroker, Message, Messages
 from tornadolike.sse import EventStreamHandler, ServerSentEvent
 from tornadolike.web import RequestHandler
 from tornadolike.websocket import WebSocketHandler, websocket_connect
@@ -514,72 +514,6 @@ async def test_who_comes_back_as_an_answer_arrives_asks_once_more(monkeypatch: p
     assert later.got == first.got == ["new"]
 
 
-async def test_who_was_not_sent_what_came_before_when_the_hub_is_closed_is_sent_nothing_newer() -> None:
-    """It would come back with the newer id and never know what it lacks."""
-    broker = Broker()
-    hub = Hub(broker)
-    seen = await hub.publish("a", "seen")
-    hub.join("a", member := Member())
-    hub.leave(member)
-    await hub.publish("a", "missing")
-    broker.may_answer.clear()
-    hub.join("a", member, last_id=seen)
-    await until(lambda: broker.asked)
-    await hub.publish("a", "newer")
-    await hub.close()
-    assert member.got == []
-
-
-class Unlocated(MemoryBroker):
-    """Does not follow a room though it said so, as one that was down and refuses to say where the room ends."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.follows_now = False
-
-    def follow(self, room: str) -> "asyncio.Future[None]":
-        followed = super().follow(room)
-        if not self.follows_now:
-            self.unfollow(room)
-        return followed
-
-    def follows(self, room: str) -> bool:
-        return self.follows_now
-
-    def begin(self, room: str) -> None:
-        self.follows_now = True
-        self.follow(room)
-
-
-async def test_who_comes_back_before_a_room_is_really_followed_lacks_nothing() -> None:
-    broker = Unlocated()
-    async with Hub(broker) as hub:
-        seen = await hub.publish("a", "seen")
-        caught_up = hub.join("a", member := Member(), last_id=seen)
-        await caught_up  # nobody waits for a broker that is down
-        await hub.publish("a", "in the history only")
-        broker.begin("a")
-        await until(lambda: member.got)
-        await hub.publish("a", "received")
-        await until(lambda: len(member.got) == 2)
-    assert member.got == ["in the history only", "received"]
-
-
-async def test_a_listener_on_a_room_that_is_not_really_followed_lacks_nothing() -> None:
-    broker = Unlocated()
-    async with Hub(broker) as hub:
-        seen = await hub.publish("a", "seen")
-        listener = hub.listen("a", seen)
-        first = asyncio.ensure_future(anext(listener))
-        await turns()
-        await hub.publish("a", "in the history only")
-        broker.begin("a")
-        async with asyncio.timeout(SECONDS):
-            assert (await first).data == "in the history only"
-            await hub.publish("a", "received")
-            assert (await anext(listener)).data == "received"
-
-
 class Unreadable(MemoryBroker):
     async def since(self, room: str, last_id: str | None, limit: int) -> Messages:
         raise ValueError("no history")
@@ -596,3 +530,182 @@ async def test_a_history_that_cannot_be_read_is_a_gap_and_not_silence(logs: Any)
     assert missed == ["a"]
     logs.take("tornado.application", "what came before in 'a' cannot be had")
     logs.take("tornado.application", "messages of 'a' are lost")
+
+
+# ---- what goes wrong while older messages are fetched
+
+
+class Fails(Broker):
+    """Answers, when it may, that it is down."""
+
+    fails = False
+
+    async def since(self, room: str, last_id: str | None, limit: int) -> Messages:
+        found = await super().since(room, last_id, limit)
+        if self.fails:
+            raise BrokerDownError("down")
+        return found
+
+
+async def test_who_lacks_what_came_before_is_not_sent_what_came_after_that_when_the_hub_is_closed(hub: Hub) -> None:
+    """Its client would come back with the id of the newer one, and never hear of the older one."""
+    broker: Any = hub.broker
+    first = await hub.publish("r", "1")
+    await hub.publish("r", "2")
+    broker.may_answer.clear()
+    joined = hub.join("r", member := Member(), last_id=first)
+    await turns()
+    await hub.publish("r", "3")
+    await hub.close()
+    await joined
+    assert member.got == []
+
+
+async def test_who_lacks_what_came_before_is_taken_off_where_the_history_fails(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    broker: Any = hub.broker
+    first = await hub.publish("r", "1")
+    broker.may_answer.clear()
+    joined = hub.join("r", member := Member(), last_id=first)
+    await turns()
+    await hub.publish("r", "2")
+    (fetch,) = hub._fetching.values()
+    fetch.messages.cancel()
+    await joined
+    await hub.publish("r", "3")
+    assert member.got == []
+    assert hub.statistics().members == 0
+
+
+async def test_a_listener_whose_fetching_failed_goes_on_behind_what_it_has_read() -> None:
+    async with Hub(broker := Fails()) as hub:
+        first = await hub.publish("r", "1")
+        await hub.publish("r", "2")
+        broker.may_answer.clear()
+        broker.fails = True
+        listener = hub.listen("r", first)
+        reading = asyncio.ensure_future(anext(listener))
+        await turns()
+        await hub.publish("r", "3")
+        broker.may_answer.set()
+        with pytest.raises(BrokerDownError):
+            await reading
+        broker.fails = False
+        assert [(await anext(listener)).data for _ in "23"] == ["2", "3"]
+
+
+async def test_a_listener_that_was_given_up_while_fetching_goes_on_behind_what_it_has_read(hub: Hub) -> None:
+    broker: Any = hub.broker
+    first = await hub.publish("r", "1")
+    await hub.publish("r", "2")
+    broker.may_answer.clear()
+    listener = hub.listen("r", first)
+    reading = asyncio.ensure_future(anext(listener))
+    await turns()
+    await hub.publish("r", "3")
+    reading.cancel()
+    await turns()
+    broker.may_answer.set()
+    assert [(await anext(listener)).data for _ in "23"] == ["2", "3"]
+
+
+@pytest.mark.parametrize("last_id", ["9999999999999999-5", "no id", ""])
+@pytest.mark.parametrize("kept", [[], ["1"]])
+async def test_a_listener_that_resumes_from_nowhere_hears_what_there_is(hub: Hub, logs: Any, last_id: str, kept: list[str]) -> None:
+    """What a client says it saw last may be of a broker whose clock was ahead, or anything."""
+    for data in kept:
+        await hub.publish("r", data)
+    listener = hub.listen("r", last_id)
+    async with asyncio.timeout(SECONDS):
+        assert [(await anext(listener)).data for _ in kept] == kept
+        reading = asyncio.ensure_future(anext(listener))
+        await turns()
+        await hub.publish("r", "2")
+        assert (await reading).data == "2"
+    logs.take("tornado.application", "messages of 'r' are lost")
+
+
+async def test_who_left_before_anything_was_fetched_leaves_nothing_followed(hub: Hub) -> None:
+    broker: Any = hub.broker
+    first = await hub.publish("r", "1")
+    joined = hub.join("r", member := Member(), last_id=first)
+    hub.leave(member)
+    await joined
+    await turns()
+    assert broker.following == set()
+
+
+class Talkative:
+    """Answers what it is told, and leaves at the word."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub, self.got = hub, list[Any]()
+
+    def on_hub_message(self, message: Message) -> None:
+        self.got.append(message.data)
+        if message.data in {"2", "3"}:
+            self.hub.publish("r", f"to {message.data}")
+        if message.data == "go":
+            self.hub.leave(self)
+
+
+async def test_who_publishes_while_it_is_sent_what_came_meanwhile_hears_it_in_order(hub: Hub) -> None:
+    broker: Any = hub.broker
+    first = await hub.publish("r", "1")
+    hub.join("r", other := Member())
+    broker.may_answer.clear()
+    joined = hub.join("r", member := Talkative(hub), last_id=first)
+    await turns()
+    for data in ("2", "3", "4"):
+        await hub.publish("r", data)
+    broker.may_answer.set()
+    await joined
+    assert member.got == other.got == ["2", "3", "4", "to 2", "to 3"]
+
+
+async def test_who_leaves_while_it_is_sent_what_came_meanwhile_gets_no_more(hub: Hub) -> None:
+    broker: Any = hub.broker
+    first = await hub.publish("r", "1")
+    broker.may_answer.clear()
+    joined = hub.join("r", member := Talkative(hub), last_id=first)
+    await turns()
+    for data in ("go", "5"):
+        await hub.publish("r", data)
+    broker.may_answer.set()
+    await joined
+    assert member.got == ["go"]
+    assert broker.following == set()
+
+
+# ---- while it is closed
+
+
+class Leaving(Broker):
+    """Takes its time to take leave."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.may_leave = asyncio.Event()
+
+    async def close(self) -> None:
+        await self.may_leave.wait()
+        await super().close()
+
+
+async def test_while_it_is_closed_it_says_so() -> None:
+    hub = Hub(broker := Leaving())
+    await hub.join("r", Member())
+    closing = [asyncio.ensure_future(hub.close()) for _ in range(2)]
+    await turns()
+    for use in (lambda: hub.join("r", Member()), lambda: hub.listen("r"), hub.start):
+        with pytest.raises(BrokerDownError, match="being closed"):
+            use()
+    published = hub.publish("r", "1")
+    with pytest.raises(BrokerDownError, match="being closed"):
+        await published
+    assert not any(task.done() for task in closing)
+    broker.may_leave.set()
+    await asyncio.gather(*closing)
+    await hub.join("r", member := Member())
+    await hub.publish("r", "2")
+    assert member.got == ["2"]
+    await hub.close()

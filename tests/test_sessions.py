@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tornadolike import web
+from tornadolike import web, websocket
 from tornadolike.sessions import MemoryStore, RedisStore, SessionMixin, SessionStore
 
 SECRET = "x" * 40
@@ -51,12 +51,40 @@ class Late(SessionMixin, web.RequestHandler):
         self.session["a"] = 1
 
 
+class LateLogin(SessionMixin, web.RequestHandler):
+    async def get(self) -> None:
+        self.set_header("Content-Length", 16)
+        await self.flush()
+        try:
+            self.session.renew()
+        except RuntimeError:
+            self.write("it is too late !")
+
+
+class Socket(SessionMixin, websocket.WebSocketHandler):
+    def prepare(self) -> None:
+        self.session["n"] = self.session.get("n", 0) + 1
+
+    def open(self, *args: str) -> None:
+        self.write_message(str(self.session["n"]))
+
+
+class Slow(SessionMixin, web.RequestHandler):
+    inside: asyncio.Event
+    gate: asyncio.Event
+
+    async def get(self) -> None:
+        self.session["seen"] = True
+        Slow.inside.set()
+        await Slow.gate.wait()
+
+
 class Set(SessionMixin, web.RequestHandler):
     def get(self) -> None:
         self.session["a"] = {1, 2}
 
 
-ROUTES = [(f"/{kind.__name__.lower()}", kind) for kind in (Counter, Look, Login, Logout, Deep, Late, Set)]
+ROUTES = [(f"/{kind.__name__.lower()}", kind) for kind in (Counter, Look, Login, Logout, Deep, Late, LateLogin, Socket, Slow, Set)]
 
 
 class Visitor:
@@ -199,3 +227,57 @@ async def test_on_redis(visit: Any, started: Callable[[str], Any]) -> None:
         assert await ann.get("/look") == b"{}"
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("kind", ["memory", "redis"])
+async def test_who_logged_out_stays_so_whatever_a_slower_request_saves(visit: Any, started: Callable[[str], Any], kind: str) -> None:
+    store: Any = RedisStore(started("redis").url) if kind == "redis" else MemoryStore()
+    Slow.inside, Slow.gate = asyncio.Event(), asyncio.Event()
+    try:
+        ann, thief = visit(session_store=store)
+        await ann.get("/login")
+        thief.cookie = ann.cookie
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            group.create_task(thief.get("/slow"))
+            await Slow.inside.wait()
+            await ann.get("/logout")
+            Slow.gate.set()
+        assert await thief.get("/look") == b"{}"
+    finally:
+        if kind == "redis":
+            await store.close()
+
+
+async def test_a_new_id_that_comes_too_late_leaves_the_old_one(visit: Any) -> None:
+    ann, _ = visit()
+    await ann.get("/counter")
+    assert await ann.get("/latelogin") == b"it is too late !"
+    assert await ann.get("/look") == b"{'n': 1}"
+
+
+async def shake(visitor: Visitor) -> bytes:
+    """The head that answers a handshake, and the first message where it was agreed to."""
+    client = await visitor.site.client()
+    fields = b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n"
+    client.send(b"GET /socket HTTP/1.1\r\nHost: a\r\n%s%s\r\n" % (fields, visitor.cookie and b"Cookie: %s\r\n" % visitor.cookie))
+    async with asyncio.timeout(10):
+        head = await client.reader.readuntil(b"\r\n\r\n")
+        for value in re.findall(rb"\r\nSet-Cookie: (session=[^;]*)", head):
+            visitor.cookie = value
+        message = await client.reader.readexactly(3) if b" 101 " in head else b""
+    client.reset()
+    return head.split(b" ")[1] + b" " + message[2:]
+
+
+async def test_what_a_websocket_does_before_the_handshake_is_saved(visit: Any) -> None:
+    ann, _ = visit()
+    assert [await shake(ann) for _ in range(2)] == [b"101 1", b"101 2"]
+    assert await ann.get("/look") == b"{'n': 2}"
+
+
+async def test_a_websocket_whose_session_cannot_be_saved_is_refused(visit: Any, logs: Any) -> None:
+    store = Broken()
+    ann, _ = visit(session_store=store)
+    store.saves = False
+    assert await shake(ann) == b"500 "
+    logs.take("tornado.application", "Uncaught exception GET /socket")

@@ -243,6 +243,49 @@ class TestListen:
         async with asyncio.timeout(SECONDS):
             assert [event.data async for event in sse.listen(f"http://127.0.0.1:{site.port}/", retry=0)] == ["here"]
 
+    async def test_comes_back_when_the_connection_breaks_or_cannot_be_made(self, logs: Any) -> None:
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
+        answers = [
+            head + b"Transfer-Encoding: chunked\r\n\r\n19\r\nid: \xc3\xa9\xe2\x98\x83\ndata: chunked\n\n\r\n",
+            head + b"Content-Length: 1000\r\n\r\ndata: counted\n\ndata: half",
+            b"",
+            b"no HTTP\r\n\r\n",
+            b"HTTP/1.1 204 No Content\r\n\r\n",
+        ]
+        asked: list[bytes] = []
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            asked.append(await reader.readuntil(b"\r\n\r\n"))
+            writer.write(answers[len(asked) - 1])
+            writer.close()
+
+        async with asyncio.timeout(SECONDS), await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            assert [event.data async for event in sse.listen(url, retry=0)] == ["chunked", "counted"]
+            assert [b"\xc3\xa9\xe2\x98\x83\r\n" in head for head in asked] == [False, True, True, True, True]
+        async with asyncio.timeout(SECONDS):
+            listening = asyncio.ensure_future(anext(sse.listen(url, retry=0)))
+            while not any("refused" in record.getMessage() for record in logs.records):  # noqa: ASYNC110
+                await asyncio.sleep(0.002)
+            listening.cancel()
+            await asyncio.wait([listening])
+        assert all(record.name == "tornado.general" or url in record.getMessage() for record in logs.records)
+        logs.records.clear()
+
+    async def test_an_id_is_sent_as_it_was(self, serve: Callable[..., Any]) -> None:
+        class Back(EventStreamHandler):
+            async def stream(self) -> AsyncIterator[str]:
+                yield self.last_event_id
+
+        site = serve([("/", Back)])
+        async with asyncio.timeout(SECONDS):
+            for last in ("\xe9\u2603", "plain"):
+                assert (await anext(sse.listen(f"http://127.0.0.1:{site.port}/", last_event_id=last))).data == last
+        client = await site.client()
+        client.send(b"GET / HTTP/1.1\r\nHost: a\r\nLast-Event-ID: \xe9\r\n\r\n")
+        async with asyncio.timeout(SECONDS):
+            await client.reader.readuntil("data: \xe9\n\n".encode())
+
     async def test_a_stream_that_is_left_is_closed(self, serve: Callable[..., Any], ended: "asyncio.Queue[str]") -> None:
         site = serve([("/", Endless)])
         async with asyncio.timeout(SECONDS):

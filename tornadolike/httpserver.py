@@ -63,6 +63,8 @@ _servers: "WeakSet[HTTPServer]" = WeakSet()
 _on_listen: "list[Callable[[HTTPServer], None]]" = []
 # Applications of other kinds inside ours: their lives end with that of the server.
 _companions: "WeakKeyDictionary[HTTPServer, set[Any]]" = WeakKeyDictionary()
+# WebSockets that were agreed to, and receive nothing before their ``open`` is done: no stream has them for its consumer yet.
+_opening: "WeakSet[Any]" = WeakSet()
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_servers.clear)  # the parent's, and its business
@@ -282,9 +284,8 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             if handler is not None and handler not in heard:
                 heard.add(handler)
                 _tell(handler)
-        for stream in _left_http(self):  # not ours any more, but told even so
-            go_away = getattr(stream._consumer, "going_away", None)
-            if go_away is not None and stream not in told:
+        for stream, go_away in _websockets(self).items():  # not ours any more, but told even so
+            if stream not in told:
                 told.add(stream)
                 go_away()
         return bool(self._connections) or any(not stream.closed() for stream in told)
@@ -305,7 +306,7 @@ class HTTPServer(TCPServer, Configurable, httputil.HTTPServerConnectionDelegate)
             for _ in connection.exchanges():
                 handler = _handler_on(connection)
                 found.append(f"a request ({connection.context})" if handler is None else handler._request_summary())
-        return found + ["a WebSocket" for stream in _left_http(self) if getattr(stream._consumer, "going_away", None) is not None]
+        return found + ["a WebSocket" for _ in _websockets(self)]
 
     def _listen_to(self, sock: socket.socket) -> Callable[[], None]:
         select.resolve()  # an engine that cannot be had is found out now, and not by every connection
@@ -380,6 +381,13 @@ def _left_http(server: HTTPServer) -> list[iostream.IOStream]:
     """The open streams of ``server`` that have left HTTP, as WebSockets do."""
     streams = iostream._open_streams(IOLoop.current())
     return [stream for stream in streams if isinstance(stream, iostream.IOStream) and stream._left_server is server and not stream.closed()]
+
+
+def _websockets(server: HTTPServer) -> dict[iostream.IOStream, Callable[[], None]]:
+    """The streams of WebSockets among them, each with what tells it that the server is going away."""
+    opening = {socket.stream: socket._going_away for socket in _opening}
+    found = {stream: opening.get(stream) or getattr(stream._consumer, "going_away", None) for stream in _left_http(server)}
+    return {stream: go_away for stream, go_away in found.items() if go_away is not None}
 
 
 async def _let_arrive() -> None:

@@ -124,8 +124,6 @@ class _Fetch(NamedTuple):
 
     number: int
     """Drawn like those of members: who joined later may lack what came before they did."""
-    followed: bool
-    """Whether the room was followed when they were asked for: else there may be messages that neither they hold nor are received."""
     messages: "asyncio.Task[Messages]"
 
 
@@ -168,6 +166,7 @@ class Hub:
         self._fetching: dict[tuple[str, str], _Fetch] = {}
         self._work: set[asyncio.Task[Any]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing: asyncio.Future[None] | None = None
         self._up: bool | None = None
         self._published = self._delivered = self._gaps = 0
 
@@ -187,6 +186,8 @@ class Hub:
             if self._serves():
                 raise RuntimeError("this hub serves another event loop; make one for each, or close it there first")
             self._forget()  # that loop has ended, and nobody has closed the hub
+        if self._closing is not None and self._closing.get_loop() is loop:
+            raise BrokerDownError("this hub is being closed")
         owner = getattr(self.broker, "receiver", None)
         if isinstance(owner, Hub) and owner is not self and owner._serves():
             raise RuntimeError("a broker belongs to one hub: make another for this one")
@@ -208,15 +209,29 @@ class Hub:
         self._delivering = False
 
     async def close(self) -> None:
-        """Leave all rooms and disconnect. The hub can be used again."""
+        """Leave all rooms and disconnect. The hub can be used again, when that is done; until then, joining and asking raise
+        `BrokerDownError`, and publishing fails with it.
+        """
+        loop = asyncio.get_running_loop()
+        if self._closing is not None and self._closing.get_loop() is loop:
+            await asyncio.shield(self._closing)
+            return
         if self._beating is None:
             return
-        if self._loop is not asyncio.get_running_loop():
+        if self._loop is not loop:
             if self._serves():
                 raise RuntimeError("a hub is closed in the event loop that it serves")
             self._forget()
             return
-        tasks = [self._beating, self._announcing, *self._work]
+        self._closing = closing = loop.create_future()
+        try:
+            await self._close(self._beating)
+        finally:
+            self._closing = None
+            closing.set_result(None)
+
+    async def _close(self, beating: "asyncio.Task[None]") -> None:
+        tasks = [beating, self._announcing, *self._work]
         self._beating = None
         await end_tasks(*tasks)
         rooms, up = {*self._changed, *self._rooms}, self._up
@@ -335,7 +350,13 @@ class Hub:
         if isinstance(data, str) and not data.isascii():
             data.encode()  # raises here, and not where it would be in the way of all other messages
         _check_room(room)
-        self.start()
+        try:
+            self.start()
+        except BrokerDownError as error:
+            failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+            failed.set_exception(error)
+            failed.exception()
+            return failed
         self._published += 1
         entry = None if exclude is None else self._rooms.get(room, {}).get(exclude)
         published = self.broker.publish(room, data, "" if entry is None else str(entry.number))
@@ -478,36 +499,50 @@ class Hub:
     async def _replay(self, room: str, member: Hashable, entry: _Member, last_id: str, caught_up: "asyncio.Future[None]") -> None:
         """Send what came after ``last_id``, then what came meanwhile."""
         delays = Delays()
-        await self._follow(room)
         final = False
-        while not final and self._is_in(room, member, entry):
-            entry.overrun = False
-            fetch = self._fetch(room, last_id)
-            try:
-                found = await asyncio.shield(fetch.messages)
-            except ConnectionError:
-                _settle(caught_up)  # nobody waits for a broker that is down
-                await asyncio.sleep(delays.again())
-                continue
-            except Exception:
-                app_log.exception("hub: what came before in %r cannot be had", room)
-                self._tell_missed(room, member)
-                break
-            if not found.complete:
-                entry.across = True
-                self._tell_missed(room, member)
-            last_id = found.last_id
-            if not await self._send_all(room, member, entry, found):
+        try:
+            if self._is_in(room, member, entry):  # or nobody would cease to follow
+                await self._follow(room)
+            while not final and self._is_in(room, member, entry):
+                entry.overrun = False
+                number, fetched = self._fetch(room, last_id)
+                try:
+                    found = await fetched
+                except ConnectionError:
+                    _settle(caught_up)  # nobody waits for a broker that is down
+                    await asyncio.sleep(delays.again())
+                    continue
+                except Exception:
+                    app_log.exception("hub: what came before in %r cannot be had", room)
+                    self._tell_missed(room, member)
+                    final = True
+                    break
+                if not found.complete:
+                    entry.across = True
+                    self._tell_missed(room, member)
+                last_id = found.last_id
+                if not await self._send_all(room, member, entry, found):
+                    self._leave_as(room, member, entry)
+                final = not found and number > entry.number and not entry.overrun
+        finally:
+            if not final:  # it lacks what came before: what came meanwhile would look as if it did not
                 self._leave_as(room, member, entry)
-            final = not found and fetch.number > entry.number and fetch.followed and not entry.overrun
-            if not found and not fetch.followed:
-                _settle(caught_up)
-                await asyncio.sleep(delays.again())
-        # Only now: to whom less was sent than there is, as when the hub is closed, the messages that wait would hide what is missing.
+            self._release(room, member, entry, last_id)
+
+    def _release(self, room: str, member: Hashable, entry: _Member, last_id: str) -> None:
+        """It has what came before: send what came meanwhile, and nothing later before that."""
         held, entry.held = entry.held or deque(), None
         entry.last = place(last_id)
-        if self._is_in(room, member, entry) and not all(self._pass_on(entry, message) for message in held):
-            self._leave_as(room, member, entry)
+        delivering, self._delivering = self._delivering, True
+        try:
+            for message in held:
+                if not self._is_in(room, member, entry):
+                    break
+                if not self._pass_on(entry, message):
+                    self._leave_as(room, member, entry)
+        finally:
+            self._delivering = delivering
+            self.received([])
 
     def _is_in(self, room: str, member: Hashable, entry: _Member) -> bool:
         """Whether it has neither left nor joined once more."""
@@ -517,13 +552,12 @@ class Hub:
         if self._is_in(room, member, entry):
             self.leave(room, member)
 
-    def _fetch(self, room: str, last_id: str) -> _Fetch:
+    def _fetch(self, room: str, last_id: str) -> "tuple[int, asyncio.Future[Messages]]":
         """Ask the history once for all who come back with the same id: mostly those of a process that is gone."""
         key = room, last_id
         fetch = self._fetching.get(key)
         if fetch is None or fetch.messages.done():  # what is done already may lack what came since, however often it is asked for
-            number, followed = next(self._numbers), self.broker.follows(room)
-            fetch = self._fetching[key] = _Fetch(number, followed, self._work_on(self.broker.since(room, last_id, _REPLAYED_AT_ONCE)))
+            fetch = self._fetching[key] = _Fetch(next(self._numbers), self._work_on(self.broker.since(room, last_id, _REPLAYED_AT_ONCE)))
 
             def fetched(messages: "asyncio.Task[Messages]") -> None:
                 latest = self._fetching.get(key)
@@ -532,7 +566,7 @@ class Hub:
                 _retrieved(messages)
 
             fetch.messages.add_done_callback(fetched)
-        return fetch
+        return fetch.number, asyncio.shield(fetch.messages)
 
     async def _send_all(self, room: str, member: Hashable, entry: _Member, messages: Messages) -> bool:
         """As fast as the member takes them. False: it cannot be sent anything."""
@@ -639,7 +673,6 @@ class Listener(AsyncIterator[Message]):
         self._behind = last_id is not None
         # It came across a gap: what is sent again it may have had before that.
         self._across = False
-        self._delays = Delays()
         self._closed = False
         self._waiter: asyncio.Future[None] | None = None
         hub._listeners.setdefault(room, WeakSet()).add(self)
@@ -694,21 +727,23 @@ class Listener(AsyncIterator[Message]):
     async def _catch_up(self) -> None:
         """Fetch from the history; what comes meanwhile is taken as well, and sorted out by its place."""
         await self._following
-        followed = self._hub.broker.follows(self._room)
         self._behind = False
         try:
             found = await self._hub.broker.since(self._room, self._last_id, self._max_waiting)
         except BaseException:
+            # What came meanwhile is in the history as well, behind what could not be fetched.
+            self._waiting.clear()
             self._behind = True
             raise
         if not found.complete:
             self._across = True
+            # Where it asked from is no place of this history, or not one to compare with.
+            self._last = None if found else place(found.last_id)
+            self._last_id = found.last_id if not found else self._last_id
             self._hub._tell_gap(self._room)
         came, self._waiting = self._waiting, deque(found)
-        if len(found) >= self._max_waiting or not followed:
+        if len(found) >= self._max_waiting:
             self._behind = True  # there may be more
-            if not found:
-                await asyncio.sleep(self._delays.again())
         else:
             self._waiting += (message for message in came if not (message.again and self._across))
 

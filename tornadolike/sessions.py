@@ -49,6 +49,14 @@ class SessionStore(ABC):
     async def save(self, id: str, text: str, seconds: int) -> None:
         """Keep this text for so long."""
 
+    async def replace(self, id: str, text: str, seconds: int) -> None:
+        """The same, for a session that may have been ended meanwhile, by another request: then it stays ended.
+
+        Override it where a store can do that in one step.
+        """
+        if await self.load(id) is not None:
+            await self.save(id, text, seconds)
+
     @abstractmethod
     async def delete(self, id: str) -> None:
         """Forget it; no error where there is none."""
@@ -112,6 +120,9 @@ class RedisStore(SessionStore):
     async def save(self, id: str, text: str, seconds: int) -> None:
         await self._client.set(self._key(id), text, ex=seconds)
 
+    async def replace(self, id: str, text: str, seconds: int) -> None:
+        await self._client.set(self._key(id), text, ex=seconds, xx=True)
+
     async def delete(self, id: str) -> None:
         await self._client.delete(self._key(id))
 
@@ -134,6 +145,7 @@ class Session(MutableMapping[str, Any]):
         self._renewed = renewed
         self._stale_ids: list[str] = []
         self._cookie_due = False
+        self._new = False  # the store does not know this id yet
         self.id = id
 
     def __getitem__(self, key: str) -> Any:
@@ -162,9 +174,10 @@ class Session(MutableMapping[str, Any]):
         """Go on under a new id; the old one is worth nothing any more. To be called at each login: an id that somebody planted in the
         visitor's browser before must not become a logged-in one.
         """
-        if self.id is not None:
-            self._stale_ids.append(self.id)
+        old = self.id
         self._start_session()
+        if old is not None:
+            self._stale_ids.append(old)
 
     def end(self) -> None:
         """Forget everything, the cookie too: a logout."""
@@ -179,6 +192,7 @@ class Session(MutableMapping[str, Any]):
             raise RuntimeError("a session cannot begin once the headers were sent")
         self.id = secrets.token_urlsafe(32)
         self._saved = ""
+        self._new = True
         self._handler._session_cookie(self.id)
 
     def _forget_changes(self) -> None:
@@ -201,7 +215,8 @@ class SessionMixin(RequestHandler):
     forgotten (14 days); ``session_cookie_kwargs``, attributes of the cookie, beside ``HttpOnly``, ``SameSite=Lax``, ``Path=/`` and,
     over HTTPS, ``Secure``.
 
-    The response is sent when the session was saved. Where that fails, it is logged, and answered with 500.
+    The response is sent when the session was saved. Where that fails, it is logged, and answered with 500. A `.WebSocketHandler` saves what
+    `prepare` did to the session before it agrees to the handshake; what its other methods do is not saved.
     """
 
     __session: Session | None = None
@@ -278,12 +293,18 @@ class SessionMixin(RequestHandler):
             session._forget_changes()  # or the error page could not be finished either
             raise TypeError(f"a session holds what JSON can hold: {error}") from None
         stale, session._stale_ids = session._stale_ids, []
-        return self.__save(session.id, text, stale) if stale or text is not None else None
+        return self.__save(session, text, stale) if stale or text is not None else None
 
-    async def __save(self, id: str | None, text: str | None, stale: list[str]) -> None:
-        store = self._session_store()
-        if id is not None and text is not None:
-            await store.save(id, f'{{"renewed": {int(time.time())}, "data": {text}}}', self._session_seconds())
+    def _before_handshake(self) -> Awaitable[None] | None:
+        """A handshake is answered at once: what is to be saved must be by then."""
+        return None if self.__session is None else self.__saving(self.__session)
+
+    async def __save(self, session: Session, text: str | None, stale: list[str]) -> None:
+        store, own = self._session_store(), session.id
+        if own is not None and text is not None:
+            keep = store.save if session._new else store.replace
+            await keep(own, f'{{"renewed": {int(time.time())}, "data": {text}}}', self._session_seconds())
+            session._new = session._new and session.id != own
         for old in stale:
             await store.delete(old)
 

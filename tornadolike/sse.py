@@ -14,6 +14,8 @@ A browser reads the stream with ``new EventSource("/ticker")``, comes back by it
 """
 
 import asyncio
+import contextlib
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from operator import methodcaller
 from typing import Any
@@ -102,7 +104,11 @@ class EventStreamHandler(RequestHandler):
     @property
     def last_event_id(self) -> str:
         """What the client says it saw last, as it may say anything; empty on its first visit."""
-        return self.request.headers.get("Last-Event-ID", "")
+        sent = self.request.headers.get("Last-Event-ID", "")
+        if not sent.isascii():
+            with contextlib.suppress(UnicodeError):
+                return sent.encode("latin-1").decode()  # which it is sent as (§9.2.3)
+        return sent
 
     def stream(self, *args: str, **kwargs: str) -> AsyncIterator[ServerSentEvent | str | dict[str, Any]]:
         """Override with an asynchronous generator, which yields `ServerSentEvent`, a str (its data), or a dict (data as JSON).
@@ -278,7 +284,7 @@ async def listen(
     :arg max_event_bytes: one event may have so many characters; 1 Mi by default.
 
     Raises `.HTTPClientError` for another status than 200 (429, 502, 503 and 504 are tried again), `ValueError` where the answer is not an
-    event stream, and `EventStreamTooLong`.
+    event stream, `EventStreamTooLong`, and `ssl.SSLCertVerificationError`.
     """
     reader = EventReader(max_event_bytes)
     reader.last_id = last_event_id
@@ -299,6 +305,7 @@ class _Attempt:
 
     def __init__(self, reader: EventReader, client: AsyncHTTPClient, url: str, headers: dict[str, str], options: dict[str, Any]) -> None:
         self.status = 0
+        self._url = url
         self._reader = reader
         self._fields = httputil.HTTPHeaders()
         self._arrived: list[ServerSentEvent] = []
@@ -308,7 +315,7 @@ class _Attempt:
         headers.setdefault("Accept", "text/event-stream")
         headers.setdefault("Cache-Control", "no-cache")
         if reader.last_id:
-            headers["Last-Event-ID"] = reader.last_id
+            headers["Last-Event-ID"] = reader.last_id.encode().decode("latin-1")  # as it goes into a header (§9.2.3)
         self._reader_begins()
         options = {"request_timeout": 0, "connect_timeout": 20, **options}
         asked = HTTPRequest(url, headers=headers, header_callback=self._on_header, streaming_callback=self._on_data, **options)
@@ -376,6 +383,12 @@ class _Attempt:
                 break
             self._news = asyncio.get_running_loop().create_future()
             await self._news
-        response = self._fetch.result()
+        try:
+            response = self._fetch.result()
+        except (OSError, HTTPClientError) as error:
+            if isinstance(error, ssl.SSLCertVerificationError) or getattr(error, "code", 599) != 599:
+                raise
+            app_log.info("event stream %s: %s", self._url, error or type(error).__name__)
+            return
         if response.code not in {200, 204, 599} and response.code not in _PASSING_STATUSES:
             raise HTTPClientError(response.code, response.reason, response)

@@ -42,6 +42,7 @@ from tornadolike.tcpclient import TCPClient
 
 # isort: split
 from tornadolike import web  # behind the queues, as in Tornado
+from tornadolike.httpserver import _opening
 
 if TYPE_CHECKING:
     from tornadolike._websocket import handshake
@@ -356,6 +357,10 @@ class WebSocketHandler(web.RequestHandler):
         protocol = None if carrier is None else carrier(self.request.connection, self, params)
         return protocol or WebSocketProtocol13(self, False, params)
 
+    def _before_handshake(self) -> Awaitable[None] | None:
+        """What must be done before the handshake is answered; for those who extend handlers."""
+        return None
+
     def _detach_stream(self) -> IOStream:
         _leave_http(self)
         stream = self.detach()
@@ -460,6 +465,9 @@ class WebSocketProtocol(abc.ABC):
     async def _say_yes(self, handler: WebSocketHandler, agreement: "handshake.Agreement") -> bool:
         """Answer the handshake; whether all went well."""
         try:
+            before = handler._before_handshake()
+            if before is not None:
+                await before
             answered = self._answer(handler, agreement)
             if answered is not None:
                 await answered
@@ -701,6 +709,7 @@ class WebSocketProtocol13(_Received):
             if handler._headers_written:
                 self.stream = handler._detach_stream()
                 self.stream._forget_finished()
+                _opening.add(self)
         self.start_pinging()
 
     def _create_compressors(self, settings: DeflateSettings) -> None:
@@ -725,7 +734,15 @@ class WebSocketProtocol13(_Received):
             self._create_compressors(settings)
         self.selected_subprotocol = headers.get("Sec-WebSocket-Protocol")
 
+    def _going_away(self) -> None:
+        """As that of `Standby`, which is not there before ``open`` is done."""
+        self.close(1001)
+
     # Receiving
+
+    def _start_receiving(self) -> None:
+        _opening.discard(self)
+        Receiver._start_receiving(self)
 
     def _receive_frame_loop(self) -> Awaitable[None]:
         handler = self.handler

@@ -1,13 +1,16 @@
-"""What the broker on NATS leaves behind of connections: nothing."""
+"""What the broker on NATS leaves behind of connections: nothing; and what it tells a slow process."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 
-from tornadolike._hub.nats_broker import NATSBroker, _in_order
+from tornadolike._hub.messages import Place
+from tornadolike._hub.nats_broker import NATSBroker, _in_order, _Sparse
 from tornadolike._hub.server_broker import Request
 from tornadolike.hub import BrokerDownError, Hub
 
@@ -110,3 +113,78 @@ def test_where_a_room_ends_is_known_before_what_comes_behind_is_sent() -> None:
     assert parts("pa", "pa", "lb", "sa", "pc") == [["pa", "pa", "lb", "sa", "pc"]]
     assert parts("pa", "la", "pa", "pa") == [["pa"], ["la"], ["pa", "pa"]]
     assert parts("la", "lb", "sa", "pb", "pa", "la") == [["la", "lb", "sa"], ["pb", "pa"], ["la"]]
+
+
+@pytest.mark.parametrize(
+    ("kept", "number", "behind_it", "lacks"),
+    [
+        (10, 9, 9, True),
+        (10, 6, 9, False),  # the next one of all rooms
+        (10, 9, 8, False),  # the history was not full, or an older one was in it still
+        (10, 9, 3, False),
+        (10, 9, 2, True),  # four were behind the one before
+        (10, 4, 9, False),  # one that comes again
+        (1, 9, 3, False),
+        (-1, 9, 10_000, False),
+    ],
+)
+def test_what_was_gone_before_a_slow_process_read_it_is_missed(kept: int, number: int, behind_it: int, lacks: bool) -> None:
+    progress = NATSBroker()._progress(Place(7, 5))
+    assert isinstance(progress, _Sparse)
+    progress.behind_it = 4
+    assert progress.may_lack(Place(7, number), behind_it, kept) is lacks
+    assert not progress.may_lack(Place(8, number), behind_it, kept)
+
+
+class Slow:
+    """Keeps its process busy for so long that the broker has forgotten what it was not sent yet."""
+
+    def __init__(self, publish: Callable[[], object]) -> None:
+        self.publish = publish
+        self.got: list[int] = []
+        self.gaps = 0
+
+    def write_message(self, data: str, binary: bool = False) -> None:
+        self.got.append(int(data))
+        if len(self.got) == 1:
+            self.publish()
+
+    def on_hub_gap(self, room: str) -> None:
+        self.gaps += 1
+
+
+class Ignores:
+    def write_message(self, data: str, binary: bool = False) -> None:
+        """Whatever it is."""
+
+
+_FLOOD = """
+import asyncio, sys
+from tornadolike.hub import Hub, NATSBroker
+
+async def flood():
+    async with Hub(NATSBroker(sys.argv[1], prefix=sys.argv[2], history=10)) as hub:
+        for number in range(1, 5000):
+            sent = hub.publish("other", "x" * 4000), hub.publish("r", str(number))
+            if number % 100 == 0:
+                await asyncio.gather(*sent)
+        await asyncio.gather(*sent)
+
+asyncio.run(flood())
+"""
+
+
+async def test_a_process_that_is_slower_than_the_history_is_told(started: Callable[[str], Any], logs: Any) -> None:
+    url = started("nats").url
+    command = [sys.executable, "-c", _FLOOD, url, "slower"]
+    member = Slow(lambda: subprocess.run(command, check=True, timeout=60))
+    async with asyncio.timeout(60), Hub(NATSBroker(url, prefix="slower", history=10)) as hub:
+        await hub.join("r", member)
+        await hub.join("other", Ignores())
+        hub.publish("r", "0")
+        while member.got[-1:] != [4999]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert len(member.got) < 5000
+    assert member.gaps
+    assert not [record for record in logs.records if record.name != "tornado.application"]
+    logs.records.clear()

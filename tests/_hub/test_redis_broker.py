@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tornadolike._hub.redis_broker import RedisBroker
+from tornadolike.hub import Hub
 
 
 class Cancelled:
@@ -71,3 +72,22 @@ async def test_no_connection_is_left_open(started: Callable[[str], Any], which: 
     for opening in range(waits + 1):
         for closing in range(1, waits_closing + 1) if closing_too else (0,):
             await attempt(opening, closing)
+
+
+class Member:
+    def write_message(self, data: str | bytes, binary: bool = False) -> None:
+        """Whatever it is."""
+
+
+async def test_whatever_a_process_leaves_expires(started: Callable[[str], Any]) -> None:
+    from redis.asyncio import Redis
+
+    async with Redis.from_url(started("redis").url) as redis:
+        async with Hub(RedisBroker(started("redis").url, prefix="leaves")) as hub:
+            for room in "ab":
+                await hub.join(room, Member())
+                await hub.publish(room, "1")
+            assert await hub.members("a") == 1
+        left = {key: await redis.ttl(key) async for key in redis.scan_iter("{leaves}:*")}
+    assert {key.split(b":")[1] for key in left} >= {b"room", b"run", b"sent", b"wake"}
+    assert min(left.values()) > 0, left

@@ -68,6 +68,11 @@ def test_ids_stay_and_are_forgotten() -> None:
     assert (reader.last_id, reader.retry) == ("3", 70)
 
 
+def test_an_empty_piece_is_none() -> None:
+    reader = EventReader()
+    assert [event.data for piece in (b"data: a\r", b"", b"\ndata: b\n\n") for event in reader.feed(piece)] == ["a\nb"]
+
+
 def test_an_event_without_end_is_refused() -> None:
     for piece in (b"data: " + b"a" * 60, b"data: a\n"):
         reader = EventReader(max_event_bytes=100)

@@ -42,7 +42,17 @@ class Socket(websocket.WebSocketHandler):
     pass
 
 
-ROUTES = [("/wait", Waiting), ("/", Quick), ("/ws", Socket)]
+class SlowToOpen(websocket.WebSocketHandler):
+    """Opens when the gate does."""
+
+    inside = 0
+
+    async def open(self) -> None:
+        SlowToOpen.inside += 1
+        await Waiting.gate.wait()
+
+
+ROUTES = [("/wait", Waiting), ("/", Quick), ("/ws", Socket), ("/slow-ws", SlowToOpen)]
 
 
 @pytest.fixture(autouse=True)
@@ -205,6 +215,22 @@ async def test_a_handler_that_begins_while_draining_is_told_too(serve: Any) -> N
     assert (await late.rest()).endswith(b"told\r\n0\r\n\r\n")
     Waiting.gate.set()
     assert await asyncio.wait_for(draining, 5) is True
+
+
+async def test_a_websocket_that_still_opens_is_told_and_waited_for(serve: Any) -> None:
+    SlowToOpen.inside = 0
+    site = serve(ROUTES)
+    client = await site.client()
+    client.send(UPGRADE.replace(b"/ws", b"/slow-ws"))
+    assert (await client.response())[0].startswith(b"HTTP/1.1 101")
+    await site.until(lambda: SlowToOpen.inside == 1)
+    draining = asyncio.ensure_future(site.server.drain(30))
+    async with asyncio.timeout(5):
+        assert await client.reader.readexactly(4) == b"\x88\x02\x03\xe9"
+    assert not draining.done()
+    client.send(b"\x88\x82\0\0\0\0\x03\xe9")
+    Waiting.gate.set()
+    assert await asyncio.wait_for(draining, 4) is True
 
 
 async def test_who_has_just_been_accepted_or_answered_may_still_ask(serve: Any) -> None:

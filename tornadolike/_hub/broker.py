@@ -68,10 +68,6 @@ class Broker(abc.ABC):
     def unfollow(self, room: str) -> None:
         """Receive no more of a room."""
 
-    def follows(self, room: str) -> bool:
-        """Whether what is published from now on will be received: not yet where the broker is down, or does not say where the room ends."""
-        return True
-
     @abc.abstractmethod
     async def since(self, room: str, last_id: str | None, limit: int) -> Messages:
         """What the history of a room has behind ``last_id``, oldest first; None: nothing but the place of its end. Raises

@@ -33,6 +33,23 @@ _DUPLICATE_SECONDS = 120.0
 class _Sparse(Progress):
     """Numbers grow, with holes that say nothing."""
 
+    __slots__ = ("behind_it",)
+
+    def __init__(self, last: Place) -> None:
+        super().__init__(last)
+        # How many the server had to send to us after that one.
+        self.behind_it = 0
+
+    def may_lack(self, at: Place, behind_it: int, kept: int) -> bool:
+        """Whether messages before this one may have gone from the history before they were sent to us. Then it was the oldest one that
+        the server had, and the history was full: as many are behind it as there is room for (with room for one nobody can tell). Or fewer
+        are behind it than there must be.
+        """
+        before, self.behind_it = self.behind_it, behind_it
+        if at.epoch != self.last.epoch or at.number <= self.last.number + 1:
+            return False
+        return 1 < kept <= behind_it + 1 or behind_it < before - 1
+
     def take(self, at: Place, *, reconnected: bool = False, lost: bool = False) -> tuple[bool, bool]:
         new = at > self.last
         if new:
@@ -62,6 +79,7 @@ class NATSBroker(ServerBroker):
         self._writer: Client | None = None
         self._reader: Client | None = None
         self._epoch = 0
+        self._kept = -1
 
     def _reset(self) -> None:
         super()._reset()
@@ -123,6 +141,7 @@ class NATSBroker(ServerBroker):
             info = await self._stream.add_stream(config)
         assert info.created is not None
         self._epoch = int(info.created.timestamp() * 1000)
+        self._kept = info.config.max_msgs_per_subject or -1  # whoever made the stream may have said otherwise than we do
         self._here = await self._presence()
 
     async def _presence(self) -> Any:
@@ -294,7 +313,12 @@ class NATSBroker(ServerBroker):
             followed.interrupted = False
 
             async def received(raw: Any) -> None:
-                self._took(room, [self._message(room, raw)])
+                message = self._message(room, raw)
+                followed = self._followed.get(room)
+                progress = None if followed is None else followed.progress
+                if isinstance(progress, _Sparse) and progress.may_lack(message[0], raw.metadata.num_pending, self._kept):
+                    self.receiver.missed(room)
+                self._took(room, [message])
 
             stream = self._reader.jetstream(timeout=self._timeout)
             self._subscriptions[room] = await self._subscribe(stream, room, followed.progress.last.number, cb=received)

@@ -71,6 +71,11 @@ end
 redis.pcall('EXPIRE', KEYS[1], ARGV[2])
 return begun
 """
+# Ends the waiting of a process: KEYS wake; ARGV seconds to keep.
+_WAKE = """
+redis.call('XADD', KEYS[1], 'MAXLEN', 1, '*', 'w', '')
+return redis.call('EXPIRE', KEYS[1], ARGV[1])
+"""
 # How many members a process has: KEYS here; ARGV origin, count, seconds.
 _ANNOUNCE = """
 if ARGV[2] == '0' then return redis.call('HDEL', KEYS[1], ARGV[1]) end
@@ -89,6 +94,7 @@ return sum
 """
 _BLOCK_SECONDS = 5.0
 _UNBLOCK_AGAIN_SECONDS = 0.05
+_WAKE_SECONDS = 60  # who waits has looked by then
 _READ_AT_ONCE = 1000
 
 
@@ -158,7 +164,7 @@ class RedisBroker(ServerBroker):
         self._writer = connection
         await connection.connect()
         self._begun["requests"] = await self._begin(connection)
-        scripts = _PUBLISH, _ANNOUNCE, _MEMBERS
+        scripts = _PUBLISH, _ANNOUNCE, _MEMBERS, _WAKE
         commands = [("SCRIPT", "LOAD", script) for script in scripts]
         await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         self._scripts: list[str] = [(await connection.read_response(disable_decoding=True)).decode() for _ in scripts]
@@ -223,7 +229,7 @@ class RedisBroker(ServerBroker):
 
     def _command(self, request: Request) -> tuple[Any, ...]:
         room, arguments = request.room, request.arguments
-        _, announce, members = self._scripts
+        _, announce, members, wake = self._scripts
         end = "XREVRANGE", self._key("room", room), "+", "-", "COUNT", 1
         if request.kind == "locate":
             return end
@@ -237,7 +243,7 @@ class RedisBroker(ServerBroker):
         if request.kind == "wake":
             if arguments:
                 return "CLIENT", "UNBLOCK", *arguments
-            return "XADD", self._key("wake", self.origin), "MAXLEN", 1, "*", "w", ""
+            return "EVALSHA", wake, 1, self._key("wake", self.origin), _WAKE_SECONDS
         if request.kind == "announce":
             return "EVALSHA", announce, 1, self._key("here", room), self.origin, arguments[0], int(PRESENCE_SECONDS)
         return "EVALSHA", members, 1, self._key("here", room)

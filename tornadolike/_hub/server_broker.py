@@ -67,7 +67,7 @@ class Followed:
     behind what we read.
     """
 
-    __slots__ = ("begun", "heard", "interrupted", "lost", "progress", "ready")
+    __slots__ = ("begun", "heard", "interrupted", "lost", "placed", "progress", "ready")
 
     def __init__(self) -> None:
         self.progress: Progress | None = None
@@ -76,6 +76,14 @@ class Followed:
         # By the begin of a mark, kind and publisher, the rest of the last one.
         self.heard: dict[str, str] = {}
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        # Done when there is a progress: other than for the other one, nobody is let go before that.
+        self.placed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def release(self) -> None:
+        """Nobody needs to wait for it."""
+        for future in (self.ready, self.placed):
+            if not future.done():
+                future.set_result(None)
 
     def take(self, progress: Progress, at: Place) -> tuple[bool, bool]:
         """As that of ``progress``, after an interruption."""
@@ -207,6 +215,8 @@ class ServerBroker(Broker):
     async def close(self) -> None:
         await end_tasks(*self._tasks)
         self._tasks = []
+        for followed in self._followed.values():
+            followed.release()
         if self._disconnecting:
             await asyncio.wait(self._disconnecting)
         self._fail_all(BrokerDownError(f"the connection to the {self.name} broker was closed"))
@@ -293,11 +303,15 @@ class ServerBroker(Broker):
         while True:
             await asyncio.sleep(self._timeout / 8)
             now = loop.time()
-            reason = "; ".join(filter(None, self._states.values())) or "it is slow"
+            reason = self._reason()
             for request in [*self._in_flight, *self._waiting]:
                 if request.deadline < now and not request.answer.done():
                     late = f"the {self.name} broker did not answer within {self._timeout:g} s: {reason}"
                     request.answer.set_exception(BrokerDownError(late))
+
+    def _reason(self) -> str:
+        """Why it does not answer."""
+        return "; ".join(filter(None, self._states.values())) or "it is slow"
 
     async def _write(self) -> None:
         """Send what waits, after what was sent before and had no answer. Requests whose asker gave up are left out."""
@@ -345,11 +359,20 @@ class ServerBroker(Broker):
         return self._ask("publish", room, data, member=excluded)
 
     async def since(self, room: str, last_id: str | None, limit: int) -> Messages:
+        followed = self._followed.get(room)
+        if followed is not None and not followed.placed.done():
+            await self._until_placed(followed)
         messages: Messages = await self._ask("since", room, last_id, limit)
         if not messages and not messages.complete:
             end: Messages = await self._ask("since", room, None, 0)
             messages.last_id = end.last_id
         return messages
+
+    async def _until_placed(self, followed: Followed) -> None:
+        """What is behind an answer must come by itself: so a room that is followed is asked only when it is known where it was then."""
+        done, _ = await asyncio.wait([followed.placed], timeout=self._timeout)
+        if not done or not self._tasks:
+            raise BrokerDownError(f"the {self.name} broker has not said where the room ends: {self._reason()}")
 
     async def announce(self, counts: Mapping[str, int]) -> None:
         rooms = iter(counts.items())
@@ -371,10 +394,6 @@ class ServerBroker(Broker):
                 followed.ready.set_result(None)
         return followed.ready
 
-    def follows(self, room: str) -> bool:
-        followed = self._followed.get(room)
-        return followed is not None and followed.progress is not None
-
     def _locate(self, room: str, followed: Followed, delays: Delays) -> None:
         """Ask where the room ends; in the queue of requests, so that what is published next comes behind that place."""
         if self._followed.get(room) is not followed or not self._tasks:
@@ -395,16 +414,14 @@ class ServerBroker(Broker):
                 return  # that was before the broker lost its memory, as the reader knows
             followed.progress, followed.begun = self._progress(answer.result()), self._begun["requests"]
             self._rooms_changed(room)
-            if not followed.ready.done():
-                followed.ready.set_result(None)
+            followed.release()
 
         self._ask("locate", room).add_done_callback(located)
 
     def unfollow(self, room: str) -> None:
         followed = self._followed.pop(room, None)
         if followed is not None:
-            if not followed.ready.done():
-                followed.ready.set_result(None)
+            followed.release()
             self._rooms_changed(room)
 
     async def _check_places(self) -> None:

@@ -85,7 +85,7 @@ class EventReader:
             text = text.removeprefix("\n")
             self._after_cr = False
         *lines, self._rest = _LINE_END.split(self._rest + text)
-        self._after_cr = text.endswith("\r")
+        self._after_cr = text.endswith("\r") if text else self._after_cr
         events = [event for line in lines if (event := self._line(line)) is not None]
         if self._size + len(self._rest) > self.max_event_bytes:
             raise EventStreamTooLong(f"an event of more than {self.max_event_bytes} characters")
