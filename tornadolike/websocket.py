@@ -222,9 +222,11 @@ class WebSocketHandler(web.RequestHandler):
         Raises `WebSocketClosedError` when the connection is closed or closing.
         """
         connection = self.ws_connection
-        if connection is None:
+        if connection is None or connection.is_closing():
             raise WebSocketClosedError
-        return connection.write_message(message, binary)
+        if isinstance(message, dict):
+            message = json_encode(message)
+        return connection.write_message(message, binary=binary)
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         """Override to choose one of the ``subprotocols`` that the client proposes, in its order of preference; None: none of them.
