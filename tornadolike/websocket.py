@@ -357,7 +357,7 @@ class WebSocketHandler(web.RequestHandler):
         protocol = None if carrier is None else carrier(self.request.connection, self, params)
         return protocol or WebSocketProtocol13(self, False, params)
 
-    def _before_handshake(self) -> Awaitable[None] | None:
+    def __before_handshake(self) -> Awaitable[None] | None:
         """What must be done before the handshake is answered; for those who extend handlers."""
         return None
 
@@ -465,7 +465,7 @@ class WebSocketProtocol(abc.ABC):
     async def _say_yes(self, handler: WebSocketHandler, agreement: "handshake.Agreement") -> bool:
         """Answer the handshake; whether all went well."""
         try:
-            before = handler._before_handshake()
+            before = handler._WebSocketHandler__before_handshake()  # type: ignore[attr-defined]  # apart from names of programs
             if before is not None:
                 await before
             answered = self._answer(handler, agreement)
