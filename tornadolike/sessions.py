@@ -295,7 +295,7 @@ class SessionMixin(RequestHandler):
         stale, session._stale_ids = session._stale_ids, []
         return self.__save(session, text, stale) if stale or text is not None else None
 
-    def _before_handshake(self) -> Awaitable[None] | None:
+    def _WebSocketHandler__before_handshake(self) -> Awaitable[None] | None:  # noqa: N802 - a name of theirs
         """A handshake is answered at once: what is to be saved must be by then."""
         return None if self.__session is None else self.__saving(self.__session)
 

@@ -223,9 +223,11 @@ class WebSocketHandler(web.RequestHandler):
         Raises `WebSocketClosedError` when the connection is closed or closing.
         """
         connection = self.ws_connection
-        if connection is None:
+        if connection is None or connection.is_closing():
             raise WebSocketClosedError
-        return connection.write_message(message, binary)
+        if isinstance(message, dict):
+            message = json_encode(message)
+        return connection.write_message(message, binary=binary)
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         """Override to choose one of the ``subprotocols`` that the client proposes, in its order of preference; None: none of them.
@@ -357,7 +359,7 @@ class WebSocketHandler(web.RequestHandler):
         protocol = None if carrier is None else carrier(self.request.connection, self, params)
         return protocol or WebSocketProtocol13(self, False, params)
 
-    def _before_handshake(self) -> Awaitable[None] | None:
+    def __before_handshake(self) -> Awaitable[None] | None:
         """What must be done before the handshake is answered; for those who extend handlers."""
         return None
 
@@ -465,7 +467,7 @@ class WebSocketProtocol(abc.ABC):
     async def _say_yes(self, handler: WebSocketHandler, agreement: "handshake.Agreement") -> bool:
         """Answer the handshake; whether all went well."""
         try:
-            before = handler._before_handshake()
+            before = handler._WebSocketHandler__before_handshake()  # type: ignore[attr-defined]  # apart from names of programs
             if before is not None:
                 await before
             answered = self._answer(handler, agreement)

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any, cast
+from unittest import mock
 
 import pytest
 
-from tornadolike import httputil, web
+from tornadolike import httputil, web, websocket
 
 Serve = Callable[..., Any]
 
@@ -231,3 +232,16 @@ async def test_whether_cookies_are_set_can_be_asked(serve: Serve) -> None:
     assert b"\r\nX-Cookies: 1\r\n" in response
     response = await answer(serve, app, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
     assert b"ookie" not in response
+
+
+def test_a_mock_in_the_place_of_a_websocket_sees_the_calls_that_it_sees_on_tornado() -> None:
+    handler = websocket.WebSocketHandler(web.Application(), mock.Mock(headers={}))
+    connection = mock.Mock()
+    handler.ws_connection = connection
+    connection.is_closing.return_value = False
+    handler.write_message({"a": 1})
+    handler.write_message(b"b", binary=True)
+    assert connection.write_message.mock_calls == [mock.call('{"a": 1}', binary=False), mock.call(b"b", binary=True)]
+    connection.is_closing.return_value = True
+    with pytest.raises(websocket.WebSocketClosedError):
+        handler.write_message("c")
