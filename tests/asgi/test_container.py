@@ -477,6 +477,17 @@ async def test_a_lifespan_ends_with_the_last_of_its_servers(serve: Serve) -> Non
     assert app.steps[-1] == "down"
 
 
+async def test_one_container_in_two_rules_is_started_once_and_an_application_in_two_mounts_twice(serve: Serve) -> None:
+    shared, mounted = Living(), Living()
+    container = asgi.ASGIContainer(shared)
+    site = serve([("/a.*", container), ("/b.*", container), asgi.Mount("/c", mounted), asgi.Mount("/d", mounted)])
+    for path in ("/a", "/b", "/c", "/d"):
+        assert (await fetch(site, path)).code == 200
+    assert await site.server.drain(5)
+    for app, times in ((shared, 1), (mounted, 2)):
+        assert (app.steps.count("up"), app.steps.count("down")) == (times, times)
+
+
 async def test_a_lifespan_can_be_started_at_once(serve: Serve) -> None:
     app = Living()
     container = asgi.ASGIContainer(app)
