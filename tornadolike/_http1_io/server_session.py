@@ -174,10 +174,11 @@ class ServerSession:
         if gated.reasons:
             gated.release(gate.HANDLER | gate.TURN)
         if not engine.keep_alive:
-            if engine.waiting_bytes:
-                self.stream._close_gracefully()  # who sends more than he was asked for may go on doing so
+            stream = self.stream
+            if engine.waiting_bytes:  # who sends more than he was asked for may go on doing so; a stream that is none of ours cannot help it
+                getattr(stream, "_close_gracefully", stream.close)()
             else:
-                self.stream.close()
+                stream.close()
             return
         engine.peer = engine.own = IDLE  # `next_exchange`: both are done
         self._idle_since = self._loop.time()
