@@ -175,7 +175,8 @@ class ServerSession:
             gated.release(gate.HANDLER | gate.TURN)
         if not engine.keep_alive:
             stream = self.stream
-            if engine.waiting_bytes:  # who sends more than he was asked for may go on doing so; a stream that is none of ours cannot help it
+            if engine.waiting_bytes:
+                # Who sends more than he was asked for may go on doing so. A stream that is none of ours knows no other way.
                 getattr(stream, "_close_gracefully", stream.close)()
             else:
                 stream.close()
