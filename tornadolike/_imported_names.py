@@ -67,8 +67,8 @@ _NOT_TAKEN = {
     " TYPE_CHECKING announce gate monotonic new_engine one_line server_session",
     "httpclient": "MutableMapping app_log copyreg deadline dt os",
     "httpserver": "Admission IOLoop WeakKeyDictionary WeakSet app_log asyncio convert_yielded copy forwarded gen_log inspect os select sys",
-    "httputil": "Callable HTTPStatus Lazy MappingProperty MultipartDelegate ResponseHead StreamingMultipartFormDataParser Whole"
-    " announce contextvars dt header_fields http_date math sys whole_dictionary",
+    "httputil": "Callable HTTPStatus Lazy MappingProperty MultipartDelegate ResponseHead StreamingMultipartFormDataParser"
+    " announce contextvars dt header_fields http_date math sys",
     "ioloop": "ClassVar Coroutine TYPE_CHECKING contextvars dt factory overload schedule",
     "iostream": "ByteSource FdSource Feeding Iterator MAX_SEND Reading SocketSource TYPE_CHECKING TransportSocket TransportSource"
     " UnsendableFile WriteBuffer Writing announce cast contextlib contextvars fail kept_buffers read_buffer"

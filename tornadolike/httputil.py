@@ -26,7 +26,7 @@ from tornadolike._http import grammar as _ABNF  # noqa: N812 - Tornado's name fo
 from tornadolike._http import header_fields
 from tornadolike._http.announced import announce
 from tornadolike._http.dates import http_date
-from tornadolike._http.lazy import Lazy, MappingProperty, Whole, whole_dictionary
+from tornadolike._http.lazy import Lazy, MappingProperty
 from tornadolike._http.response_head import ResponseHead
 from tornadolike.escape import native_str, parse_qs_bytes, to_unicode, utf8
 from tornadolike.util import ObjectDict
@@ -321,7 +321,7 @@ def _value_in(headers: Mapping[str, str], name: str) -> str | None:
     return headers._get(name) if type(headers) is HTTPHeaders else headers.get(name)
 
 
-class HTTPServerRequest(Whole):
+class HTTPServerRequest:
     """One HTTP request, as handlers see it in ``self.request``.
 
     Strings are `str`, bodies and argument values `bytes`. Attributes that need parsing are parsed when first read.
@@ -361,10 +361,6 @@ class HTTPServerRequest(Whole):
     _is_counted = False  # see metrics
     _raw_query: str = ""
     _root_path = ""
-    _lazy_names = ("host", "host_name", "arguments", "query_arguments", "body_arguments", "files")
-    _made_by = "query"
-    if not typing.TYPE_CHECKING:
-        __dict__ = property(whole_dictionary)
     # The fields that came, where Host is still to be read: handlers change ``headers`` to pass them on.
     _wire: list[tuple[bytes, bytes]] | None = None
 

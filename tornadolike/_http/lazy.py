@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, AnyStr, ClassVar, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, AnyStr, Generic, TypeVar, cast, overload
 
 _T = TypeVar("_T")
 
@@ -45,26 +45,6 @@ class Empty(Lazy[Any]):
 
     def __get__(self, instance: object | None, owner: type) -> Any:
         return None if instance is None else super().__get__(instance, owner)
-
-
-class Whole:
-    """A base for classes whose instances show their lazy attributes in their ``__dict__``, too: programs print it, and copy it."""
-
-    _lazy_names: ClassVar[tuple[str, ...]] = ()
-    _made_by = ""  # the last attribute that the constructor sets; before that there is nothing to compute from
-
-
-_plain_dictionary = vars(Whole)["__dict__"].__get__
-
-
-def whole_dictionary(instance: Any) -> dict[str, Any]:
-    """The dictionary of a `Whole`, after all of its lazy attributes were computed."""
-    known: dict[str, Any] = _plain_dictionary(instance)
-    if instance._made_by in known:
-        for name in instance._lazy_names:
-            if name not in known:
-                getattr(instance, name)
-    return known
 
 
 if TYPE_CHECKING:
